@@ -1,0 +1,191 @@
+/* The contract between the code that Stoop emits for a model and the runtime that is linked behind it.
+ *
+ * C, freestanding, included by the code generator, the packager, the runtime and the kernel templates. Whoever changes
+ * a struct here changes STOOP_ABI_VERSION, codegen/ (which writes these structs as constant data) and runtime/core
+ * (which reads them). All offsets and sizes are bytes unless a name says otherwise; `reserved` fields are zero.
+ * Pointers inside the descriptor are absolute after relocation; everything they reach is constant data of the program.
+ */
+#ifndef STOOP_ABI_H
+#define STOOP_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
+#define STOOP_ABI_VERSION 0x00010000u
+#define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
+
+/* ---- kernels ------------------------------------------------------------------------------------------------- */
+
+/* What changes from step to step; read by kernels, written by the runtime before each step. */
+typedef struct stoop_step {
+  uint32_t num_rows; /* valid rows (tokens) of this step, 1 .. the entry's rows */
+  uint32_t reserved[15];
+} stoop_step;
+
+/* Arguments of one kernel call. Every thread of the pool calls the kernel once with its own thread index; the kernel
+ * divides its work by (thread, num_threads); the runtime puts one barrier behind each launch. */
+typedef struct stoop_kernel_args {
+  void *const *buffers;   /* one per operand of the launch: inputs first, then results */
+  const stoop_step *step;
+  uint32_t thread;        /* 0 .. num_threads - 1 */
+  uint32_t num_threads;
+  void *scratch;          /* this thread's scratch, `scratch_bytes` of the program, 64-byte aligned */
+} stoop_kernel_args;
+
+typedef void (*stoop_kernel_fn)(const stoop_kernel_args *args);
+
+/* ---- feature levels of the CPU target --------------------------------------------------------------------------- */
+
+/* Bits of stoop_level.required; detected by CPUID and XGETBV. */
+enum stoop_cpu_feature {
+  STOOP_CPU_AVX2 = 1u << 0, /* with FMA, BMI2, F16C, MOVBE, LZCNT: all of x86-64-v3 */
+  STOOP_CPU_AVX512 = 1u << 1, /* F, BW, CD, DQ, VL: all of x86-64-v4 */
+  STOOP_CPU_AVX512_BF16 = 1u << 2,
+  STOOP_CPU_AVX512_VNNI = 1u << 3,
+  STOOP_CPU_AMX_TILE = 1u << 4, /* usable only after arch_prctl(ARCH_REQ_XCOMP_PERM, 18) */
+  STOOP_CPU_AMX_BF16 = 1u << 5,
+  STOOP_CPU_AMX_INT8 = 1u << 6
+};
+
+typedef struct stoop_level {
+  const char *name;  /* "x86-64-v3", "avx512", "avx512-bf16", "amx" */
+  uint64_t required; /* all of these bits */
+} stoop_level;
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+enum stoop_lifetime {
+  STOOP_CONSTANT = 0,   /* mapped from the payload, read-only */
+  STOOP_PERSISTENT = 1, /* KV cache: lives as long as the session */
+  STOOP_TRANSIENT = 2,  /* activations of one step */
+  STOOP_IO = 3          /* tokens, positions, slots, logits */
+};
+
+typedef struct stoop_arena {
+  const char *name;
+  uint64_t size;
+  uint32_t align;
+  uint32_t lifetime; /* enum stoop_lifetime */
+} stoop_arena;
+
+/* The only way to name memory: a byte range of an arena. */
+typedef struct stoop_slice {
+  uint32_t arena; /* index into the program's arenas */
+  uint32_t reserved;
+  uint64_t offset;
+  uint64_t size;
+} stoop_slice;
+
+/* ---- program ---------------------------------------------------------------------------------------------------- */
+
+typedef struct stoop_kernel {
+  const char *name;                 /* "k17_linear" */
+  const stoop_kernel_fn *functions; /* one per feature level of the program */
+} stoop_kernel;
+
+typedef struct stoop_launch {
+  uint32_t kernel;      /* index into the program's kernels */
+  uint32_t num_buffers;
+  const stoop_slice *buffers;
+  const char *location; /* model path, e.g. "layers.3.mlp.up" */
+} stoop_launch;
+
+enum stoop_entry_kind {
+  STOOP_ENTRY_DECODE = 0,  /* rows = sequences; one token of each; logits of every row */
+  STOOP_ENTRY_PREFILL = 1, /* rows = tokens of one sequence; logits of the last valid row */
+  STOOP_ENTRY_SCORE = 2    /* rows = tokens of one sequence; logits of every row */
+};
+
+typedef struct stoop_entry {
+  const char *name; /* "decode_b1", "prefill_64" */
+  uint32_t kind;    /* enum stoop_entry_kind */
+  uint32_t rows;    /* most rows in a step */
+  uint32_t num_launches;
+  uint32_t reserved;
+  const stoop_launch *launches;
+  stoop_slice tokens;    /* int32 [rows] */
+  stoop_slice positions; /* int32 [rows] */
+  stoop_slice slots;     /* int32 [rows]: which sequence of the KV cache; negative: padding */
+  stoop_slice logits;    /* float32 [rows or 1][vocab] */
+} stoop_entry;
+
+/* Facts of the model that the runtime needs. */
+typedef struct stoop_model_info {
+  const char *name;
+  uint32_t vocab;         /* columns of the logits */
+  uint32_t max_positions; /* compiled context, tokens of one sequence */
+  uint32_t max_batch;     /* sequences in the KV cache */
+  uint32_t num_eos;
+  const uint32_t *eos;    /* stop set, falcon-spec section 10 */
+  int64_t bos;            /* -1: none */
+  uint32_t num_token_ids; /* ids that have a token; larger ids are padding and never sampled */
+  uint32_t has_tokenizer;
+  /* Sampling defaults of generation_config.json; temperature 0 = greedy. */
+  float temperature, top_p, min_p, repetition_penalty;
+  uint32_t top_k, reserved;
+} stoop_model_info;
+
+/* Where things lie in the payload; patched into the finished file by the packager (see stoop_payload). */
+typedef struct stoop_extent {
+  uint64_t offset; /* from the payload's first byte */
+  uint64_t size;
+} stoop_extent;
+
+/* Lives in section ".stoop" of the runtime object; the packager fills it in after linking. The payload is mapped by the
+ * kernel's ELF loader as a segment at `vaddr`, relative to the program's load address. Layout of the payload: weights,
+ * tokenizer blob, manifest (JSON), block checksums; each part 4096-aligned (weights 65536-aligned). */
+typedef struct stoop_payload {
+  uint64_t magic;         /* STOOP_MAGIC once patched, 0 before */
+  uint32_t abi_version;
+  uint32_t checksum_block_bytes; /* 1 MiB */
+  uint64_t file_offset;   /* of the payload in the file */
+  uint64_t vaddr;         /* of the payload relative to the load address */
+  uint64_t bytes;         /* whole payload */
+  stoop_extent weights, tokenizer, manifest;
+  stoop_extent checksums; /* uint32 CRC-32C per block of [0, checksums.offset) */
+  uint32_t checksums_crc; /* CRC-32C of the table itself */
+  uint32_t reserved[7];
+} stoop_payload;
+
+typedef struct stoop_program_desc {
+  uint32_t struct_size; /* sizeof(stoop_program_desc) of the compiler */
+  uint32_t abi_version;
+  uint64_t magic;
+  const char *target; /* "cpu" */
+  stoop_model_info model;
+  uint32_t num_levels, num_arenas, num_kernels, num_entries;
+  const stoop_level *levels; /* best last */
+  const stoop_arena *arenas;
+  const stoop_kernel *kernels;
+  const stoop_entry *entries;
+  uint64_t scratch_bytes;  /* per thread */
+  uint32_t max_threads;    /* most threads that the plan's stacks and scratch allow */
+  uint32_t weights_arena;  /* index of the constant arena that lies in the payload */
+  uint64_t reserved[8];
+} stoop_program_desc;
+
+/* The one symbol of the emitted code. Returns NULL when max_version is older than the program's. */
+const stoop_program_desc *stoop_program_query(uint32_t max_version);
+
+#ifdef __cplusplus
+}
+#define STOOP_STATIC_ASSERT static_assert
+#else
+#define STOOP_STATIC_ASSERT _Static_assert
+#endif
+
+STOOP_STATIC_ASSERT(sizeof(stoop_step) == 64, "one cache line");
+STOOP_STATIC_ASSERT(sizeof(stoop_kernel_args) == 32, "written as constant offsets by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_slice) == 24, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_launch) == 24, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_entry) == 128, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_model_info) == 72, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_payload) == 136, "patched into the file by the packager");
+STOOP_STATIC_ASSERT(offsetof(stoop_program_desc, model) == 24, "written as constant data by the code generator");
+
+#endif /* STOOP_ABI_H */
