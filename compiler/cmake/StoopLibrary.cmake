@@ -34,7 +34,7 @@ function(stoop_tablegen target file)
     separate_arguments(flags)
     mlir_tablegen(${out} ${flags} EXTRA_INCLUDES ${MLIR_INCLUDE_DIRS} ${CMAKE_SOURCE_DIR})
   endwhile()
-  add_public_tablegen_target(${target})
+  add_custom_target(${target} DEPENDS ${TABLEGEN_OUTPUT})
 endfunction()
 
 # stoop_add_passes(NAME): Passes.td of this folder -> Passes.h.inc; NAME is the registration group.

@@ -1,0 +1,28 @@
+//===- LmOps.h - ops of the model dialect ------------------------*- C++ -*-===//
+#ifndef STOOP_IR_LM_LMOPS_H
+#define STOOP_IR_LM_LMOPS_H
+
+#include "ir/lm/LmDialect.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace stoop::lm {
+/// The KV cache as a side-effect resource: appends write it, attention reads it.
+struct KvResource : public mlir::SideEffects::Resource::Base<KvResource> {
+  llvm::StringRef getName() final { return "kv cache"; }
+};
+} // namespace stoop::lm
+
+#include "ir/lm/LmInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "ir/lm/LmOps.h.inc"
+
+#endif // STOOP_IR_LM_LMOPS_H

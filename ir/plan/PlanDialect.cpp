@@ -1,0 +1,52 @@
+//===- PlanDialect.cpp - registration, attributes and types of plan -------===//
+#include "ir/plan/PlanDialect.h"
+#include "ir/plan/PlanOps.h"
+#include "ir/support/DType.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace stoop::plan;
+
+#include "ir/plan/PlanDialect.cpp.inc"
+#include "ir/plan/PlanEnums.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "ir/plan/PlanTypes.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "ir/plan/PlanAttrs.cpp.inc"
+
+void PlanDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ir/plan/PlanTypes.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "ir/plan/PlanAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ir/plan/PlanOps.cpp.inc"
+      >();
+}
+
+LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() != kScheduleAttrName)
+    return op->emitOpError() << "has an unknown plan attribute " << attribute.getName();
+  if (!isa<ScheduleAttr>(attribute.getValue()))
+    return op->emitOpError() << "expects a #plan.schedule as " << attribute.getName();
+  return success();
+}
+
+int64_t PackAttr::getBytes() const {
+  int64_t rows = getRows(), cols = getCols();
+  if (getKind() == PackKind::Panel16) {
+    rows = llvm::alignTo(rows, 16);
+    cols = getElementType().isBF16() ? llvm::alignTo(cols, 2) : cols;
+  }
+  return rows * cols * stoop::elementBytes(getElementType());
+}

@@ -1,0 +1,29 @@
+//===- DType.h - element types that Stoop stores -----------------*- C++ -*-===//
+//
+// The floating-point element types of checkpoints, weights, activations and KV caches, and the byte
+// sizes derived from them. Every size in a plan goes through here; nothing asks MLIR's DataLayout.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_IR_SUPPORT_DTYPE_H
+#define STOOP_IR_SUPPORT_DTYPE_H
+
+#include "mlir/IR/BuiltinTypes.h"
+#include <optional>
+
+namespace stoop {
+
+/// Bytes of one element; 0 for a type that Stoop does not store.
+int64_t elementBytes(mlir::Type type);
+
+/// Bytes of a static tensor, rows x columns without padding; nullopt when a dimension is dynamic.
+std::optional<int64_t> tensorBytes(mlir::RankedTensorType type);
+
+/// "f32", "bf16", "f16", "i32"; empty for any other type.
+llvm::StringRef elementName(mlir::Type type);
+
+/// The float type named "f32", "bf16" or "f16"; null for any other name.
+mlir::FloatType parseElementName(llvm::StringRef name, mlir::MLIRContext *context);
+
+} // namespace stoop
+
+#endif // STOOP_IR_SUPPORT_DTYPE_H
