@@ -1,0 +1,208 @@
+//===- PackLayout.cpp - Layouts of packed weights -------------------------===//
+//
+// Conversion of rows, then the interleaving of 16 rows into a panel. A panel's
+// padding rows and columns are zero, so kernels may read them.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/package/PackLayout.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace stoop::codegen {
+
+static constexpr uint64_t panelRows = 16;
+static constexpr uint64_t vectorStretch = 16384;
+
+static uint64_t paddedCols(const WeightPack &pack) {
+  bool paired = pack.kind == PackKind::Panel16 && pack.element == ElementType::BF16;
+  return paired ? (pack.cols + 1) & ~uint64_t(1) : pack.cols;
+}
+
+/// Vectors are matrices with one column here, whatever shape the plan writes them in.
+static uint64_t countRows(const WeightPack &pack) {
+  return pack.kind == PackKind::Vector ? pack.rows * pack.cols : pack.rows;
+}
+
+static uint64_t packedRowBytes(const WeightPack &pack) {
+  switch (pack.kind) {
+  case PackKind::Vector:
+    return 4;
+  case PackKind::Table:
+    return pack.cols * 4;
+  case PackKind::Rows:
+  case PackKind::Panel16:
+    break;
+  }
+  return paddedCols(pack) * byteWidth(pack.element);
+}
+
+uint64_t granuleRows(const WeightPack &pack) {
+  return pack.kind == PackKind::Vector ? vectorStretch : panelRows;
+}
+
+uint64_t granuleBytes(const WeightPack &pack) { return granuleRows(pack) * packedRowBytes(pack); }
+
+uint64_t numGranules(const WeightPack &pack) {
+  return (countRows(pack) + granuleRows(pack) - 1) / granuleRows(pack);
+}
+
+uint64_t WeightPack::packedBytes() const {
+  if (kind == PackKind::Panel16)
+    return numGranules(*this) * granuleBytes(*this);
+  return countRows(*this) * packedRowBytes(*this);
+}
+
+template <ElementType type>
+using Bits = std::conditional_t<type == ElementType::F32, uint32_t, uint16_t>;
+
+template <ElementType type> static float widen(Bits<type> bits) {
+  if constexpr (type == ElementType::F32)
+    return std::bit_cast<float>(bits);
+  else if constexpr (type == ElementType::F16)
+    return floatFromF16(bits);
+  else
+    return floatFromBf16(bits);
+}
+
+template <ElementType type> static Bits<type> narrow(float value) {
+  if constexpr (type == ElementType::F32)
+    return std::bit_cast<uint32_t>(value);
+  else if constexpr (type == ElementType::F16)
+    return f16FromFloat(value);
+  else
+    return bf16FromFloat(value);
+}
+
+static bool isInfiniteOrNaN(float value) {
+  return (std::bit_cast<uint32_t>(value) & 0x7f800000) == 0x7f800000;
+}
+
+template <ElementType from, ElementType to>
+static GranuleFindings convertElements(const void *source, void *target, uint64_t count) {
+  const auto *in = static_cast<const Bits<from> *>(source);
+  auto *out = static_cast<Bits<to> *>(target);
+  unsigned notFinite = 0, infinite = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    float value = widen<from>(in[i]);
+    Bits<to> bits = narrow<to>(value);
+    out[i] = bits;
+    notFinite |= isInfiniteOrNaN(value);
+    infinite |= isInfiniteOrNaN(widen<to>(bits)) & !isInfiniteOrNaN(value);
+  }
+  return {notFinite != 0, infinite != 0};
+}
+
+static GranuleFindings convert(ElementType from, ElementType to, const void *source, void *target,
+                               uint64_t count) {
+  using E = ElementType;
+  using Function = GranuleFindings (*)(const void *, void *, uint64_t);
+  static constexpr Function table[3][3] = {
+      {convertElements<E::F32, E::F32>, convertElements<E::F32, E::F16>,
+       convertElements<E::F32, E::BF16>},
+      {convertElements<E::F16, E::F32>, convertElements<E::F16, E::F16>,
+       convertElements<E::F16, E::BF16>},
+      {convertElements<E::BF16, E::F32>, convertElements<E::BF16, E::F16>,
+       convertElements<E::BF16, E::BF16>}};
+  return table[unsigned(from)][unsigned(to)](source, target, count);
+}
+
+GranuleFindings inspectElements(ElementType from, ElementType to, const void *stored,
+                                uint64_t count) {
+  std::vector<uint32_t> target(count);
+  return convert(from, to, stored, target.data(), count);
+}
+
+/// out[word][row] = in[row][word] for 16 rows. Sixteen words (a cache line of each row) at a time:
+/// whole columns would fetch each line once per word when rows lie a power of two apart.
+template <typename Word> static void interleave(const Word *in, uint64_t words, Word *out) {
+  for (uint64_t first = 0; first < words; first += 16) {
+    uint64_t count = std::min<uint64_t>(16, words - first);
+    for (uint64_t row = 0; row < panelRows; ++row)
+      for (uint64_t word = first; word < first + count; ++word)
+        out[word * panelRows + row] = in[row * words + word];
+  }
+}
+
+static GranuleFindings producePanel(const WeightPack &pack, uint64_t rows, GranuleScratch &scratch,
+                                    uint8_t *out) {
+  uint64_t storedRowBytes = pack.cols * byteWidth(pack.origin.element());
+  uint64_t rowBytes = packedRowBytes(pack);
+  scratch.converted.assign(panelRows * rowBytes, 0);
+  GranuleFindings all;
+  for (uint64_t row = 0; row < rows; ++row) {
+    all |= convert(pack.origin.element(), pack.element, &scratch.stored[row * storedRowBytes],
+                   &scratch.converted[row * rowBytes], pack.cols);
+  }
+  const void *rowsBegin = scratch.converted.data();
+  if (pack.element == ElementType::F16) // else a word is one float or a pair of bfloats
+    interleave(static_cast<const uint16_t *>(rowsBegin), rowBytes / 2,
+               reinterpret_cast<uint16_t *>(out));
+  else
+    interleave(static_cast<const uint32_t *>(rowsBegin), rowBytes / 4,
+               reinterpret_cast<uint32_t *>(out));
+  return all;
+}
+
+static GranuleFindings produceVector(const WeightPack &pack, uint64_t count,
+                                     GranuleScratch &scratch, uint8_t *out) {
+  if (pack.rounding == ElementType::F32)
+    return convert(pack.origin.element(), ElementType::F32, scratch.stored.data(), out, count);
+  scratch.converted.resize(count * 2);
+  GranuleFindings findings = convert(pack.origin.element(), pack.rounding, scratch.stored.data(),
+                                     scratch.converted.data(), count);
+  convert(pack.rounding, ElementType::F32, scratch.converted.data(), out, count);
+  return findings;
+}
+
+static float roundTo(ElementType type, float value) {
+  switch (type) {
+  case ElementType::F16:
+    return floatFromF16(f16FromFloat(value));
+  case ElementType::BF16:
+    return floatFromBf16(bf16FromFloat(value));
+  case ElementType::F32:
+    break;
+  }
+  return value;
+}
+
+static void produceRope(const RopeTable &rope, uint64_t first, uint64_t rows, float *out) {
+  uint64_t half = rope.inverseFrequencies.size();
+  for (uint64_t position = first; position < first + rows; ++position, out += 2 * half)
+    for (uint64_t j = 0; j < half; ++j) {
+      // The product is float32; cosine and sine of it are correctly rounded by way of double.
+      double angle = static_cast<float>(position) * rope.inverseFrequencies[j];
+      out[j] = roundTo(rope.rounding, static_cast<float>(std::cos(angle)) * rope.factor);
+      out[half + j] = roundTo(rope.rounding, static_cast<float>(std::sin(angle)) * rope.factor);
+    }
+}
+
+llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const WeightReader &reader,
+                                               uint64_t index, GranuleScratch &scratch,
+                                               uint8_t *out) {
+  uint64_t first = index * granuleRows(pack);
+  uint64_t rows = std::min(granuleRows(pack), countRows(pack) - first);
+  if (pack.rope) {
+    produceRope(*pack.rope, first, rows, reinterpret_cast<float *>(out));
+    return GranuleFindings{};
+  }
+  uint64_t elements = rows * pack.origin.cols();
+  scratch.stored.resize(elements * byteWidth(pack.origin.element()));
+  if (llvm::Error failed = reader.readRows(pack.origin, first, rows, scratch.stored.data()))
+    return failed;
+  switch (pack.kind) {
+  case PackKind::Panel16:
+    return producePanel(pack, rows, scratch, out);
+  case PackKind::Vector:
+    return produceVector(pack, rows, scratch, out);
+  case PackKind::Rows:
+    return convert(pack.origin.element(), pack.element, scratch.stored.data(), out, elements);
+  case PackKind::Table:
+    break;
+  }
+  return convert(pack.origin.element(), ElementType::F32, scratch.stored.data(), out, elements);
+}
+
+} // namespace stoop::codegen
