@@ -1,5 +1,6 @@
 //===- stoop-reduce.cpp - shrink a module that shows a defect -------------===//
 #include "compiler/tools/InitAll.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
 
