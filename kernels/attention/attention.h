@@ -1,0 +1,331 @@
+// Causal attention over the cache with an online softmax: a row sees keys 0 .. positions[t] of slot slots[t].
+//
+// score = (q . k + bias) * scale, bias by ALiBi mode: hf = bf16(bf16(slope) * bf16(j)), exact = slope * (j - i) in
+// float32 (equal to slope * j under softmax, and precise at any distance). No score matrix: at most 32 queries x 64 keys
+// exist at a time. A work item is a group of queries that share keys: up to 32 rows of one head when all rows belong to one
+// sequence (prefill), else heads of one group at one row (decode). Items are dealt to threads in turn, which evens out
+// the causal triangle. Groups of four queries or more transpose each block of keys once and are bound by FMA issue;
+// smaller ones read keys in place and are bound by the cache's memory traffic. Keys behind a query's position are never
+// multiplied, so a NaN there cannot reach it. Rows with a slot outside of the cache give zeros.
+#ifndef STOOP_KERNELS_ATTENTION_ATTENTION_H
+#define STOOP_KERNELS_ATTENTION_ATTENTION_H
+
+#include "kernels/attention/kv_layout.h"
+#include "kernels/attention/transpose.h"
+#include "kernels/common/args.h"
+#include "kernels/common/math.h"
+#include "kernels/common/params.h"
+
+namespace stoop::kernels {
+
+constexpr i64 kMaxQueries = 32, kBlockKeys = 64, kDirectQueries = 3;
+
+// Scratch of one thread for a head dimension (see AttentionState).
+constexpr i64 attention_scratch_bytes(i64 head_dim) {
+  const i64 padded = round_up(head_dim, kLanes);
+  return 4 * (2 * kMaxQueries * padded + 2 * kBlockKeys * padded + kMaxQueries * kBlockKeys) +
+         8 * 64 * 8;
+}
+
+// The queries of a work item and their running softmax; everything lies in the thread's scratch.
+struct AttentionState {
+  i64 count, padded;  // queries; head_dim rounded up to 16
+  float *q;           // [count][padded], zero behind head_dim
+  float *out;         // [count][padded], weighted sum of values so far
+  float *scores;      // [count][kBlockKeys]
+  float *keys;        // [padded][kBlockKeys]: a block of keys, transposed
+  float *values;      // [kBlockKeys][padded]
+  float *maximum, *total, *slope, *rescale;  // [count]
+  i64 *position, *row, *head;                // [count]
+
+  STOOP_INLINE AttentionState(Scratch s, i64 head_dim) : count(0) {
+    padded = round_up(head_dim, kLanes);
+    q = s.take<float>(kMaxQueries * padded);
+    out = s.take<float>(kMaxQueries * padded);
+    scores = s.take<float>(kMaxQueries * kBlockKeys);
+    keys = s.take<float>(padded * kBlockKeys);
+    values = s.take<float>(kBlockKeys * padded);
+    maximum = s.take<float>(kMaxQueries);
+    total = s.take<float>(kMaxQueries);
+    slope = s.take<float>(kMaxQueries);
+    rescale = s.take<float>(kMaxQueries);
+    position = s.take<i64>(kMaxQueries);
+    row = s.take<i64>(kMaxQueries);
+    head = s.take<i64>(kMaxQueries);
+  }
+};
+
+template <class E>
+STOOP_INLINE f32x16 load_padded(const typename E::T *p, i64 n) {
+  return n >= kLanes ? E::load16(p) : load_head<E>(p, n);
+}
+
+// Turns the scores of one query in a block into weights and updates its running maximum and total. Only the first
+// `valid` keys count; the others get weight 0.
+STOOP_INLINE void soften(AttentionState &s, const AttentionParams *p, i64 query, i64 first_key,
+                         i64 valid) {
+  float *scores = s.scores + query * kBlockKeys;
+  f32x16 v[kBlockKeys / kLanes];
+  f32x16 best = splat(-__builtin_inff());
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#pragma clang loop unroll(full)
+  for (int b = 0; b < kBlockKeys / kLanes; ++b) {
+    const i32x16 index = lane + (int)(b * kLanes);
+    v[b] = load_vector<f32x16>(scores + b * kLanes);
+    if (p->alibi == kAlibiHf) {
+      const f32x16 j = __builtin_convertvector(index + (int)first_key, f32x16);
+      v[b] += Bf16::round(splat(s.slope[query]) * Bf16::round(j));
+    } else if (p->alibi == kAlibiExact) {
+      const i32x16 distance = index + (int)(first_key - s.position[query]);
+      v[b] = fma16(splat(s.slope[query]), __builtin_convertvector(distance, f32x16), v[b]);
+    }
+    v[b] *= splat((float)p->scale);
+    v[b] = select16(index < (int)valid, v[b], splat(-__builtin_inff()));
+    best = select16(v[b] > best, v[b], best);
+  }
+  const float block_maximum = max_lanes(best);
+  const float old = s.maximum[query];
+  const float maximum = block_maximum > old ? block_maximum : old;
+  f32x16 sum = splat(0.0f);
+#pragma clang loop unroll(full)
+  for (int b = 0; b < kBlockKeys / kLanes; ++b) {
+    const f32x16 weight = exp16(v[b] - splat(maximum));
+    sum += weight;
+    store_vector(scores + b * kLanes, weight);
+  }
+  const float rescale = exp16(splat(old - maximum))[0];
+  s.rescale[query] = rescale;
+  s.maximum[query] = maximum;
+  s.total[query] = s.total[query] * rescale + sum_lanes(sum);
+}
+
+// R queries times the transposed block: scores[r][key] = q[r] . key.
+template <int R>
+STOOP_INLINE void score_strip(const AttentionState &s, i64 query, i64 head_dim, i64 keys) {
+  for (i64 k = 0; k < keys; k += kLanes) {
+    f32x16 acc[R] = {};
+#pragma clang loop unroll(disable)
+    for (i64 d = 0; d < head_dim; ++d) {
+      const f32x16 key = load_vector<f32x16>(s.keys + d * kBlockKeys + k);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < R; ++r) acc[r] = fma16(key, splat(s.q[(query + r) * s.padded + d]), acc[r]);
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r) store_vector(s.scores + (query + r) * kBlockKeys + k, acc[r]);
+  }
+}
+
+// out[r] = out[r] * rescale[r] + weights[r] . values, over the first `keys` keys of the block.
+template <int R>
+STOOP_INLINE void value_strip(const AttentionState &s, i64 query, i64 keys) {
+  for (i64 d = 0; d < s.padded; d += kLanes) {
+    f32x16 acc[R];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+      acc[r] = load_vector<f32x16>(s.out + (query + r) * s.padded + d) * splat(s.rescale[query + r]);
+#pragma clang loop unroll(disable)
+    for (i64 k = 0; k < keys; ++k) {
+      const f32x16 value = load_vector<f32x16>(s.values + k * s.padded + d);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < R; ++r)
+        acc[r] = fma16(value, splat(s.scores[(query + r) * kBlockKeys + k]), acc[r]);
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r) store_vector(s.out + (query + r) * s.padded + d, acc[r]);
+  }
+}
+
+// Keys of query i within [first_key, first_key + keys) that it may see.
+STOOP_INLINE i64 visible(const AttentionState &s, i64 query, i64 first_key, i64 keys) {
+  return max_of(0, min_of(keys, s.position[query] + 1 - first_key));
+}
+
+// One block of keys for four queries or more: keys transposed, values widened, then strips of queries.
+template <class C>
+STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, const typename C::T *k,
+                               const typename C::T *v, i64 first_key, i64 keys) {
+  for (i64 j = 0; j < keys; j += kLanes)
+    for (i64 d = 0; d < p->head_dim; d += kLanes) {
+      f32x16 t[kLanes];
+#pragma clang loop unroll(full)
+      for (int i = 0; i < kLanes; ++i)
+        t[i] = j + i < keys ? load_padded<C>(k + (j + i) * p->head_dim + d, p->head_dim - d)
+                            : splat(0.0f);
+      transpose16(t);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < kLanes; ++i) store_vector(s.keys + (d + i) * kBlockKeys + j, t[i]);
+    }
+  for (i64 j = 0; j < keys; ++j)
+    for (i64 d = 0; d < p->head_dim; d += kLanes)
+      store_vector(s.values + j * s.padded + d,
+                   load_padded<C>(v + j * p->head_dim + d, p->head_dim - d));
+
+  i64 query = 0;
+  for (; query + 4 <= s.count; query += 4) score_strip<4>(s, query, p->head_dim, keys);
+  for (; query < s.count; ++query) score_strip<1>(s, query, p->head_dim, keys);
+
+  for (query = 0; query < s.count; ++query) {
+    const i64 seen = visible(s, query, first_key, keys);
+    if (seen > 0) soften(s, p, query, first_key, seen);
+  }
+  for (query = 0; query < s.count;) {
+    const i64 seen = visible(s, query, first_key, keys);
+    // Four queries share a pass over the values when all of them see the whole block.
+    bool strip = query + 4 <= s.count;
+    for (i64 i = query; strip && i < query + 4; ++i) strip = visible(s, i, first_key, keys) == keys;
+    if (strip) {
+      value_strip<4>(s, query, keys);
+      query += 4;
+      continue;
+    }
+    if (seen > 0) value_strip<1>(s, query, seen);
+    ++query;
+  }
+}
+
+// One block of keys for up to three queries: keys and values are read where they lie.
+template <class C>
+STOOP_INLINE void attend_direct(AttentionState &s, const AttentionParams *p, const typename C::T *k,
+                                const typename C::T *v, i64 first_key, i64 keys) {
+  for (i64 query = 0; query < s.count; ++query) {
+    const i64 seen = visible(s, query, first_key, keys);
+    if (seen == 0) continue;
+    float *scores = s.scores + query * kBlockKeys;
+    const float *q = s.q + query * s.padded;
+#pragma clang loop unroll(disable)
+    for (i64 j = 0; j < seen; j += 4) {
+      f32x16 acc[4] = {};
+      for (i64 d = 0; d < p->head_dim; d += kLanes)
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; ++i)
+          acc[i] = fma16(load_padded<C>(k + min_of(j + i, seen - 1) * p->head_dim + d, p->head_dim - d),
+                         load_vector<f32x16>(q + d), acc[i]);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i) scores[j + i] = sum_lanes(acc[i]);
+    }
+    soften(s, p, query, first_key, seen);
+    for (i64 d = 0; d < p->head_dim; d += kLanes) {
+      f32x16 acc[4] = {};
+      i64 j = 0;
+#pragma clang loop unroll(disable)
+      for (; j + 4 <= seen; j += 4)
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; ++i)
+          acc[i] = fma16(load_padded<C>(v + (j + i) * p->head_dim + d, p->head_dim - d),
+                         splat(scores[j + i]), acc[i]);
+      for (; j < seen; ++j)
+        acc[0] = fma16(load_padded<C>(v + j * p->head_dim + d, p->head_dim - d), splat(scores[j]),
+                       acc[0]);
+      float *out = s.out + query * s.padded + d;
+      store_vector(out, load_vector<f32x16>(out) * splat(s.rescale[query]) + (acc[0] + acc[1]) +
+                            (acc[2] + acc[3]));
+    }
+  }
+}
+
+// Runs one work item: s.row, s.head of all s.count queries are set; they share slot and key head.
+template <class X, class C>
+STOOP_INLINE void attend(AttentionState &s, const stoop_kernel_args *args, const AttentionParams *p,
+                         const float *slopes, i64 slot, i64 kv_head) {
+  const int32_t *positions = buffer<const int32_t>(args, p->positions_operand);
+  const auto *q = buffer<const typename X::T>(args, p->q_operand);
+  const auto *kv = buffer<const typename C::T>(args, p->kv_operand);
+  auto *y = buffer<typename X::T>(args, p->y_operand);
+  const KvLayout layout{p->batch, p->kv_heads, p->positions, p->head_dim};
+  const bool cached = slot >= 0 && slot < p->batch;
+  i64 last = -1;
+  for (i64 i = 0; i < s.count; ++i) {
+    s.position[i] = min_of(positions[s.row[i]], p->positions - 1);
+    last = max_of(last, s.position[i]);
+    s.maximum[i] = -__builtin_inff();
+    s.total[i] = 0.0f;
+    s.slope[i] = p->alibi == kAlibiNone ? 0.0f
+                 : p->alibi == kAlibiHf ? Bf16::round(slopes[s.head[i]])
+                                        : slopes[s.head[i]];
+    const auto *src = q + s.row[i] * p->q_stride + s.head[i] * p->head_dim;
+    for (i64 d = 0; d < s.padded; d += kLanes) {
+      store_vector(s.q + i * s.padded + d, load_padded<X>(src + d, p->head_dim - d));
+      store_vector(s.out + i * s.padded + d, splat(0.0f));
+    }
+  }
+  for (i64 first = 0; cached && first <= last; first += kBlockKeys) {
+    const i64 keys = min_of(kBlockKeys, last + 1 - first);
+    const auto *k = kv + layout.key(slot, kv_head, first);
+    const auto *v = kv + layout.value(slot, kv_head, first);
+    if (s.count > kDirectQueries)
+      attend_block<C>(s, p, k, v, first, keys);
+    else
+      attend_direct<C>(s, p, k, v, first, keys);
+  }
+  for (i64 i = 0; i < s.count; ++i) {
+    auto *dst = y + s.row[i] * p->y_stride + s.head[i] * p->head_dim;
+    const float inverse = cached && s.position[i] >= 0 ? 1.0f / s.total[i] : 0.0f;
+    for (i64 d = 0; d < p->head_dim; d += kLanes) {
+      const f32x16 v = load_vector<f32x16>(s.out + i * s.padded + d) * splat(inverse);
+      if (d + kLanes <= p->head_dim)
+        X::store16(dst + d, v);
+      else
+        store_head<X>(dst + d, v, p->head_dim - d);
+    }
+  }
+}
+
+// Work items: see the banner.
+template <class X, class C>
+STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams *p,
+                            const float *slopes) {
+  const int32_t *slots = buffer<const int32_t>(args, p->slots_operand);
+  const i64 rows = valid_rows(args, p->max_rows);
+  const i64 group = p->heads / p->kv_heads;
+  bool one_sequence = rows > 1;
+  for (i64 t = 1; t < rows; ++t) one_sequence &= slots[t] == slots[0];
+
+  // Queries of an item: rows of one head, or heads of one group. Short groups are cut so that every thread has work.
+  const i64 parts = divide_up(args->num_threads, rows * p->kv_heads);
+  const i64 heads_each = min_of(kMaxQueries, divide_up(group, parts));
+  const i64 per_head = one_sequence ? divide_up(rows, kMaxQueries) : 0;
+  const i64 per_group = divide_up(group, heads_each);
+  const i64 items = one_sequence ? p->heads * per_head : rows * p->kv_heads * per_group;
+
+  AttentionState s(Scratch(args), p->head_dim);
+#pragma clang loop unroll(disable)
+  for (i64 item = args->thread; item < items; item += args->num_threads) {
+    i64 row, head, kv_head;
+    if (one_sequence) {
+      head = item / per_head;
+      row = item % per_head * kMaxQueries;
+      kv_head = head / group;
+      s.count = min_of(kMaxQueries, rows - row);
+    } else {
+      row = item / (p->kv_heads * per_group);
+      kv_head = item / per_group % p->kv_heads;
+      const i64 first = item % per_group * heads_each;
+      head = kv_head * group + first;
+      s.count = min_of(heads_each, group - first);
+    }
+    for (i64 i = 0; i < s.count; ++i) {
+      s.row[i] = one_sequence ? row + i : row;
+      s.head[i] = one_sequence ? head : head + i;
+    }
+    attend<X, C>(s, args, p, slopes, slots[row], kv_head);
+  }
+}
+
+#define STOOP_ATTENTION(x, c, X, C)                                                            \
+  extern "C" void stoop_attention_##x##_##c(const stoop_kernel_args *args,                     \
+                                            const AttentionParams *p, const float *slopes) {   \
+    attention<X, C>(args, p, slopes);                                                          \
+  }
+STOOP_ATTENTION(f32, f32, F32, F32)
+STOOP_ATTENTION(f32, bf16, F32, Bf16)
+STOOP_ATTENTION(f32, f16, F32, F16)
+STOOP_ATTENTION(bf16, f32, Bf16, F32)
+STOOP_ATTENTION(bf16, bf16, Bf16, Bf16)
+STOOP_ATTENTION(bf16, f16, Bf16, F16)
+STOOP_ATTENTION(f16, f32, F16, F32)
+STOOP_ATTENTION(f16, bf16, F16, Bf16)
+STOOP_ATTENTION(f16, f16, F16, F16)
+
+}  // namespace stoop::kernels
+
+#endif

@@ -1,0 +1,50 @@
+// Rotary position embedding over the whole head ("rotate half").
+//
+// y[j] = x[j] cos_j - x[j + D/2] sin_j; y[j + D/2] = x[j + D/2] cos_j + x[j] sin_j, with row positions[t] of the table
+// holding cos[D/2] | sin[D/2] in float32. Split: (row, head) pairs over threads.
+#ifndef STOOP_KERNELS_ROPE_ROPE_H
+#define STOOP_KERNELS_ROPE_ROPE_H
+
+#include "kernels/common/args.h"
+#include "kernels/common/params.h"
+
+namespace stoop::kernels {
+
+template <class X>
+STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
+  const int32_t *positions = buffer<const int32_t>(args, p->positions_operand);
+  const float *table = buffer<const float>(args, p->table_operand);
+  const i64 half = p->head_dim / 2;
+  const Range pairs = my_share(args, valid_rows(args, p->max_rows) * p->heads);
+  for (i64 i = pairs.begin; i < pairs.end; ++i) {
+    const i64 row = i / p->heads, head = i % p->heads;
+    const i64 position = max_of(0, min_of(positions[row], p->table_rows - 1));
+    const float *cosine = table + position * p->head_dim, *sine = cosine + half;
+    const auto *__restrict x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride + head * p->head_dim;
+    auto *__restrict y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride + head * p->head_dim;
+    i64 j = 0;
+    for (; j + kLanes <= half; j += kLanes) {
+      const f32x16 a = X::load16(x + j), b = X::load16(x + half + j);
+      const f32x16 c = F32::load16(cosine + j), s = F32::load16(sine + j);
+      X::store16(y + j, a * c - b * s);
+      X::store16(y + half + j, b * c + a * s);
+    }
+    for (; j < half; ++j) {
+      const float a = X::load1(x + j), b = X::load1(x + half + j);
+      X::store1(y + j, a * cosine[j] - b * sine[j]);
+      X::store1(y + half + j, b * cosine[j] + a * sine[j]);
+    }
+  }
+}
+
+#define STOOP_ROPE(x, X)                                                                  \
+  extern "C" void stoop_rope_##x(const stoop_kernel_args *args, const RopeParams *p) {    \
+    rope<X>(args, p);                                                                     \
+  }
+STOOP_ROPE(f32, F32)
+STOOP_ROPE(bf16, Bf16)
+STOOP_ROPE(f16, F16)
+
+}  // namespace stoop::kernels
+
+#endif
