@@ -15,17 +15,12 @@
 #include "kernels/common/args.h"
 #include "kernels/common/math.h"
 #include "kernels/common/params.h"
+#include "kernels/common/scratch.h"
 
 namespace stoop::kernels {
 
-constexpr i64 kMaxQueries = 32, kBlockKeys = 64, kDirectQueries = 3;
-
-// Scratch of one thread for a head dimension (see AttentionState).
-constexpr i64 attention_scratch_bytes(i64 head_dim) {
-  const i64 padded = round_up(head_dim, kLanes);
-  return 4 * (2 * kMaxQueries * padded + 2 * kBlockKeys * padded + kMaxQueries * kBlockKeys) +
-         8 * 64 * 8;
-}
+// Up to this many queries read keys in place.
+constexpr i64 kDirectQueries = 3;
 
 // The queries of a work item and their running softmax; everything lies in the thread's scratch.
 struct AttentionState {
@@ -311,20 +306,12 @@ STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams
   }
 }
 
-#define STOOP_ATTENTION(x, c, X, C)                                                            \
+#define STOOP_ATTENTION(x, c)                                                                  \
   extern "C" void stoop_attention_##x##_##c(const stoop_kernel_args *args,                     \
                                             const AttentionParams *p, const float *slopes) {   \
-    attention<X, C>(args, p, slopes);                                                          \
+    attention<element::x, element::c>(args, p, slopes);                                        \
   }
-STOOP_ATTENTION(f32, f32, F32, F32)
-STOOP_ATTENTION(f32, bf16, F32, Bf16)
-STOOP_ATTENTION(f32, f16, F32, F16)
-STOOP_ATTENTION(bf16, f32, Bf16, F32)
-STOOP_ATTENTION(bf16, bf16, Bf16, Bf16)
-STOOP_ATTENTION(bf16, f16, Bf16, F16)
-STOOP_ATTENTION(f16, f32, F16, F32)
-STOOP_ATTENTION(f16, bf16, F16, Bf16)
-STOOP_ATTENTION(f16, f16, F16, F16)
+#include "kernels/attention/attention.def"
 
 }  // namespace stoop::kernels
 

@@ -36,20 +36,12 @@ STOOP_INLINE void kv_append(const stoop_kernel_args *args, const KvAppendParams 
   }
 }
 
-#define STOOP_KV_APPEND(x, c, X, C)                                                           \
+#define STOOP_ATTENTION(x, c)                                                                 \
   extern "C" void stoop_kv_append_##x##_##c(const stoop_kernel_args *args,                    \
                                             const KvAppendParams *p) {                        \
-    kv_append<X, C>(args, p);                                                                 \
+    kv_append<element::x, element::c>(args, p);                                               \
   }
-STOOP_KV_APPEND(f32, f32, F32, F32)
-STOOP_KV_APPEND(f32, bf16, F32, Bf16)
-STOOP_KV_APPEND(f32, f16, F32, F16)
-STOOP_KV_APPEND(bf16, f32, Bf16, F32)
-STOOP_KV_APPEND(bf16, bf16, Bf16, Bf16)
-STOOP_KV_APPEND(bf16, f16, Bf16, F16)
-STOOP_KV_APPEND(f16, f32, F16, F32)
-STOOP_KV_APPEND(f16, bf16, F16, Bf16)
-STOOP_KV_APPEND(f16, f16, F16, F16)
+#include "kernels/attention/attention.def"
 
 }  // namespace stoop::kernels
 

@@ -94,6 +94,13 @@ struct F16 {
   }
 };
 
+// The policies under the names that ports and .def files use.
+namespace element {
+using f32 = F32;
+using bf16 = Bf16;
+using f16 = F16;
+}  // namespace element
+
 // Loads the first n (< 16) elements; the other lanes are zero. Reads nothing behind them.
 template <class E>
 STOOP_INLINE f32x16 load_head(const typename E::T *p, i64 n) {

@@ -33,18 +33,16 @@ STOOP_INLINE void gather_last(const stoop_kernel_args *args, const GatherLastPar
   for (i64 c = columns.begin; c < columns.end; ++c) y[c] = x[c];
 }
 
-#define STOOP_ELEMENTWISE(y, Y)                                                                 \
+#define STOOP_ELEMENTWISE(y)                                                                    \
   extern "C" void stoop_elementwise_##y(const stoop_kernel_args *args,                          \
                                         const ElementwiseParams *p) {                           \
-    elementwise<Y>(args, p);                                                                    \
+    elementwise<element::y>(args, p);                                                           \
   }                                                                                             \
   extern "C" void stoop_gather_last_##y(const stoop_kernel_args *args,                          \
                                         const GatherLastParams *p) {                            \
-    gather_last<Y>(args, p);                                                                    \
+    gather_last<element::y>(args, p);                                                           \
   }
-STOOP_ELEMENTWISE(f32, F32)
-STOOP_ELEMENTWISE(bf16, Bf16)
-STOOP_ELEMENTWISE(f16, F16)
+#include "kernels/elementwise/elementwise.def"
 
 }  // namespace stoop::kernels
 

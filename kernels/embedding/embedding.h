@@ -36,16 +36,12 @@ STOOP_INLINE void embedding(const stoop_kernel_args *args, const EmbeddingParams
   }
 }
 
-#define STOOP_EMBEDDING(w, x, W, X)                                                     \
+#define STOOP_EMBEDDING(w, x)                                                           \
   extern "C" void stoop_embedding_##w##_##x(const stoop_kernel_args *args,              \
                                             const EmbeddingParams *p) {                 \
-    embedding<W, X>(args, p);                                                           \
+    embedding<element::w, element::x>(args, p);                                         \
   }
-STOOP_EMBEDDING(f32, f32, F32, F32)
-STOOP_EMBEDDING(bf16, f32, Bf16, F32)
-STOOP_EMBEDDING(f16, f32, F16, F32)
-STOOP_EMBEDDING(bf16, bf16, Bf16, Bf16)
-STOOP_EMBEDDING(f16, f16, F16, F16)
+#include "kernels/embedding/embedding.def"
 
 }  // namespace stoop::kernels
 

@@ -10,6 +10,7 @@
 #include "kernels/common/args.h"
 #include "kernels/common/hook.h"
 #include "kernels/common/params.h"
+#include "kernels/common/scratch.h"
 #include "kernels/gemm/micro_kernel.h"
 
 namespace stoop::kernels {
@@ -20,10 +21,6 @@ constexpr int kGemmPanels = 4;  // 24 of 32 registers accumulate
 constexpr int kGemmPanels = 1;  // 12 of 16
 #endif
 constexpr int kGemmStrip = 6;
-constexpr i64 kGemmBlockRows = 48, kGemmBlockPanels = 32, kGemmBlockInner = 1024;
-// Bytes of scratch: packed rows and waiting sums.
-constexpr i64 kGemmScratchBytes = kGemmBlockRows * kGemmBlockInner * 4 +
-                                  kGemmBlockRows * kGemmBlockPanels * kLanes * 4;
 
 // One strip of rows times NP panels, for one block of the inner dimension. `sums` is [NP][kGemmStrip][16] apart by
 // `sums_panel` floats; the first inner block starts from zero.

@@ -11,19 +11,6 @@
 
 namespace stoop::kernels {
 
-template <class W, class X>
-struct LinearPolicy {
-  using Few = FmaPolicy<W>;
-  using Many = FmaPolicy<W>;
-};
-#if defined(__AVX512BF16__)
-template <>
-struct LinearPolicy<Bf16, Bf16> {
-  using Few = DotPolicy<HardwareDot>;
-  using Many = DotPolicy<HardwareDot>;
-};
-#endif
-
 struct BlockedGemm {
   template <class P, class X, class Y>
   STOOP_INLINE static void run(const stoop_kernel_args *args, const LinearParams *p, i64 rows) {
@@ -38,43 +25,50 @@ struct TiledGemm {
   }
 };
 
-template <class Few, class Many, class X, class Y, class Gemm>
+// How a pair of element types is multiplied at this level.
+template <class W, class X>
+struct LinearPolicy {
+  using Core = FmaPolicy<W>;
+  using Gemm = BlockedGemm;
+};
+#if defined(__AVX512BF16__)
+template <>
+struct LinearPolicy<Bf16, Bf16> {
+  using Core = DotPolicy<HardwareDot>;
+#if defined(__AMX_BF16__)
+  using Gemm = TiledGemm<HardwareTiles>;
+#else
+  using Gemm = BlockedGemm;
+#endif
+};
+#endif
+
+template <class P, class X, class Y, class Gemm>
 STOOP_INLINE void linear(const stoop_kernel_args *args, const LinearParams *p) {
   const i64 rows = valid_rows(args, p->max_rows);
-  if (rows == 1) return gemv<Few, X, Y, 1>(args, p);
-  if (p->max_rows >= 2 && rows == 2) return gemv<Few, X, Y, 2>(args, p);
-  if (p->max_rows >= 3 && rows == 3) return gemv<Few, X, Y, 3>(args, p);
-  if (p->max_rows >= 4 && rows == 4) return gemv<Few, X, Y, 4>(args, p);
-  if (p->max_rows > kGemvRows) Gemm::template run<Many, X, Y>(args, p, rows);
+  if (rows == 1) return gemv<P, X, Y, 1>(args, p);
+  if (p->max_rows >= 2 && rows == 2) return gemv<P, X, Y, 2>(args, p);
+  if (p->max_rows >= 3 && rows == 3) return gemv<P, X, Y, 3>(args, p);
+  if (p->max_rows >= 4 && rows == 4) return gemv<P, X, Y, 4>(args, p);
+  if (p->max_rows > kGemvRows) Gemm::template run<P, X, Y>(args, p, rows);
 }
 
-#define STOOP_LINEAR(w, x, y, W, X, Y, GEMM)                                                  \
-  extern "C" void stoop_linear_##w##_##x##_##y(const stoop_kernel_args *args,                 \
-                                               const LinearParams *p) {                       \
-    linear<LinearPolicy<W, X>::Few, LinearPolicy<W, X>::Many, X, Y, GEMM>(args, p);           \
+#define STOOP_LINEAR(w, x, y)                                                               \
+  extern "C" void stoop_linear_##w##_##x##_##y(const stoop_kernel_args *args,               \
+                                               const LinearParams *p) {                     \
+    using Policy = LinearPolicy<element::w, element::x>;                                    \
+    linear<Policy::Core, element::x, element::y, Policy::Gemm>(args, p);                    \
   }
-
-STOOP_LINEAR(f32, f32, f32, F32, F32, F32, BlockedGemm)
-STOOP_LINEAR(bf16, f32, f32, Bf16, F32, F32, BlockedGemm)
-STOOP_LINEAR(f16, f32, f32, F16, F32, F32, BlockedGemm)
-STOOP_LINEAR(f16, f16, f16, F16, F16, F16, BlockedGemm)
-STOOP_LINEAR(f16, f16, f32, F16, F16, F32, BlockedGemm)
-#if defined(__AMX_BF16__)
-STOOP_LINEAR(bf16, bf16, bf16, Bf16, Bf16, Bf16, TiledGemm<HardwareTiles>)
-STOOP_LINEAR(bf16, bf16, f32, Bf16, Bf16, F32, TiledGemm<HardwareTiles>)
-#else
-STOOP_LINEAR(bf16, bf16, bf16, Bf16, Bf16, Bf16, BlockedGemm)
-STOOP_LINEAR(bf16, bf16, f32, Bf16, Bf16, F32, BlockedGemm)
-#endif
+#include "kernels/gemm/linear.def"
 
 // The software twins of vdpbf16ps and AMX: same indexing, run by tests on machines without those instructions.
 extern "C" void stoop_linear_dot_twin(const stoop_kernel_args *args, const LinearParams *p) {
   using Twin = DotPolicy<SoftwareDot>;
-  linear<Twin, Twin, Bf16, Bf16, BlockedGemm>(args, p);
+  linear<Twin, Bf16, Bf16, BlockedGemm>(args, p);
 }
 extern "C" void stoop_linear_tile_twin(const stoop_kernel_args *args, const LinearParams *p) {
   using Twin = DotPolicy<SoftwareDot>;
-  linear<Twin, Twin, Bf16, Bf16, TiledGemm<SoftwareTiles>>(args, p);
+  linear<Twin, Bf16, Bf16, TiledGemm<SoftwareTiles>>(args, p);
 }
 
 }  // namespace stoop::kernels

@@ -84,12 +84,6 @@ struct SoftwareTiles {
   }
 };
 
-constexpr i64 kTileBlockRows = 64, kTileBlockInner = 1024;
-constexpr i64 kTileElements = 16 * 32;
-constexpr i64 kTileScratchBytes = kTileBlockRows * kTileBlockInner * 2 +
-                                  kTileBlockRows * kGemmBlockPanels * kLanes * 4 +
-                                  2 * kTileElements * 2;
-
 // Rows of x as first operands: out[row / 16][k / 32][16][32], zero where padded.
 STOOP_INLINE void pack_tiles(uint16_t *__restrict out, const uint16_t *__restrict x, i64 x_stride,
                              i64 rows, i64 columns) {

@@ -8,12 +8,10 @@
 #include "kernels/common/args.h"
 #include "kernels/common/hook.h"
 #include "kernels/common/params.h"
+#include "kernels/common/scratch.h"
 #include "kernels/gemm/micro_kernel.h"
 
 namespace stoop::kernels {
-
-// Most rows that go through gemv; more are multiplied by gemm.
-constexpr i64 kGemvRows = 4;
 
 // Independent accumulator sets: enough to cover the latency of an FMA.
 constexpr int gemv_phases(int rows) { return rows == 1 ? 4 : 2; }

@@ -73,16 +73,14 @@ STOOP_INLINE void rms_norm(const stoop_kernel_args *args, const NormParams *p) {
   }
 }
 
-#define STOOP_NORM(x, X)                                                                       \
+#define STOOP_NORM(x)                                                                          \
   extern "C" void stoop_layer_norm_##x(const stoop_kernel_args *args, const NormParams *p) {   \
-    layer_norm<X>(args, p);                                                                    \
+    layer_norm<element::x>(args, p);                                                           \
   }                                                                                            \
   extern "C" void stoop_rms_norm_##x(const stoop_kernel_args *args, const NormParams *p) {     \
-    rms_norm<X>(args, p);                                                                      \
+    rms_norm<element::x>(args, p);                                                             \
   }
-STOOP_NORM(f32, F32)
-STOOP_NORM(bf16, Bf16)
-STOOP_NORM(f16, F16)
+#include "kernels/norm/norm.def"
 
 }  // namespace stoop::kernels
 

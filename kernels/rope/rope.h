@@ -1,7 +1,7 @@
 // Rotary position embedding over the whole head ("rotate half").
 //
 // y[j] = x[j] cos_j - x[j + D/2] sin_j; y[j + D/2] = x[j + D/2] cos_j + x[j] sin_j, with row positions[t] of the table
-// holding cos[D/2] | sin[D/2] in float32. Split: (row, head) pairs over threads.
+// holding cos[D/2] | sin[D/2] in float32; each product and the sum are rounded to the activations' type. Split: (row, head) pairs over threads.
 #ifndef STOOP_KERNELS_ROPE_ROPE_H
 #define STOOP_KERNELS_ROPE_ROPE_H
 
@@ -26,24 +26,22 @@ STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
     for (; j + kLanes <= half; j += kLanes) {
       const f32x16 a = X::load16(x + j), b = X::load16(x + half + j);
       const f32x16 c = F32::load16(cosine + j), s = F32::load16(sine + j);
-      X::store16(y + j, a * c - b * s);
-      X::store16(y + half + j, b * c + a * s);
+      X::store16(y + j, X::round(a * c) - X::round(b * s));
+      X::store16(y + half + j, X::round(b * c) + X::round(a * s));
     }
     for (; j < half; ++j) {
       const float a = X::load1(x + j), b = X::load1(x + half + j);
-      X::store1(y + j, a * cosine[j] - b * sine[j]);
-      X::store1(y + half + j, b * cosine[j] + a * sine[j]);
+      X::store1(y + j, X::round(a * cosine[j]) - X::round(b * sine[j]));
+      X::store1(y + half + j, X::round(b * cosine[j]) + X::round(a * sine[j]));
     }
   }
 }
 
-#define STOOP_ROPE(x, X)                                                                  \
+#define STOOP_ROPE(x)                                                                     \
   extern "C" void stoop_rope_##x(const stoop_kernel_args *args, const RopeParams *p) {    \
-    rope<X>(args, p);                                                                     \
+    rope<element::x>(args, p);                                                            \
   }
-STOOP_ROPE(f32, F32)
-STOOP_ROPE(bf16, Bf16)
-STOOP_ROPE(f16, F16)
+#include "kernels/rope/rope.def"
 
 }  // namespace stoop::kernels
 

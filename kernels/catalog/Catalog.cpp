@@ -1,0 +1,90 @@
+//===- Catalog.cpp - the CPU kernel templates as data ---------------------===//
+//
+// Expands the .def files into tables.
+//
+//===----------------------------------------------------------------------===//
+#include "kernels/catalog/Catalog.h"
+#include "stoop/abi.h"
+#include "llvm/ADT/STLExtras.h"
+#include <array>
+
+using namespace llvm;
+using namespace stoop::kernels;
+
+namespace {
+constexpr KernelPort kLinear[] = {
+#define STOOP_LINEAR(w, x, y) {"stoop_linear_" #w "_" #x "_" #y, #w "," #x "," #y},
+#include "kernels/gemm/linear.def"
+};
+constexpr KernelPort kNorm[] = {
+#define STOOP_NORM(x) {"stoop_layer_norm_" #x, "layer," #x}, {"stoop_rms_norm_" #x, "rms," #x},
+#include "kernels/norm/norm.def"
+};
+constexpr KernelPort kEmbedding[] = {
+#define STOOP_EMBEDDING(w, x) {"stoop_embedding_" #w "_" #x, #w "," #x},
+#include "kernels/embedding/embedding.def"
+};
+constexpr KernelPort kRope[] = {
+#define STOOP_ROPE(x) {"stoop_rope_" #x, #x},
+#include "kernels/rope/rope.def"
+};
+constexpr KernelPort kKvAppend[] = {
+#define STOOP_ATTENTION(x, c) {"stoop_kv_append_" #x "_" #c, #x "," #c},
+#include "kernels/attention/attention.def"
+};
+constexpr KernelPort kAttention[] = {
+#define STOOP_ATTENTION(x, c) {"stoop_attention_" #x "_" #c, #x "," #c},
+#include "kernels/attention/attention.def"
+};
+constexpr KernelPort kGatherLast[] = {
+#define STOOP_ELEMENTWISE(x) {"stoop_gather_last_" #x, #x},
+#include "kernels/elementwise/elementwise.def"
+};
+constexpr KernelPort kElementwise[] = {
+#define STOOP_ELEMENTWISE(x) {"stoop_elementwise_" #x, #x},
+#include "kernels/elementwise/elementwise.def"
+};
+
+// Template name -> table of its ports, for the expansion of Templates.def.
+constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope), kv_append(kKvAppend), attention(kAttention),
+    gather_last(kGatherLast), elementwise(kElementwise);
+
+constexpr KernelTemplate kTemplates[] = {
+#define STOOP_KERNEL_TEMPLATE(name, kind, epilogue) {#name, kind, epilogue, name},
+#include "kernels/catalog/Templates.def"
+};
+} // namespace
+
+#define STOOP_CPU_LEVEL(name, id, required)                                                        \
+  extern "C" const char stoop_kernels_##id[], stoop_kernels_##id##_end[];
+#include "kernels/catalog/Levels.def"
+
+ArrayRef<KernelTemplate> stoop::kernels::kernelTemplates() { return kTemplates; }
+
+const KernelTemplate *stoop::kernels::findTemplate(StringRef name) {
+  const KernelTemplate *it =
+      find_if(kTemplates, [&](const KernelTemplate &t) { return t.name == name; });
+  return it == std::end(kTemplates) ? nullptr : it;
+}
+
+const KernelPort *stoop::kernels::findPort(const KernelTemplate &kernel, StringRef elements) {
+  const KernelPort *it =
+      find_if(kernel.ports, [&](const KernelPort &p) { return p.elements == elements; });
+  return it == kernel.ports.end() ? nullptr : it;
+}
+
+ArrayRef<KernelLevel> stoop::kernels::kernelLevels() {
+  static const KernelLevel levels[] = {
+#define STOOP_CPU_LEVEL(name, id, required)                                                        \
+  {name, #id, required,                                                                            \
+   StringRef(stoop_kernels_##id, size_t(stoop_kernels_##id##_end - stoop_kernels_##id))},
+#include "kernels/catalog/Levels.def"
+  };
+  return levels;
+}
+
+const KernelLevel *stoop::kernels::findLevel(StringRef name) {
+  ArrayRef<KernelLevel> levels = kernelLevels();
+  const KernelLevel *it = find_if(levels, [&](const KernelLevel &l) { return l.name == name; });
+  return it == levels.end() ? nullptr : it;
+}
