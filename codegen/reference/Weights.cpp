@@ -1,0 +1,113 @@
+//===- Weights.cpp - parameters of a model as float32 -----------------------------------------===//
+//
+// The order of the steps is the contract of lm.weight: stack the sources' rows, reorder by the
+// layout, round, convert to the element type.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "codegen/reference/Weights.h"
+
+#include "codegen/reference/ops/Ops.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace stoop::reference {
+
+FailureOr<Element> elementOf(Type type) {
+  if (type.isF32())
+    return Element::F32;
+  if (type.isBF16())
+    return Element::BF16;
+  if (type.isF16())
+    return Element::F16;
+  return failure();
+}
+
+FailureOr<Tensor> Weights::get(lm::WeightOp weight) {
+  auto known = values.find(weight);
+  if (known != values.end())
+    return known->second;
+  FailureOr<Tensor> tensor = read(weight);
+  if (succeeded(tensor))
+    values.try_emplace(weight, *tensor);
+  return tensor;
+}
+
+FailureOr<const llvm::MemoryBuffer *> Weights::map(lm::WeightOp user, StringRef file) {
+  llvm::SmallString<256> path(file);
+  if (!llvm::sys::path::is_absolute(file)) {
+    path = directory;
+    llvm::sys::path::append(path, file);
+  }
+  std::unique_ptr<llvm::MemoryBuffer> &buffer = files[path];
+  if (!buffer) {
+    auto opened = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
+    if (!opened)
+      return user.emitOpError() << "cannot read " << path << ": " << opened.getError().message();
+    buffer = std::move(*opened);
+  }
+  return buffer.get();
+}
+
+/// Computes the table of a generator.
+static FailureOr<Tensor> generate(lm::WeightOp weight, lm::RopeTableAttr table) {
+  auto round = llvm::StringSwitch<std::optional<Element>>(table.getRound())
+                   .Case("none", Element::F32)
+                   .Case("bf16", Element::BF16)
+                   .Case("f16", Element::F16)
+                   .Default(std::nullopt);
+  if (!round)
+    return weight.emitOpError() << "unknown rounding '" << table.getRound() << "' of the table";
+  return ropeTable(table.getInvFreq().asArrayRef(),
+                   static_cast<float>(table.getFactor().getValueAsDouble()), table.getPositions(),
+                   *round);
+}
+
+FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
+  if (lm::RopeTableAttr table = weight.getGeneratorAttr())
+    return generate(weight, table);
+  RankedTensorType type = weight.getTensorType();
+  bool isVector = type.getRank() == 1;
+  FailureOr<Element> element = elementOf(type.getElementType());
+  if (failed(element))
+    return weight.emitOpError() << "has an element type that cannot be evaluated: " << type;
+
+  // A vector's elements are rows of one column: layouts permute them like rows of a matrix.
+  int64_t rows = type.getDimSize(0), cols = isVector ? 1 : type.getDimSize(1), filled = 0;
+  std::vector<float> stored(rows * cols);
+  for (Attribute attr : weight.getSourcesAttr()) {
+    auto source = cast<lm::SourceAttr>(attr);
+    int64_t count = source.getRows() * source.getCols();
+    FailureOr<Element> storedAs = elementOf(source.getDtype());
+    FailureOr<const llvm::MemoryBuffer *> file = map(weight, source.getFile());
+    if (failed(storedAs) || failed(file))
+      return failure();
+    uint64_t end = source.getOffset() + uint64_t(count) * byteWidth(*storedAs);
+    if (end > (*file)->getBufferSize() || filled + count > rows * cols)
+      return weight.emitOpError() << "source '" << source.getKey() << "' ends at byte " << end
+                                  << " of " << source.getFile() << ", which has "
+                                  << (*file)->getBufferSize();
+    decode((*file)->getBufferStart() + source.getOffset(), *storedAs, count,
+           stored.data() + filled);
+    filled += count;
+  }
+
+  Tensor tensor(isVector ? 1 : rows, isVector ? rows : cols, *element);
+  lm::QkvLayoutAttr layout = weight.getLayoutAttr();
+  Element round = Element::F32;
+  if (std::optional<Type> narrower = weight.getRound())
+    if (FailureOr<Element> known = elementOf(*narrower); succeeded(known))
+      round = *known;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *from = stored.data() + (layout ? layout.storedRow(row) : row) * cols;
+    float *to = tensor.mutableValues().data() + row * cols;
+    for (int64_t c = 0; c < cols; ++c)
+      to[c] = roundTo(roundTo(from[c], round), *element);
+  }
+  return tensor;
+}
+
+} // namespace stoop::reference

@@ -1,0 +1,44 @@
+//===- Weights.h - parameters of a model as float32 -------------------------------------------===//
+//
+// Reads what an lm.weight describes: tensors stacked from checkpoint files (mapped, not copied),
+// reordered and rounded, or a generated table. Each weight is converted once, at its first use.
+//
+//===------------------------------------------------------------------------------------------===//
+#ifndef STOOP_CODEGEN_REFERENCE_WEIGHTS_H
+#define STOOP_CODEGEN_REFERENCE_WEIGHTS_H
+
+#include "codegen/reference/Tensor.h"
+#include "ir/lm/LmOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <string>
+
+namespace stoop::reference {
+
+/// The element type behind an MLIR float type; fails on any other type.
+llvm::FailureOr<Element> elementOf(mlir::Type type);
+
+/// Weights of one model. Holds mapped files and converted values; not for concurrent use.
+class Weights {
+public:
+  /// `directory` is where relative file names of sources are looked up.
+  explicit Weights(std::string directory) : directory(std::move(directory)) {}
+
+  /// The values of `weight`; a vector is a matrix of one row. Errors are emitted at the op.
+  llvm::FailureOr<Tensor> get(lm::WeightOp weight);
+
+private:
+  llvm::FailureOr<Tensor> read(lm::WeightOp weight);
+  llvm::FailureOr<const llvm::MemoryBuffer *> map(lm::WeightOp user, llvm::StringRef file);
+
+  std::string directory;
+  llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;
+  llvm::DenseMap<mlir::Operation *, Tensor> values;
+};
+
+} // namespace stoop::reference
+
+#endif // STOOP_CODEGEN_REFERENCE_WEIGHTS_H

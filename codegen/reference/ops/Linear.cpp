@@ -1,0 +1,94 @@
+//===- Linear.cpp - matrix product of the reference -------------------------------------------===//
+//
+// y[t][n] = sum over k of x[t][k] * w[n][k]. A product of two float32 values is exact in double, so
+// the only roundings are those of the sum (double) and of the stored result. Blocks of four weight
+// rows by three tokens keep the accumulators in registers; the order of the sum depends on K alone.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "codegen/reference/ops/Ops.h"
+
+#include "llvm/Support/Parallel.h"
+
+#include <algorithm>
+
+namespace stoop::reference {
+namespace {
+
+constexpr int64_t kLanes = 4, kRowBlock = 4, kTokenBlock = 3;
+typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double))));
+
+/// out[r][t] = dot(w + r * stride, x + t * stride) for `kRowBlock` rows and `Tokens` tokens.
+template <int Tokens>
+[[gnu::always_inline]] inline void dotBlock(const double *w, const double *x, int64_t stride,
+                                            double (*out)[kTokenBlock]) {
+  Lanes sums[kRowBlock][Tokens] = {};
+  for (int64_t k = 0; k < stride; k += kLanes) {
+    Lanes xs[Tokens];
+    for (int t = 0; t < Tokens; ++t)
+      __builtin_memcpy(&xs[t], x + t * stride + k, sizeof(Lanes));
+    for (int r = 0; r < kRowBlock; ++r) {
+      Lanes ws;
+      __builtin_memcpy(&ws, w + r * stride + k, sizeof(Lanes));
+      for (int t = 0; t < Tokens; ++t)
+        sums[r][t] += ws * xs[t];
+    }
+  }
+  for (int r = 0; r < kRowBlock; ++r)
+    for (int t = 0; t < Tokens; ++t)
+      out[r][t] = (sums[r][t][0] + sums[r][t][1]) + (sums[r][t][2] + sums[r][t][3]);
+}
+
+[[gnu::target_clones("arch=haswell", "default")]] void
+dotOneToken(const double *w, const double *x, int64_t stride, double (*out)[kTokenBlock]) {
+  dotBlock<1>(w, x, stride, out);
+}
+
+[[gnu::target_clones("arch=haswell", "default")]] void
+dotThreeTokens(const double *w, const double *x, int64_t stride, double (*out)[kTokenBlock]) {
+  dotBlock<kTokenBlock>(w, x, stride, out);
+}
+
+} // namespace
+
+void parallelRows(size_t count, double work, llvm::function_ref<void(size_t)> body) {
+  constexpr double kWorthThreads = 1e5;
+  if (work < kWorthThreads) {
+    for (size_t i = 0; i < count; ++i)
+      body(i);
+    return;
+  }
+  llvm::parallelFor(0, count, body);
+}
+
+Tensor linear(const Tensor &x, const Tensor &weight, Element result) {
+  assert(x.cols() == weight.cols() && "inner dimensions differ");
+  int64_t rows = x.rows(), outputs = weight.rows(), inner = x.cols();
+  int64_t stride = (inner + kLanes - 1) / kLanes * kLanes;
+  std::vector<double> wide(rows * stride);
+  for (int64_t t = 0; t < rows; ++t)
+    std::copy(x.row(t).begin(), x.row(t).end(), wide.begin() + t * stride);
+
+  Tensor y(rows, outputs, result);
+  int64_t blocks = (outputs + kRowBlock - 1) / kRowBlock;
+  parallelRows(blocks, double(rows) * outputs * inner, [&](size_t block) {
+    int64_t first = static_cast<int64_t>(block) * kRowBlock;
+    int64_t count = std::min(kRowBlock, outputs - first);
+    std::vector<double> w(kRowBlock * stride);
+    for (int64_t r = 0; r < count; ++r)
+      std::copy(weight.row(first + r).begin(), weight.row(first + r).end(),
+                w.begin() + r * stride);
+    double sums[kRowBlock][kTokenBlock];
+    for (int64_t t = 0; t < rows;) {
+      bool full = rows - t >= kTokenBlock;
+      (full ? dotThreeTokens : dotOneToken)(w.data(), wide.data() + t * stride, stride, sums);
+      int64_t tokens = full ? kTokenBlock : 1;
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t i = 0; i < tokens; ++i)
+          y.set(t + i, first + r, sums[r][i]);
+      t += tokens;
+    }
+  });
+  return y;
+}
+
+} // namespace stoop::reference

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""Writes a checkpoint of about a billion random parameters, for measuring speed and memory.
+
+Two shapes: `rw` is Falcon-RW-1B's (ALiBi, bias, sequential, multi-head), `mq` is Falcon-7B's form
+at a billion parameters (RoPE, parallel, one KV head). Tensors are generated and written in pieces,
+so the script itself needs well under 1 GiB; a seed fixes every byte.
+"""
+import argparse
+import json
+import os
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import safetensors_io  # noqa: E402
+from random_checkpoint import falcon_shapes  # noqa: E402
+
+PIECE = 8 << 20  # elements generated at a time
+
+COMMON = {
+    "model_type": "falcon", "architectures": ["FalconForCausalLM"], "activation": "gelu",
+    "layer_norm_epsilon": 1e-5, "max_position_embeddings": 2048, "new_decoder_architecture": False,
+    "tie_word_embeddings": True, "torch_dtype": "bfloat16", "bos_token_id": 11, "eos_token_id": 11,
+}
+SHAPES = {
+    "rw": {"vocab_size": 50304, "hidden_size": 2048, "num_hidden_layers": 24,
+           "num_attention_heads": 32, "ffn_hidden_size": 8192, "alibi": True, "bias": True,
+           "multi_query": False, "parallel_attn": False},
+    "mq": {"vocab_size": 65024, "hidden_size": 2112, "num_hidden_layers": 24,
+           "num_attention_heads": 33, "ffn_hidden_size": 8448, "alibi": False, "bias": False,
+           "multi_query": True, "parallel_attn": True},
+}
+
+
+def pieces(rng, name, shape):
+    """float32 pieces of one tensor: norms near 1, biases near 0, weights of deviation 0.02."""
+    remaining = int(np.prod(shape, dtype=np.int64))
+    is_norm = ("norm" in name or "ln_" in name) and name.endswith("weight")
+    while remaining:
+        count = min(PIECE, remaining)
+        values = rng.standard_normal(count, np.float32)
+        values *= 0.02
+        if is_norm:
+            values += 1.0
+        yield values
+        remaining -= count
+
+
+def make(directory, shape, layers, seed):
+    config = dict(COMMON, **SHAPES[shape])
+    config["num_kv_heads"] = config["num_attention_heads"]
+    config["num_hidden_layers"] = layers or config["num_hidden_layers"]
+    tensors = list(falcon_shapes(config))
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file, indent=1)
+    path = os.path.join(directory, "model.safetensors")
+    writer = safetensors_io.Writer(path, [(name, "BF16", size) for name, size in tensors])
+    rng = np.random.default_rng(seed)
+    for name, size in tensors:
+        for values in pieces(rng, name, size):
+            writer.write(safetensors_io.encode(values, "BF16"))
+        print(f"{name} {list(size)}", file=sys.stderr)
+    writer.close()
+    return sum(int(np.prod(size, dtype=np.int64)) for _, size in tensors)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="rw")
+    parser.add_argument("--layers", type=int, help="fewer layers than the shape has, for a quick look")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    count = make(options.directory, options.shape, options.layers, options.seed)
+    print(f"{count} parameters in {options.directory}")
+
+
+if __name__ == "__main__":
+    main()
