@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 jobs=${STOOP_JOBS:-$(nproc)}
 
 test/setup.sh
-cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log >&2; exit 1; }
-mkdir -p build/test && mv build-configure.log build/test/configure.log
+mkdir -p build/test
+cmake --preset release >build/test/configure.log 2>&1 || { cat build/test/configure.log >&2; exit 1; }
 ninja -C build -j "$jobs"
 
 passed=0 failed=0
