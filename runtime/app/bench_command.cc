@@ -1,0 +1,198 @@
+// `bench`: prompt (pp) and generation (tg) speed as llama-bench reports it, and how much of the machine's
+// read bandwidth, measured between the repetitions of the same run, that is. Sampling and tokenizing are
+// left out; the tokens are pseudo-random and the same in every run.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "runtime/app/commands.h"
+#include "runtime/app/model.h"
+#include "runtime/app/plan_facts.h"
+#include "runtime/app/read_probe.h"
+#include "runtime/core/math.h"
+
+namespace stoop::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Row {
+  uint32_t prompt, generate, depth;
+  std::vector<double> samples;    // tokens per second
+  std::vector<double> bandwidth;  // bytes per second, probed beside each sample
+  double bytes_per_token = 0;     // that must be read
+
+  std::string name() const {
+    std::string text = prompt ? "pp" + std::to_string(prompt) : "tg" + std::to_string(generate);
+    return depth ? text + " @ d" + std::to_string(depth) : text;
+  }
+  double mean() const {
+    double sum = 0;
+    for (double sample : samples) sum += sample;
+    return sum / static_cast<double>(samples.size());
+  }
+  double stddev() const {
+    if (samples.size() < 2) return 0;
+    double average = mean(), sum = 0;
+    for (double sample : samples) sum += (sample - average) * (sample - average);
+    return rt::sqrt(sum / static_cast<double>(samples.size() - 1));
+  }
+  // The best probe: anything slower was disturbed.
+  double roof() const { return *std::max_element(bandwidth.begin(), bandwidth.end()); }
+  double percent() const { return 100 * mean() * bytes_per_token / roof(); }
+};
+
+class Bench {
+ public:
+  Bench(const stoop_image& image, const Options& options)
+      : options_(options), model_(image, options, 0) {}
+
+  std::vector<Row> run();
+  const Model& model() const { return model_; }
+
+ private:
+  std::vector<Row> plan_rows() const;
+  uint32_t fit(uint32_t tokens, uint32_t depth) const;
+  double bytes_per_token(const Row& row) const;
+  void measure(Row& row, stoop_session* session, Progress& progress, uint64_t& done, uint64_t total);
+  void feed(stoop_session* session, uint64_t first, uint64_t count) const;
+
+  const Options& options_;
+  ReadProbe probe_;  // before the model, which pins this thread
+  Model model_;
+};
+
+// Sizes that were asked for must fit; default ones are cut to the context.
+uint32_t Bench::fit(uint32_t tokens, uint32_t depth) const {
+  uint32_t context = model_.program().model.max_positions;
+  if (uint64_t{tokens} + depth <= context) return tokens;
+  if (options_.bench_sizes_given || depth >= context) {
+    throw Failure(kExitUsage, std::to_string(tokens) + " tokens at depth " + std::to_string(depth) +
+                                  " do not fit into the compiled context of " +
+                                  std::to_string(context) + " (-p, -n, -d)");
+  }
+  return context - depth;
+}
+
+std::vector<Row> Bench::plan_rows() const {
+  std::vector<Row> rows;
+  for (uint32_t depth : options_.bench_depth) {
+    for (uint32_t prompt : options_.bench_prompt)
+      if (prompt) rows.push_back({fit(prompt, depth), 0, depth, {}, {}});
+    for (uint32_t generate : options_.bench_generate)
+      if (generate) rows.push_back({0, fit(generate, depth), depth, {}, {}});
+  }
+  if (rows.empty()) throw Failure(kExitUsage, "nothing to measure: -p and -n are 0");
+  return rows;
+}
+
+double Bench::bytes_per_token(const Row& row) const {
+  const stoop_program_desc& program = model_.program();
+  double kv = kv_bytes_per_token(program);
+  if (row.generate) {
+    const stoop_entry* decode = find_entry(program, STOOP_ENTRY_DECODE, 1);
+    if (!decode) decode = find_entry(program, STOOP_ENTRY_PREFILL, 1);
+    return static_cast<double>(constant_bytes_read(program, *decode)) +
+           kv * (row.depth + row.generate / 2.0);
+  }
+  const stoop_entry* prefill = find_entry(program, STOOP_ENTRY_PREFILL, row.prompt);
+  if (!prefill) prefill = find_entry(program, STOOP_ENTRY_DECODE, 1);
+  double chunks = (row.prompt + prefill->rows - 1) / prefill->rows;
+  return static_cast<double>(constant_bytes_read(program, *prefill)) * chunks / row.prompt;
+}
+
+void Bench::feed(stoop_session* session, uint64_t first, uint64_t count) const {
+  std::vector<uint32_t> tokens(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t mixed = (first + i + 1) * 0x9E3779B97F4A7C15ull;
+    tokens[i] = static_cast<uint32_t>((mixed >> 32) % model_.program().model.num_token_ids);
+  }
+  model_.check(stoop_session_append(session, tokens.data(), count, nullptr));
+}
+
+void Bench::measure(Row& row, stoop_session* session, Progress& progress, uint64_t& done,
+                    uint64_t total) {
+  model_.check(stoop_session_truncate(session, 0));
+  if (row.depth) feed(session, 0, row.depth);
+  for (uint32_t i = 0; i < options_.repetitions + 1; ++i) {
+    model_.check(stoop_session_truncate(session, row.depth));
+    double start = seconds_now();
+    if (row.prompt) feed(session, row.depth, row.prompt);
+    for (uint32_t j = 0; j < row.generate && !interrupted(); ++j) feed(session, row.depth + j, 1);
+    double seconds = seconds_now() - start;
+    if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
+    progress.update(++done, total);
+    if (i == 0) continue;  // the first one warms caches and page tables
+    row.samples.push_back((row.prompt + row.generate) / seconds);
+    row.bandwidth.push_back(probe_.measure(model_.info().threads));
+  }
+}
+
+std::vector<Row> Bench::run() {
+  std::vector<Row> rows = plan_rows();
+  model_.verify();
+  Session session = model_.new_session();
+  Progress progress("measuring", "repetitions");
+  uint64_t done = 0, total = rows.size() * (options_.repetitions + 1);
+  for (Row& row : rows) {
+    row.bytes_per_token = bytes_per_token(row);
+    measure(row, session.get(), progress, done, total);
+  }
+  return rows;
+}
+
+std::string markdown(const std::vector<Row>& rows, const Model& model) {
+  char line[256];
+  snprintf(line, sizeof line, "%s, level %s, %u thread(s)\n\n", model.program().model.name,
+           model.info().level, model.info().threads);
+  std::string out = line;
+  out += "| test | t/s | read bandwidth GB/s | % of bandwidth |\n|---|---:|---:|---:|\n";
+  for (const Row& row : rows) {
+    snprintf(line, sizeof line, "| %s | %.2f ± %.2f | %.1f | %.1f |\n", row.name().c_str(), row.mean(),
+             row.stddev(), row.roof() / 1e9, row.percent());
+    out += line;
+  }
+  return out;
+}
+
+std::string csv(const std::vector<Row>& rows) {
+  std::string out = "test,n_prompt,n_gen,n_depth,mean,stddev,read_bandwidth_gb_s,percent_of_bandwidth\n";
+  char line[256];
+  for (const Row& row : rows) {
+    snprintf(line, sizeof line, "%s,%u,%u,%u,%.4f,%.4f,%.3f,%.2f\n", row.name().c_str(), row.prompt,
+             row.generate, row.depth, row.mean(), row.stddev(), row.roof() / 1e9, row.percent());
+    out += line;
+  }
+  return out;
+}
+
+std::string json(const std::vector<Row>& rows, const Model& model) {
+  Json document = Json::array();
+  for (const Row& row : rows) {
+    document.push_back({{"test", row.name()},
+                        {"n_prompt", row.prompt},
+                        {"n_gen", row.generate},
+                        {"n_depth", row.depth},
+                        {"samples_tok_s", row.samples},
+                        {"mean", row.mean()},
+                        {"stddev", row.stddev()},
+                        {"read_bandwidth_gb_s", row.roof() / 1e9},
+                        {"percent_of_bandwidth", row.percent()},
+                        {"threads", model.info().threads},
+                        {"level", model.info().level}});
+  }
+  return document.dump(2) + "\n";
+}
+
+}  // namespace
+
+int bench_command(const stoop_image& image, const Options& options) {
+  Bench bench(image, options);
+  std::vector<Row> rows = bench.run();
+  if (options.format == "json")
+    write_out(json(rows, bench.model()));
+  else
+    write_out(options.format == "csv" ? csv(rows) : markdown(rows, bench.model()));
+  return kExitOk;
+}
+
+}  // namespace stoop::app

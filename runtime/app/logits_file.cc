@@ -1,0 +1,75 @@
+// The header is written last into room that was left for it: safetensors allows spaces behind its JSON.
+#include "runtime/app/logits_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/app/console.h"
+#include "runtime/app/options.h"
+
+namespace stoop::app {
+namespace {
+
+constexpr size_t kHeaderBytes = 248;  // with the 8 bytes of its length, data starts at 256
+
+}  // namespace
+
+LogitsFile::LogitsFile(std::string path, uint32_t vocab)
+    : path_(std::move(path)),
+      temporary_(path_ + ".tmp-" + std::to_string(getpid())),
+      vocab_(vocab) {
+  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file_ < 0) fail("cannot create");
+  char room[8 + kHeaderBytes] = {};
+  write_all(room, sizeof room);
+}
+
+LogitsFile::~LogitsFile() {
+  if (file_ < 0) return;
+  close(file_);
+  unlink(temporary_.c_str());
+}
+
+void LogitsFile::fail(const char* what) const {
+  std::string reason = strerror(errno);
+  throw Failure(kExitBadInput, std::string(what) + " " + path_ + ": " + reason);
+}
+
+void LogitsFile::write_all(const void* data, size_t bytes) {
+  const char* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    ssize_t wrote = write(file_, from, bytes);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) fail("cannot write");
+    from += wrote;
+    bytes -= static_cast<size_t>(wrote);
+  }
+}
+
+void LogitsFile::add(const float* logits) {
+  write_all(logits, vocab_ * sizeof(float));
+  ++rows_;
+}
+
+void LogitsFile::finish() {
+  std::string header = "{\"logits\":{\"dtype\":\"F32\",\"shape\":[" + std::to_string(rows_) + "," +
+                       std::to_string(vocab_) + "],\"data_offsets\":[0," +
+                       std::to_string(rows_ * vocab_ * sizeof(float)) + "]}}";
+  header.resize(kHeaderBytes, ' ');
+  uint64_t length = kHeaderBytes;
+  if (lseek(file_, 0, SEEK_SET) < 0) fail("cannot write");
+  write_all(&length, sizeof length);
+  write_all(header.data(), header.size());
+  int file = file_;
+  file_ = -1;
+  bool good = close(file) == 0 && rename(temporary_.c_str(), path_.c_str()) == 0;
+  if (good) return;
+  int error = errno;
+  unlink(temporary_.c_str());
+  errno = error;
+  fail("cannot write");
+}
+
+}  // namespace stoop::app

@@ -1,0 +1,37 @@
+// Writes logits row by row into a safetensors file.
+// Invariant: the final name appears only when the file is complete.
+#ifndef STOOP_RUNTIME_APP_LOGITS_FILE_H_
+#define STOOP_RUNTIME_APP_LOGITS_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+namespace stoop::app {
+
+class LogitsFile {
+ public:
+  // Opens `path`.tmp-<pid> beside the target. Throws Failure(1).
+  LogitsFile(std::string path, uint32_t vocab);
+  // Removes the temporary file unless finish() was called.
+  ~LogitsFile();
+  LogitsFile(const LogitsFile&) = delete;
+  LogitsFile& operator=(const LogitsFile&) = delete;
+
+  // Appends a row of `vocab` floats. Throws Failure(1), e.g. on a full disk.
+  void add(const float* logits);
+  // Writes the header for the rows so far (tensor `logits`, F32 [rows, vocab]) and renames.
+  void finish();
+
+ private:
+  void write_all(const void* data, size_t bytes);
+  [[noreturn]] void fail(const char* what) const;
+
+  std::string path_, temporary_;
+  uint32_t vocab_;
+  uint64_t rows_ = 0;
+  int file_ = -1;
+};
+
+}  // namespace stoop::app
+
+#endif  // STOOP_RUNTIME_APP_LOGITS_FILE_H_

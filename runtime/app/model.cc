@@ -1,0 +1,98 @@
+// C interface to C++ owners and exceptions.
+#include "runtime/app/model.h"
+
+#include <sys/resource.h>
+
+namespace stoop::app {
+
+int exit_code_of(stoop_status status) {
+  switch (status) {
+    case STOOP_OK: return kExitOk;
+    case STOOP_INVALID_ARGUMENT: return kExitUsage;
+    case STOOP_UNSUPPORTED:
+    case STOOP_OUT_OF_MEMORY: return kExitMachine;
+    case STOOP_CANCELLED: return kExitInterrupted;
+    default: return kExitBadInput;
+  }
+}
+
+Model::Model(const stoop_image& image, const Options& options, uint32_t flags) {
+  stoop_load_options load{};
+  load.struct_size = sizeof load;
+  load.flags = flags | STOOP_LOAD_PIN_CALLER | (options.no_verify ? uint32_t{STOOP_LOAD_NO_VERIFY} : 0u);
+  load.threads = options.threads;
+  load.level = options.cpu_level.empty() ? nullptr : options.cpu_level.c_str();
+  load.progress = on_progress;
+  load.progress_user = this;
+  char message[512];
+  stoop_context* context = nullptr;
+  stoop_status status = stoop_context_create(&image, &load, &context, message, sizeof message);
+  if (status != STOOP_OK) throw Failure(exit_code_of(status), message);
+  context_.reset(context);
+  info_.struct_size = sizeof info_;
+  stoop_context_info_get(context, &info_);
+  if (info_.allocated_bytes != info_.planned_bytes) {
+    throw Failure(kExitBadInput, "allocated " + std::to_string(info_.allocated_bytes) +
+                                     " bytes, but the plan says " +
+                                     std::to_string(info_.planned_bytes));
+  }
+}
+
+void Model::check(stoop_status status, int bad_argument) const {
+  if (status == STOOP_OK) return;
+  int code = status == STOOP_INVALID_ARGUMENT ? bad_argument : exit_code_of(status);
+  throw Failure(code, stoop_context_message(context_.get()));
+}
+
+void Model::verify() const { check(stoop_context_verify(context_.get())); }
+
+Session Model::new_session() const {
+  stoop_session* session = nullptr;
+  check(stoop_session_create(context_.get(), &session));
+  return Session(session);
+}
+
+Sampler Model::new_sampler(const stoop_sampling& sampling) const {
+  stoop_sampler* sampler = nullptr;
+  check(stoop_sampler_create(context_.get(), &sampling, &sampler));
+  return Sampler(sampler);
+}
+
+std::vector<uint32_t> Model::tokenize(const std::string& text) const {
+  // Tokens are at most as many as bytes, for every byte-level vocabulary; others report their count.
+  std::vector<uint32_t> ids(text.size() + 16);
+  uint64_t count = 0;
+  check(stoop_tokenize(context_.get(), text.data(), text.size(), ids.data(), ids.size(), &count),
+        kExitBadInput);
+  if (count > ids.size()) {
+    ids.resize(count);
+    check(stoop_tokenize(context_.get(), text.data(), text.size(), ids.data(), ids.size(), &count),
+          kExitBadInput);
+  }
+  ids.resize(count);
+  return ids;
+}
+
+std::string Model::detokenize(const std::vector<uint32_t>& ids) const {
+  if (!program().model.has_tokenizer) return "";
+  uint64_t bytes = 0;
+  check(stoop_detokenize(context_.get(), ids.data(), ids.size(), nullptr, 0, &bytes), kExitBadInput);
+  std::string text(bytes, '\0');
+  check(stoop_detokenize(context_.get(), ids.data(), ids.size(), text.data(), bytes, &bytes),
+        kExitBadInput);
+  return text;
+}
+
+int Model::on_progress(void* self, uint64_t done, uint64_t total) {
+  const Model& model = *static_cast<const Model*>(self);
+  if (model.progress_) model.progress_->update(done, total);
+  return interrupted();
+}
+
+uint64_t peak_rss_bytes() {
+  rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace stoop::app

@@ -1,0 +1,30 @@
+// One sequence: feeds tokens through the entries of the program and keeps its place in the KV cache.
+// Invariant: a failing call feeds nothing, except that a cancelled one keeps what was fed so far.
+#ifndef STOOP_RUNTIME_GENERATE_SESSION_H_
+#define STOOP_RUNTIME_GENERATE_SESSION_H_
+
+#include "runtime/core/context.h"
+
+struct stoop_session {
+  stoop_context* context;
+  int32_t slot;
+
+  // Tokens held and tokens that still fit.
+  uint32_t position() const { return context->slots.length(slot); }
+  uint32_t room() const { return context->slots.room(slot); }
+
+  // Feeds tokens in chunks: whole buckets of the largest prefill entry, then the smallest entry that
+  // holds the rest; a single token goes through the decode entry. `*logits` [vocab] of the last one.
+  stoop_status append(const uint32_t* tokens, uint64_t count, const float** logits);
+
+  // Feeds tokens; the rows behind the first `skip` are reported with their logits.
+  stoop_status score(const uint32_t* tokens, uint64_t count, uint64_t skip, stoop_score_fn on_row,
+                     void* user);
+
+ private:
+  stoop_status check(const uint32_t* tokens, uint64_t count) const;
+  const stoop::rt::Entry* entry_for(uint64_t remaining) const;
+  void step(const stoop::rt::Entry& entry, const uint32_t* tokens, uint32_t count);
+};
+
+#endif  // STOOP_RUNTIME_GENERATE_SESSION_H_
