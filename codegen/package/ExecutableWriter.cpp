@@ -26,13 +26,13 @@ namespace {
 /// The linked program, edited in memory.
 class ElfImage {
 public:
-  explicit ElfImage(std::string bytes) : bytes(std::move(bytes)) {}
+  explicit ElfImage(llvm::StringRef program) : bytes(program.begin(), program.end()) {}
 
   llvm::Error check();
   /// Address behind everything that is loaded.
   uint64_t endAddress() const;
   llvm::Error addPayload(const stoop_payload &payload);
-  const std::string &data() const { return bytes; }
+  const std::vector<char> &data() const { return bytes; }
 
 private:
   Elf64_Ehdr &header() { return *reinterpret_cast<Elf64_Ehdr *>(bytes.data()); }
@@ -42,13 +42,14 @@ private:
   Elf64_Shdr *findSection(llvm::StringRef name);
   Elf64_Phdr *findSpareSegment();
 
-  std::string bytes;
+  std::vector<char> bytes;
 };
 
 } // namespace
 
 llvm::Error ElfImage::check() {
-  bool whole = bytes.size() > sizeof(Elf64_Ehdr) && !std::memcmp(bytes.data(), ELFMAG, SELFMAG) &&
+  bool whole = bytes.size() > sizeof(Elf64_Ehdr) &&
+               llvm::StringRef(bytes.data(), SELFMAG) == ELFMAG &&
                header().e_phoff + header().e_phnum * sizeof(Elf64_Phdr) <= bytes.size() &&
                header().e_shoff + header().e_shnum * sizeof(Elf64_Shdr) <= bytes.size();
   if (!whole)
@@ -154,7 +155,7 @@ static llvm::Error writePayload(OutputFile &file, ExecutableParts &parts, stoop_
 }
 
 llvm::Error writeExecutable(ExecutableParts parts, const std::string &path) {
-  ElfImage image(std::move(parts.program));
+  ElfImage image(parts.program);
   if (llvm::Error bad = image.check())
     return bad;
   llvm::Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);

@@ -1,0 +1,44 @@
+//===- PlanCommand.cpp - stoop plan ---------------------------------------===//
+//
+// The report of what compile would make: everything up to phase planned.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/commands/Command.h"
+#include "compiler/driver/Compilation.h"
+#include "compiler/driver/Packaging.h"
+#include <CLI/CLI.hpp>
+
+namespace stoop::driver {
+
+namespace {
+
+class PlanCommand : public Command {
+public:
+  void declare(CLI::App &app) override {
+    declareModelOptions(app, model, /*required=*/true);
+    declareCompileOptions(app, options);
+    declareOutputOptions(app, output);
+  }
+
+  int run(const CLI::App &app) override {
+    Session session(output);
+    Compilation compilation(session, model, options);
+    if (int code = compilation.configure())
+      return code;
+    if (mlir::failed(compilation.fromCheckpoint(Phase::Planned)))
+      return ExitBadInput;
+    printReport(session, makeReport(compilation.module(), flagLedger(app)));
+    return ExitOk;
+  }
+
+private:
+  OutputOptions output;
+  ModelOptions model;
+  CompileOptions options;
+};
+
+} // namespace
+
+std::unique_ptr<Command> createPlanCommand() { return std::make_unique<PlanCommand>(); }
+
+} // namespace stoop::driver

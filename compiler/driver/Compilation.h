@@ -1,0 +1,49 @@
+//===- Compilation.h - from the command line to a module --------*- C++ -*-===//
+//
+// What compile, plan and inspect share: checking options against each other,
+// getting a module from a checkpoint or from IR, and taking it to a phase.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_COMPILER_DRIVER_COMPILATION_H
+#define STOOP_COMPILER_DRIVER_COMPILATION_H
+
+#include "compiler/driver/Frontend.h"
+
+namespace stoop::driver {
+
+/// A module on its way through the phases.
+class Compilation {
+public:
+  Compilation(Session &session, ModelOptions model, CompileOptions options)
+      : session(session), modelOptions(std::move(model)), compileOptions(std::move(options)) {}
+
+  /// Checks options that depend on the machine or on passes and hands them to the session. Returns
+  /// ExitOk or the exit code of the error that it reported.
+  int configure();
+
+  /// Imports the checkpoint and runs the phases up to `to` (at most binaries).
+  mlir::LogicalResult fromCheckpoint(Phase to);
+  /// Reads IR that is at phase `from` and runs the phases behind it up to `to`.
+  mlir::LogicalResult fromFile(const std::string &path, Phase from, Phase to);
+  /// The same with the phase found out from the IR.
+  mlir::LogicalResult fromFile(const std::string &path, Phase to);
+
+  mlir::ModuleOp module() { return *checkpoint.module; }
+  /// The tokenizer to carry; when the module came from a file, it is read from `weightsFolder` or
+  /// from where the weights lie, if the module says that it has one.
+  mlir::FailureOr<TokenizerBlob> tokenizer(const std::string &weightsFolder);
+
+private:
+  Session &session;
+  ModelOptions modelOptions;
+  CompileOptions compileOptions;
+  ImportedCheckpoint checkpoint;
+  bool isFromFile = false;
+};
+
+/// The phase that a module's ops show; nothing for a module that is none of Stoop's.
+std::optional<Phase> detectPhase(mlir::ModuleOp module);
+
+} // namespace stoop::driver
+
+#endif

@@ -1,0 +1,136 @@
+//===- Options.cpp - the command line of stoop ----------------------------===//
+//
+// Values are checked while parsing, so that a bad one is a usage error before
+// any file is touched.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/driver/Options.h"
+
+#include "compiler/driver/Phase.h"
+#include "llvm/ADT/StringRef.h"
+#include <CLI/CLI.hpp>
+
+namespace stoop::driver {
+
+std::vector<std::string> normalizeArguments(int argc, char **argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word == "--") { // what follows is no flag
+      words.insert(words.end(), argv + i, argv + argc);
+      break;
+    }
+    if (word.rfind("-march", 0) == 0 && (word.size() == 6 || word[6] == '='))
+      word.replace(0, 6, "--target-cpu");
+    if (word.rfind("--", 0) == 0) {
+      size_t end = std::min(word.find('='), word.size());
+      std::replace(word.begin(), word.begin() + static_cast<ptrdiff_t>(end), '_', '-');
+    }
+    words.push_back(word);
+  }
+  return words;
+}
+
+static void declareUnsupported(CLI::App &app) {
+  auto refuse = [&app](std::string name, std::string neutral, std::string instead) {
+    auto check = [=](const std::string &value) {
+      if (neutral.empty() || value != neutral)
+        throw CLI::ValidationError(name, "is not supported by this version: " + instead);
+    };
+    app.add_option_function<std::string>(name, check)->group("");
+  };
+#define STOOP_UNSUPPORTED_FLAG(name, neutral, instead) refuse(name, neutral, instead);
+#include "compiler/driver/UnsupportedFlags.def"
+  auto verify = [](int64_t) {
+    throw CLI::ValidationError("--verify-numerics", "is not supported by this version: run "
+                                                    "'stoop evaluate' beside the program");
+  };
+  app.add_flag_function("--verify-numerics", verify)->group("");
+}
+
+void declareOutputOptions(CLI::App &app, OutputOptions &options) {
+  app.add_flag("--json", options.json, "one JSON document on standard output");
+  CLI::Option *quiet = app.add_flag("--quiet", options.quiet, "errors and warnings only");
+  app.add_flag("-v,--verbose", options.verbose, "say what happens")->excludes(quiet);
+  app.add_option("-j,--jobs", options.jobs, "threads (default: one per processor)")
+      ->check(CLI::Range(1u, 1024u));
+}
+
+void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
+  app.add_option("CHECKPOINT", options.checkpoint, "directory in Hugging Face layout")
+      ->required(required);
+  app.add_option(
+         "--dtype", options.dtype,
+         "arithmetic inputs and KV cache; auto: the checkpoint's; f32 keeps weights exactly")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}))
+      ->capture_default_str();
+  app.add_option("-c,--max-seq-len,--ctx-size,--max-model-len", options.maxSeqLen,
+                 "compiled context in tokens (default: the config's)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
+  app.add_option("--alibi", options.alibi,
+                 "ALiBi rounding: as Hugging Face computes it, or float32")
+      ->check(CLI::IsMember({"hf", "exact"}))
+      ->capture_default_str();
+  app.add_flag("--no-tokenizer", options.noTokenizer, "the program takes and gives token ids only");
+  app.add_flag("--allow-extra", options.allowExtra, "unknown config keys and tensors are warnings");
+  app.add_flag("--force-tie", options.forceTie,
+               "use the embedding as head even if another head is stored");
+  app.add_option("--eos-id", options.eosIds, "token ids that end a text, instead of the config's")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber);
+}
+
+static std::string checkTarget(const std::string &value) {
+  if (value == "cpu")
+    return "";
+  if (value == "reference")
+    return "there is no program for target reference: 'stoop evaluate' runs the model directly";
+  if (value == "cuda")
+    return "target cuda is not supported by this version; supported: cpu";
+  return "unknown target '" + value + "'; supported: cpu";
+}
+
+void declareCompileOptions(CLI::App &app, CompileOptions &options) {
+  app.add_option("--target", options.target, "what the program runs on: cpu")
+      ->check(CLI::Validator(checkTarget, "", "target"))
+      ->capture_default_str();
+  app.add_option(
+         "--target-cpu", options.targetCpus,
+         "CPU level, or a comma list: one code version each, chosen at load ('stoop targets')")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--max-batch-size", options.maxBatchSize, "sequences decoded together")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--prefill-buckets", options.prefillBuckets,
+                 "comma list of prompt chunk lengths (default: the compiler's choice)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  app.add_option("--disable-pass", options.disabledPasses, "leave this pass out; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--dump-phases-to", options.dumpPhasesTo, "folder for the IR after each phase");
+  app.add_option("--save-temps", options.saveTemps, "folder for IR and objects");
+  declareUnsupported(app);
+}
+
+llvm::json::Object flagLedger(const CLI::App &app) {
+  llvm::json::Array used, defaulted;
+  for (const CLI::Option *option : app.get_options()) {
+    if (option->get_group().empty() || option->get_name() == "--help")
+      continue;
+    std::string name =
+        option->get_lnames().empty() ? option->get_name() : "--" + option->get_lnames().front();
+    std::string value;
+    for (const std::string &word : option->count() ? option->results() : std::vector<std::string>())
+      value += (value.empty() ? "" : ",") + word;
+    if (option->count())
+      used.push_back(llvm::json::Object{{"key", name}, {"value", value}});
+    else
+      defaulted.push_back(llvm::json::Object{{"key", name}, {"value", option->get_default_str()}});
+  }
+  return llvm::json::Object{{"used", std::move(used)},
+                            {"defaulted", std::move(defaulted)},
+                            {"ignored_by_spec", llvm::json::Array()}};
+}
+
+} // namespace stoop::driver

@@ -1,0 +1,72 @@
+//===- Options.h - the command line of stoop --------------------*- C++ -*-===//
+//
+// Flags that several commands share, declared once. Flag names are those of the
+// command-line contract; a flag that later work brings is refused by name
+// (UnsupportedFlags.def), never ignored.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_COMPILER_DRIVER_OPTIONS_H
+#define STOOP_COMPILER_DRIVER_OPTIONS_H
+
+#include "llvm/Support/JSON.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace stoop::driver {
+
+/// Exit codes of all of Stoop's programs.
+enum ExitCode : int {
+  ExitOk = 0,
+  ExitBadInput = 1, ///< file, config, checkpoint or prompt
+  ExitUsage = 2,    ///< unknown, contradictory or unsupported flags
+  ExitMachine = 3,  ///< this machine cannot do it
+  ExitInterrupted = 130
+};
+
+/// What every command takes.
+struct OutputOptions {
+  bool json = false, quiet = false, verbose = false;
+  unsigned jobs = 0; ///< threads; 0: one per processor
+};
+
+/// How a checkpoint is read; shared by all commands that take one.
+struct ModelOptions {
+  std::string checkpoint;
+  std::string dtype = "auto"; ///< auto, f32, bf16, f16
+  std::string alibi = "hf";   ///< hf, exact
+  std::optional<int64_t> maxSeqLen;
+  bool noTokenizer = false, allowExtra = false, forceTie = false;
+  std::vector<int64_t> eosIds;
+};
+
+/// How it is compiled.
+struct CompileOptions {
+  std::string target = "cpu";
+  std::vector<std::string> targetCpus = {"host"};
+  int64_t maxBatchSize = 1;
+  std::vector<int64_t> prefillBuckets; ///< empty: the compiler's choice
+  std::vector<std::string> disabledPasses;
+  std::string dumpPhasesTo, saveTemps;
+};
+
+void declareOutputOptions(CLI::App &app, OutputOptions &options);
+/// Declares the positional CHECKPOINT as `required`, and the flags of ModelOptions.
+void declareModelOptions(CLI::App &app, ModelOptions &options, bool required);
+void declareCompileOptions(CLI::App &app, CompileOptions &options);
+
+/// Command-line words with `_` for `-` in flag names and `-march` for --target-cpu put right.
+std::vector<std::string> normalizeArguments(int argc, char **argv);
+
+/// The flags of a parsed command for the consumption ledger: lists `used`, `defaulted` and
+/// `ignored_by_spec` of {key, value}.
+llvm::json::Object flagLedger(const CLI::App &app);
+
+} // namespace stoop::driver
+
+#endif

@@ -1,0 +1,86 @@
+//===- Packaging.cpp - reports and executables from a module --------------===//
+//
+// Finds the runtime object beside the stoop program: <prefix>/bin/stoop and
+// <prefix>/lib/stoop/stoop_rt.o.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/driver/Packaging.h"
+
+#include "codegen/package/Package.h"
+#include "compiler/inspect/ReportText.h"
+#include "passes/report/ProgramReport.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace stoop::driver {
+
+static std::string runtimeObjectPath() {
+  static int anchor; // any address in this program
+  std::string program = llvm::sys::fs::getMainExecutable("stoop", &anchor);
+  llvm::SmallString<128> path(llvm::sys::path::parent_path(llvm::sys::path::parent_path(program)));
+  llvm::sys::path::append(path, "lib", "stoop", "stoop_rt.o");
+  return path.str().str();
+}
+
+llvm::json::Object makeReport(ModuleOp module, llvm::json::Object flags) {
+  llvm::json::Object report = report::toJson(report::collectReport(module));
+  llvm::json::Object *ledger = report.getObject("ledger");
+  if (!ledger)
+    ledger = report.try_emplace("ledger", llvm::json::Object()).first->second.getAsObject();
+  (*ledger)["flags"] = std::move(flags);
+  return report;
+}
+
+void printReport(Session &session, const llvm::json::Object &report) {
+  if (session.output().json)
+    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(llvm::json::Object(report))) << "\n";
+  else
+    inspect::printReport(report, session.output().verbose, llvm::outs());
+}
+
+/// The gate of phase executable.
+static llvm::Error checkManifest(const std::string &path) {
+  llvm::Expected<std::string> manifest = codegen::readManifest(path);
+  if (!manifest)
+    return manifest.takeError();
+  return llvm::json::parse(*manifest).takeError();
+}
+
+FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp module,
+                                                TokenizerBlob tokenizer, PackagingOptions options) {
+  auto programs = module.getOps<plan::ProgramOp>();
+  if (programs.empty()) {
+    session.error("the module holds no program");
+    return failure();
+  }
+  ProgressStep step(session.progressStyle(), "packing weights", 0, /*bytes=*/true);
+  codegen::PackageJob job;
+  job.runtimeObject = runtimeObjectPath();
+  job.tokenizer = std::move(tokenizer.bytes);
+  job.needsRegexEngine = tokenizer.needsRegexEngine;
+  job.weightsFolder = options.weightsFolder;
+  job.report = makeReport(module, std::move(options.flags));
+  job.provenance.stoopVersion = STOOP_VERSION;
+  job.saveTemps = options.saveTemps;
+  job.numThreads = std::min(session.numThreads(), 2u); // more would wait for the disk
+  job.progress = [&](uint64_t done, uint64_t total) { step.advance(done, total); };
+  job.warn = [&](const std::string &message) { session.warning(message); };
+  llvm::Expected<llvm::json::Object> manifest =
+      codegen::packageProgram(*programs.begin(), std::move(job), options.output);
+  if (!manifest) {
+    session.error(manifest.takeError());
+    return failure();
+  }
+  if (llvm::Error unreadable = checkManifest(options.output)) {
+    session.error(std::move(unreadable));
+    return failure();
+  }
+  session.say("wrote " + options.output);
+  return std::move(*manifest);
+}
+
+} // namespace stoop::driver

@@ -1,0 +1,31 @@
+//===- Packaging.h - reports and executables from a module ------*- C++ -*-===//
+#ifndef STOOP_COMPILER_DRIVER_PACKAGING_H
+#define STOOP_COMPILER_DRIVER_PACKAGING_H
+
+#include "compiler/driver/Frontend.h"
+
+namespace stoop::driver {
+
+/// The report of a module at phase planned or later, with the command's flags in its ledger.
+llvm::json::Object makeReport(mlir::ModuleOp module, llvm::json::Object flags);
+
+/// Prints the report of a planned module to standard output, as text or, with --json, as JSON.
+void printReport(Session &session, const llvm::json::Object &report);
+
+/// Where and how to write an executable.
+struct PackagingOptions {
+  std::string output;
+  std::string weightsFolder; ///< empty: where the IR says
+  std::string saveTemps;     ///< empty: keep no objects
+  llvm::json::Object flags;  ///< for the ledger
+};
+
+/// Writes the executable of a module at phase binaries and reads its manifest back, which is the
+/// phase's gate. Returns the manifest.
+mlir::FailureOr<llvm::json::Object> packageExecutable(Session &session, mlir::ModuleOp module,
+                                                      TokenizerBlob tokenizer,
+                                                      PackagingOptions options);
+
+} // namespace stoop::driver
+
+#endif

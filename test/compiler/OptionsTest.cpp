@@ -1,0 +1,159 @@
+//===- OptionsTest.cpp - flags, phases and progress lines -----------------===//
+
+#include "compiler/driver/Options.h"
+#include "compiler/driver/Phase.h"
+#include "compiler/driver/Progress.h"
+#include <CLI/CLI.hpp>
+#include <gtest/gtest.h>
+
+using namespace stoop::driver;
+
+namespace {
+
+/// Parses words as `stoop compile` would; the error's text, or empty.
+struct Parser {
+  ModelOptions model;
+  CompileOptions compile;
+  OutputOptions output;
+  CLI::App app;
+
+  Parser() {
+    declareModelOptions(app, model, true);
+    declareCompileOptions(app, compile);
+    declareOutputOptions(app, output);
+  }
+
+  std::string parse(std::vector<const char *> words) {
+    words.insert(words.begin(), "stoop");
+    std::vector<std::string> all =
+        normalizeArguments(static_cast<int>(words.size()), const_cast<char **>(words.data()));
+    std::reverse(all.begin(), all.end());
+    try {
+      app.parse(all);
+    } catch (const CLI::ParseError &error) {
+      return error.what();
+    }
+    return "";
+  }
+};
+
+TEST(OptionsTest, UnderscoresAndEqualsSignsAreAccepted) {
+  Parser parser;
+  EXPECT_EQ(parser.parse({"model_dir", "--max_seq_len=77", "--prefill_buckets", "1,2,3",
+                          "-march=avx512,x86-64-v3"}),
+            "");
+  EXPECT_EQ(parser.model.checkpoint, "model_dir");
+  EXPECT_EQ(parser.model.maxSeqLen, 77);
+  EXPECT_EQ(parser.compile.prefillBuckets, (std::vector<int64_t>{1, 2, 3}));
+  EXPECT_EQ(parser.compile.targetCpus, (std::vector<std::string>{"avx512", "x86-64-v3"}));
+}
+
+TEST(OptionsTest, ValuesKeepTheirUnderscores) {
+  Parser parser;
+  EXPECT_EQ(parser.parse({"m", "--dump_phases_to=a_b/c_d"}), "");
+  EXPECT_EQ(parser.compile.dumpPhasesTo, "a_b/c_d");
+}
+
+TEST(OptionsTest, LaterFlagsAreRefusedByName) {
+  for (const char *word :
+       {"--quantization=int4", "--kv_cache_dtype=int8", "--window=128", "--sink=1",
+        "--memory-budget=8GiB", "--cuda-arch=sm_80", "--verify-numerics"}) {
+    std::string message = Parser().parse({"m", word});
+    std::string name = std::string(word).substr(0, std::string(word).find('='));
+    std::replace(name.begin(), name.end(), '_', '-');
+    EXPECT_NE(message.find(name), std::string::npos) << word << ": " << message;
+    EXPECT_NE(message.find("not supported by this version"), std::string::npos) << message;
+  }
+  EXPECT_EQ(Parser().parse({"m", "--quantization", "none", "--kv-cache-dtype=auto"}), "");
+}
+
+TEST(OptionsTest, BadValuesNameTheFlag) {
+  const std::pair<std::vector<const char *>, const char *> cases[] = {
+      {{"m", "--dtype", "f64"}, "--dtype"},
+      {{"m", "--max-seq-len", "0"}, "--max-seq-len"},
+      {{"m", "--max-seq-len", "many"}, "many"},
+      {{"m", "--max-batch-size", "-1"}, "--max-batch-size"},
+      {{"m", "--target", "cuda"}, "supported: cpu"},
+      {{"m", "--target", "reference"}, "stoop evaluate"},
+      {{"m", "--alibi", "both"}, "--alibi"},
+      {{"m", "-j", "0"}, "-j"},
+      {{"m", "-v", "--quiet"}, "--quiet"},
+      {{"m", "--no-such-flag"}, "--no-such-flag"},
+      {{"m", "surplus"}, "surplus"},
+      {{}, "CHECKPOINT"}};
+  for (const auto &[words, expected] : cases) {
+    std::string message = Parser().parse(words);
+    EXPECT_NE(message.find(expected), std::string::npos) << expected << " in: " << message;
+  }
+}
+
+TEST(OptionsTest, HelpListsOnlyWhatIsReal) {
+  Parser parser;
+  std::string help = parser.app.help();
+  EXPECT_NE(help.find("--prefill-buckets"), std::string::npos);
+  for (const char *later :
+       {"quantization", "window", "cuda", "kv-cache", "memory-budget", "verify-numerics"})
+    EXPECT_EQ(help.find(later), std::string::npos) << later;
+}
+
+TEST(OptionsTest, LedgerTellsUsedFromDefaulted) {
+  Parser parser;
+  ASSERT_EQ(parser.parse({"m", "--dtype=bf16"}), "");
+  llvm::json::Object ledger = flagLedger(parser.app);
+  auto has = [&](const char *fate, const char *key, const char *value) {
+    for (const llvm::json::Value &entry : *ledger.getArray(fate))
+      if (entry.getAsObject()->getString("key") == key)
+        return entry.getAsObject()->getString("value") == value;
+    return false;
+  };
+  EXPECT_TRUE(has("used", "--dtype", "bf16"));
+  EXPECT_TRUE(has("defaulted", "--alibi", "hf"));
+  EXPECT_FALSE(has("used", "--alibi", "hf"));
+  EXPECT_FALSE(has("defaulted", "--quantization", ""));
+}
+
+TEST(PhaseTest, NamesGoBothWays) {
+  EXPECT_EQ(allPhaseNames(), "import graph fused scheduled planned binaries executable");
+  EXPECT_EQ(phaseFromName("planned"), Phase::Planned);
+  EXPECT_EQ(phaseFromName("plan"), std::nullopt);
+  EXPECT_EQ(phasePipeline(Phase::Fused), "stoop-fused-pipeline");
+  EXPECT_EQ(nextPhase(Phase::Binaries), Phase::Executable);
+}
+
+TEST(ProgressTest, LinesSayWhatHowFarAndHowLong) {
+  EXPECT_EQ(progressLine("packing weights", 512 << 20, uint64_t(2) << 30, true, 10.0),
+            "packing weights 512.0 MiB of 2.0 GiB (25 %), 30 s left");
+  EXPECT_EQ(progressLine("compiling kernels", 1, 4, false, 100.0),
+            "compiling kernels 1 of 4 (25 %), 5 min 0 s left");
+  EXPECT_EQ(progressLine("compiling kernels", 0, 4, false, 3.0),
+            "compiling kernels 0 of 4 (0 %), 3 s so far");
+  EXPECT_EQ(progressLine("phase planned", 0, 0, false, 3.4), "phase planned, 3 s so far");
+  EXPECT_EQ(progressLine("x", 9, 4, false, 1.0), "x 4 of 4 (100 %), 0 s left");
+}
+
+TEST(ProgressTest, ShortStepsShowNothingAndLongOnesALine) {
+  ProgressStyle plain;
+  testing::internal::CaptureStderr();
+  {
+    ProgressStep step(plain, "short", 10);
+    step.advance(5);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  testing::internal::CaptureStderr();
+  {
+    ProgressStep step(plain, "long", 10);
+    step.advance(5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr().rfind("long 5 of 10 (50 %), ", 0), 0u);
+  ProgressStyle quiet;
+  quiet.quiet = true;
+  testing::internal::CaptureStderr();
+  {
+    ProgressStep step(quiet, "long", 10);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+} // namespace
