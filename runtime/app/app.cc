@@ -1,6 +1,10 @@
 // Dispatch and the one place where exceptions become exit codes.
 #include "runtime/app/app.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <exception>
 #include <new>
 
 #include "runtime/app/commands.h"
@@ -9,6 +13,23 @@
 
 namespace stoop::app {
 namespace {
+
+// Constructors before main may run out of memory too; nobody can catch that.
+[[noreturn]] void on_terminate() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    write_error("error: out of memory");
+    _exit(kExitMachine);
+  } catch (...) {
+    write_error("error: unexpected exception");
+  }
+  abort();
+}
+
+__attribute__((constructor(101))) void install_terminate_handler() {
+  std::set_terminate(on_terminate);
+}
 
 int dispatch(const stoop_image& image, const Options& options, double start) {
   switch (options.command) {

@@ -39,7 +39,7 @@ std::string read_file(const std::string& path) {
   }
   int error = errno;
   if (!is_stdin && file >= 0) close(file);
-  if (count < 0 && interrupted()) throw Failure(kExitInterrupted, "interrupted");
+  if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
   if (count < 0)
     throw Failure(kExitBadInput,
                   "cannot read " + (is_stdin ? "stdin" : path) + ": " + strerror(error));

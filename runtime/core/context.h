@@ -12,7 +12,7 @@
 // Members are destroyed in reverse order: whatever holds memory goes before `memory`.
 struct stoop_context {
   explicit stoop_context(const stoop_allocator* hooks) : memory(hooks) {}
-  ~stoop_context() { stoop::rt::TextCodec::destroy(codec); }
+  ~stoop_context() { delete codec; }
 
   stoop::rt::Memory memory;
   stoop::rt::Message message;

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,7 +108,13 @@ stoop_status PayloadVerifier::start(const stoop_payload& layout, const void* pay
     return fail(message, STOOP_BAD_PROGRAM,
                 "the table of checksums is damaged (--no-verify skips this check)");
   }
-  if (pthread_create(&thread_, nullptr, thread_main, this) != 0)
+  // Signals belong to the program's own threads.
+  sigset_t every, before;
+  sigfillset(&every);
+  pthread_sigmask(SIG_SETMASK, &every, &before);
+  int error = pthread_create(&thread_, nullptr, thread_main, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0)
     return fail(message, STOOP_OUT_OF_MEMORY, "out of memory: no thread for the payload check");
   started_ = true;
   return STOOP_OK;

@@ -100,6 +100,4 @@ stoop_status TextCodec::create(const void* blob, uint64_t bytes, TextCodec** out
   });
 }
 
-void TextCodec::destroy(TextCodec* codec) { delete static_cast<Codec*>(codec); }
-
 }  // namespace stoop::rt

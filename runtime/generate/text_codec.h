@@ -9,9 +9,9 @@ namespace stoop::rt {
 
 class TextCodec {
  public:
-  // Opens the tokenizer in `blob`, which stays mapped. `*out` is owned by the caller.
+  // Opens the tokenizer in `blob`, which stays mapped. `*out` is the caller's to delete.
   static stoop_status create(const void* blob, uint64_t bytes, TextCodec** out, Message& message);
-  static void destroy(TextCodec* codec);
+  virtual ~TextCodec() = default;
 
   // Text to ids without special tokens added; `*count` may exceed `capacity`, nothing more is written.
   virtual stoop_status encode(const char* text, uint64_t bytes, uint32_t* ids, uint64_t capacity,
@@ -29,9 +29,6 @@ class TextCodec {
   virtual uint64_t stream_push(uint32_t id, const char** piece) = 0;
   // What is left of an unfinished character, as replacement characters.
   virtual uint64_t stream_finish(const char** piece) = 0;
-
- protected:
-  virtual ~TextCodec() = default;
 };
 
 }  // namespace stoop::rt

@@ -9,6 +9,4 @@ stoop_status TextCodec::create(const void*, uint64_t, TextCodec** out, Message& 
   return fail(message, STOOP_NO_TOKENIZER, "this runtime was built without its tokenizer");
 }
 
-void TextCodec::destroy(TextCodec*) {}
-
 }  // namespace stoop::rt

@@ -1,0 +1,305 @@
+"""The command line of a compiled model, on the toy program: python3 test_cli.py TOY_MODEL FAIL_NTH_LIBRARY."""
+import json
+import math
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import toy
+from toy import greedy, run, run_json
+
+MODEL, FAIL_NTH = sys.argv.pop(1), sys.argv.pop(1)
+RANDOM = random.Random(61)
+
+
+def ids_text(ids):
+    return ",".join(map(str, ids))
+
+
+def random_ids(count):
+    return [RANDOM.randrange(toy.VOCAB) for _ in range(count)]
+
+
+class Run(unittest.TestCase):
+    def test_json_document(self):
+        for threads in 1, 2, 3:
+            prompt = random_ids(RANDOM.randrange(1, 40))
+            document = run_json(MODEL, "run", "--prompt-ids", ids_text(prompt), "-n", 12, "--ignore-eos", "-t", threads)
+            self.assertEqual(document["prompt_ids"], prompt)
+            self.assertEqual(document["ids"], greedy(prompt, 12))
+            self.assertEqual(document["text"], "")
+            self.assertEqual(document["finish_reason"], "length")
+            self.assertIsNone(document["stop_reason"])
+            self.assertEqual(set(document["timings"]),
+                             {"load_s", "prefill_s", "decode_s", "prefill_tok_s", "decode_tok_s"})
+            memory = document["memory"]
+            self.assertEqual(memory["planned_bytes"], 512 + 64 + 8192 + threads * 128)
+            self.assertEqual(memory["allocated_bytes"], memory["planned_bytes"])
+            self.assertGreater(memory["peak_rss_bytes"], 100000)
+
+    def test_end_of_text(self):
+        prompt = next(p for p in iter(lambda: random_ids(3), None) if toy.EOS in greedy(p, 20))
+        expected = greedy(prompt, 20)
+        expected = expected[:expected.index(toy.EOS) + 1]
+        document = run_json(MODEL, "--prompt-ids", ids_text(prompt), "-n", 20)
+        self.assertEqual((document["ids"], document["finish_reason"]), (expected, "stop"))
+        self.assertIsNone(document["stop_reason"])
+        other = greedy(prompt, 5)[4]
+        document = run_json(MODEL, "--prompt-ids", ids_text(prompt), "-n", 20, f"--eos-id=46,{other}")
+        self.assertEqual(document["ids"][-1], other)
+        self.assertEqual(document["finish_reason"], "stop")
+
+    def test_plain_output_is_the_ids(self):
+        result = run(MODEL, "--prompt-ids", "1,2,3", "-n", 5)
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(result.out, ids_text(greedy([1, 2, 3], 5)) + "\n")
+        self.assertIn("tok/s", result.err)
+
+    def test_context_end_and_overflow(self):
+        prompt = random_ids(60)
+        document = run_json(MODEL, "--prompt-ids", ids_text(prompt), "-n", -1, "--ignore-eos")
+        self.assertEqual(document["ids"], greedy(prompt, 5))
+        self.assertEqual(document["finish_reason"], "length")
+        result = run(MODEL, "--prompt-ids", ids_text(random_ids(65)))
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.err, r"65 tokens.* 64")
+        self.assertEqual(result.out, "")
+
+    def test_seed_and_sampling(self):
+        base = ["--prompt-ids", "5,6", "-n", 30, "--temp", "1.5", "--ignore-eos"]
+        one = run_json(MODEL, *base, "-s", 1)["ids"]
+        self.assertEqual(one, run_json(MODEL, *base, "--seed=1")["ids"])
+        self.assertNotEqual(one, run_json(MODEL, *base, "-s", 2)["ids"])
+        self.assertTrue(all(i < toy.IDS for i in one))
+        self.assertEqual(run_json(MODEL, *base, "--top-k", 1)["ids"], greedy([5, 6], 30))
+        self.assertEqual(run_json(MODEL, *base, "--top_p=0")["ids"], greedy([5, 6], 30))
+        self.assertEqual(run_json(MODEL, *base, "--min_p", 1)["ids"], greedy([5, 6], 30))
+        document = run_json(MODEL, *base)
+        self.assertEqual(document["ids"], run_json(MODEL, *base, "-s", document["seed"])["ids"])
+        never_twice = run_json(MODEL, "--prompt-ids", "5,6", "-n", 30, "--presence-penalty", "1000", "--ignore-eos")["ids"]
+        self.assertEqual(len(set(never_twice)), 30)
+        self.assertEqual(run(MODEL, *base, "--top-p", "1.5").returncode, 2)
+
+    def test_logits_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "logits.safetensors")
+            ids = run_json(MODEL, "--prompt-ids", "9,8,7", "-n", 6, "--ignore-eos", "--logits", path)["ids"]
+            self.assertEqual(os.listdir(folder), ["logits.safetensors"])
+            with open(path, "rb") as file:
+                data = file.read()
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        self.assertEqual(list(header), ["logits"])
+        self.assertEqual((header["logits"]["dtype"], header["logits"]["shape"]), ("F32", [6, toy.VOCAB]))
+        self.assertEqual(header["logits"]["data_offsets"], [0, len(data) - 8 - length])
+        values = struct.unpack(f"<{6 * toy.VOCAB}f", data[8 + length:])
+        for row in range(6):
+            expected = toy.logits([9, 8, 7] + ids[:row])
+            actual = values[row * toy.VOCAB:(row + 1) * toy.VOCAB]
+            for a, b in zip(actual, expected):
+                self.assertAlmostEqual(a, b, places=5)
+
+    def test_logits_file_that_cannot_be_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = run(MODEL, "--prompt-ids", "1", "--logits", os.path.join(folder, "no", "x"))
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("No such file", result.err)
+            result = run(MODEL, "--prompt-ids", "1,99", "--logits", os.path.join(folder, "x"))
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_logprobs(self):
+        document = run_json(MODEL, "--prompt-ids", "3,1", "-n", 4, "--ignore-eos", "--logprobs", 3)
+        tokens = [3, 1]
+        for entry, token in zip(document["logprobs"], document["ids"]):
+            row = toy.logits(tokens)[:toy.IDS]
+            normalizer = math.log(sum(map(math.exp, row)))
+            self.assertEqual(entry["id"], token)
+            self.assertAlmostEqual(entry["logprob"], row[token] - normalizer, places=5)
+            best = sorted(range(toy.IDS), key=lambda v: (-row[v], v))[:3]
+            self.assertEqual([t["id"] for t in entry["top"]], best)
+            self.assertAlmostEqual(entry["top"][2]["logprob"], row[best[2]] - normalizer, places=5)
+            tokens.append(token)
+
+    def test_ids_from_stdin(self):
+        self.assertEqual(run_json(MODEL, "--prompt-ids", "-", "-n", 3, stdin=b"[1, 2,\n3]")["prompt_ids"], [1, 2, 3])
+
+    def test_bad_prompts(self):
+        for arguments, pattern in [(["-p", "hello"], "without a tokenizer.*--prompt-ids"),
+                                   (["--prompt-ids", ""], "empty"),
+                                   (["--prompt-ids", "1,x"], "'x'"),
+                                   (["--prompt-ids", "1,-2"], "'-2'"),
+                                   (["--prompt-ids", "1,99999999999"], "99999999999"),
+                                   (["--prompt-ids", "1,50"], "50.*position 1.*50"),
+                                   (["--prompt-ids", "1", "--stop", "x"], "tokenizer")]:
+            result = run(MODEL, *arguments)
+            self.assertEqual((result.returncode, result.out), (1, ""), arguments)
+            self.assertRegex(result.err, pattern)
+
+    def test_closed_reader_ends_quietly(self):
+        pipe = subprocess.Popen([MODEL, "--prompt-ids", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipe.stdout.close()
+        self.assertIn(pipe.wait(60), (0,))
+        pipe.stderr.close()
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([MODEL, "--prompt-ids", "1"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"No space left", result.stderr)
+
+    def test_interrupt(self):
+        # It waits for ids on stdin, so it is still there when the signal comes.
+        program = subprocess.Popen([MODEL, "perplexity", "--ids", "/dev/stdin"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = 100
+        # Python's children ignore nothing, so a caught SIGINT means that the handler is in place.
+        for _ in range(500):
+            with open(f"/proc/{program.pid}/status") as status:
+                caught = int(next(line for line in status if line.startswith("SigCgt")).split()[1], 16)
+            if caught >> (signal.SIGINT - 1) & 1:
+                break
+            time.sleep(0.02)
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=60)
+        self.assertEqual(program.returncode, 130, err)
+
+
+class Usage(unittest.TestCase):
+    def test_wrong_usage_is_two(self):
+        for arguments in [["--nonsense"], ["run"], [], ["chat"], ["run", "--prompt-ids"],
+                          ["--prompt-ids", "1", "-p", "x"], ["--prompt-ids", "1", "-n", "x"],
+                          ["--prompt-ids", "1", "-n", "-2"], ["--prompt-ids", "1", "-t", "0"],
+                          ["--prompt-ids", "1", "-t", "9"], ["--prompt-ids", "1", "--cpu-level", "neon"],
+                          ["--prompt-ids", "1", "--logprobs", "2"], ["perplexity"], ["bench", "-o", "xml"],
+                          ["bench", "-p", "100"], ["--prompt-ids", "1", "--ignore-eos", "--eos-id", "3"]]:
+            result = run(MODEL, *arguments)
+            self.assertEqual((result.returncode, result.out), (2, ""), arguments)
+            self.assertTrue(result.err.strip(), arguments)
+
+    def test_help_lists_what_exists(self):
+        result = run(MODEL, "help")
+        self.assertEqual(result.returncode, 0)
+        for command in "run", "info", "bench", "perplexity", "tokenize", "detokenize":
+            self.assertIn(command, result.out)
+            self.assertEqual(run(MODEL, "help", command).out, run(MODEL, command, "--help").out)
+        for later in "chat", "serve", "verify":
+            self.assertNotIn(later, result.out)
+        self.assertIn("toy", run(MODEL, "--version").out)
+
+
+class Perplexity(unittest.TestCase):
+    def expected(self, ids, window, last=None):
+        total, count = 0.0, 0
+        for start in range(0, len(ids) - 1, window):
+            part = ids[start:start + window]
+            for i in range(len(part)):
+                if start + i + 1 >= len(ids) or (last and i < min(len(part), len(ids) - 1 - start) - last):
+                    continue
+                row = toy.logits(part[:i + 1])
+                total += math.log(sum(math.exp(x - 1000) for x in row)) + 1000 - row[ids[start + i + 1]]
+                count += 1
+        return count, total / count
+
+    def test_windows(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            for document in True, False:
+                ids = random_ids(150)
+                file.seek(0)
+                file.truncate()
+                json.dump({"ids": ids} if document else ids, file)
+                file.flush()
+                for window, last in [(1, None), (7, None), (64, None), (50, 3), (64, 64), (20, 100)]:
+                    arguments = ["--window", window] + (["--last", last] if last else [])
+                    result = run_json(MODEL, "perplexity", "--ids", file.name, *arguments)
+                    count, mean = self.expected(ids, window, last)
+                    self.assertEqual(result["tokens"], count, (window, last))
+                    self.assertAlmostEqual(result["mean_nats"] / mean, 1, places=6)
+                self.assertEqual(run_json(MODEL, "perplexity", "--ids", file.name)["tokens"], 149)
+            result = run(MODEL, "perplexity", "--ids", file.name, "--window", 65)
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.err, "65.*64")
+
+    def test_bad_files(self):
+        for content in "", "[1]", "{}", "[1, -2]", "[1, 2.5]", "[1, 50]", '"x"', "[1,2":
+            result = run(MODEL, "perplexity", "--ids", "-", stdin=content.encode())
+            self.assertEqual((result.returncode, result.out), (1, ""), content)
+            self.assertTrue(result.err.startswith("error: "), content)
+        self.assertIn("No such file", run(MODEL, "perplexity", "--ids", "/nonexistent").err)
+
+
+class OtherCommands(unittest.TestCase):
+    def test_info(self):
+        self.assertEqual(run_json(MODEL, "info"), {"schema_version": 1, "model": {"name": "toy"}})
+        text = run(MODEL, "info").out
+        for fact in "64 tokens", "prefill_16", "baseline", "48 ids":
+            self.assertIn(fact, text)
+
+    def test_bench(self):
+        rows = json.loads(run(MODEL, "bench", "-p", "8,32", "-n", "4", "-d", "0,16", "-r", 2, "-o", "json").out)
+        self.assertEqual([row["test"] for row in rows],
+                         ["pp8", "pp32", "tg4", "pp8 @ d16", "pp32 @ d16", "tg4 @ d16"])
+        for row in rows:
+            self.assertEqual(len(row["samples_tok_s"]), 2)
+            self.assertAlmostEqual(row["mean"], sum(row["samples_tok_s"]) / 2, places=3)
+            for key in "stddev", "read_bandwidth_gb_s", "percent_of_bandwidth":
+                self.assertTrue(math.isfinite(row[key]), key)
+            self.assertGreater(row["read_bandwidth_gb_s"], 0)
+        table = run(MODEL, "bench", "-p", "0", "-n", "4", "-r", 1).out
+        self.assertIn("| tg4 |", table)
+        self.assertNotIn("| pp", table)
+        self.assertEqual(len(run(MODEL, "bench", "-p", 4, "-n", 0, "-r", 1, "-o", "csv").out.splitlines()), 2)
+
+    def test_commands_that_need_a_tokenizer(self):
+        for arguments in ["tokenize", "x"], ["detokenize", "1,2"], ["perplexity", "-f", "/dev/null"]:
+            result = run(MODEL, *arguments)
+            self.assertEqual((result.returncode, result.out), (1, ""))
+            self.assertIn("without a tokenizer", result.err)
+
+
+class Damage(unittest.TestCase):
+    def test_flipped_bit(self):
+        for command in [["--prompt-ids", "1"], ["perplexity", "--ids", "-"]]:
+            result = run(MODEL, *command, env={"TOY_FLIP": "5001"}, stdin=b"[1,2]")
+            self.assertEqual((result.returncode, result.out), (1, ""))
+            self.assertRegex(result.err, "damaged.*--no-verify")
+            result = run(MODEL, *command, "--no-verify", env={"TOY_FLIP": "5001"}, stdin=b"[1,2]")
+            self.assertEqual(result.returncode, 0)
+
+    def run_failing(self, arguments, n):
+        """Runs with the n-th request for memory failing; also returns how many there were."""
+        read, write = os.pipe()
+        result = subprocess.run([MODEL, *arguments], capture_output=True, pass_fds=[write], timeout=60,
+                                env={**os.environ, "LD_PRELOAD": FAIL_NTH, "FAIL_NTH": str(n),
+                                     "FAIL_REPORT": str(write)})
+        os.close(write)
+        requests = os.read(read, 20)
+        os.close(read)
+        return result, int(requests or 0)
+
+    def test_failing_allocations(self):
+        failures = 0
+        for arguments in [["--prompt-ids", "1,2,3", "-n", "4", "-t", "2", "--json"], ["info", "--json"]]:
+            whole, requests = self.run_failing(arguments, -1)
+            self.assertEqual(whole.returncode, 0)
+            self.assertGreater(requests, 100)
+            # Most requests are the flags' declarations: a sample of them, and all of what follows.
+            tried = list(range(0, requests - 150, 23)) + list(range(max(0, requests - 150), requests))
+            for n in tried:
+                result, _ = self.run_failing(arguments, n)
+                if result.returncode == 0:
+                    continue  # libc gets along without a buffer
+                failures += 1
+                self.assertEqual(result.returncode, 3, (n, result.stderr))
+                self.assertRegex(result.stderr, b"memory|cannot start thread", n)
+        self.assertGreater(failures, 100)
+
+
+if __name__ == "__main__":
+    unittest.main()

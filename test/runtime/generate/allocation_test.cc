@@ -1,0 +1,83 @@
+// Decoding allocates nothing: every way to get memory is wrapped (-Wl,--wrap) and counted.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "test/runtime/toy/toy_program.h"
+
+namespace {
+std::atomic<int> allocations{0};
+}
+
+extern "C" {
+void* __real_malloc(size_t);
+void* __real_calloc(size_t, size_t);
+void* __real_realloc(void*, size_t);
+void* __real_aligned_alloc(size_t, size_t);
+void* __real_mmap(void*, size_t, int, int, int, off_t);
+void* __wrap_malloc(size_t bytes) { return ++allocations, __real_malloc(bytes); }
+void* __wrap_calloc(size_t n, size_t bytes) { return ++allocations, __real_calloc(n, bytes); }
+void* __wrap_realloc(void* p, size_t bytes) { return ++allocations, __real_realloc(p, bytes); }
+void* __wrap_aligned_alloc(size_t a, size_t bytes) { return ++allocations, __real_aligned_alloc(a, bytes); }
+void* __wrap_mmap(void* at, size_t bytes, int protection, int flags, int file, off_t offset) {
+  return ++allocations, __real_mmap(at, bytes, protection, flags, file, offset);
+}
+}
+
+void* operator new(size_t bytes) { return ++allocations, __real_malloc(bytes); }
+void operator delete(void* p) noexcept { free(p); }
+void operator delete(void* p, size_t) noexcept { free(p); }
+
+namespace stoop::toy {
+namespace {
+
+TEST(Allocation, DecodingTakesNoMemory) {
+  stoop_load_options options{};
+  options.struct_size = sizeof options;
+  options.threads = 2;
+  char message[256];
+  stoop_context* context = nullptr;
+  stoop_session* session = nullptr;
+  stoop_sampler* sampler = nullptr;
+  int before = allocations;
+  ASSERT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK);
+  ASSERT_GT(allocations, before) << "the count works";
+  ASSERT_EQ(stoop_session_create(context, &session), STOOP_OK);
+  stoop_sampling sampling{};
+  sampling.struct_size = sizeof sampling;
+  stoop_sampling_defaults(context, &sampling);
+  sampling.temperature = 0.8f;
+  sampling.top_p = 0.9f;
+  sampling.top_k = 20;
+  sampling.min_p = 0.01f;
+  sampling.repetition_penalty = 1.1f;
+  ASSERT_EQ(stoop_sampler_create(context, &sampling, &sampler), STOOP_OK);
+
+  uint32_t prompt[] = {1, 2, 3, 4, 5};
+  struct Counter {
+    int first = 0, tokens = 0;
+  } counter;
+  stoop_generation generation{};
+  generation.struct_size = sizeof generation;
+  generation.prompt = prompt;
+  generation.prompt_tokens = 5;
+  generation.max_tokens = 50;
+  generation.ignore_eos = 1;
+  generation.user = &counter;
+  generation.on_token = [](void* user, const stoop_token_event*) {
+    Counter& counter = *static_cast<Counter*>(user);
+    if (counter.tokens++ == 0) counter.first = allocations;
+    return 0;
+  };
+  ASSERT_EQ(stoop_generate(session, sampler, &generation), STOOP_OK);
+  EXPECT_EQ(allocations, counter.first) << "from the first token to the last";
+  EXPECT_EQ(counter.tokens, 50);
+  stoop_sampler_destroy(sampler);
+  stoop_session_destroy(session);
+  stoop_context_destroy(context);
+}
+
+}  // namespace
+}  // namespace stoop::toy
