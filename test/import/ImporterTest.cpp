@@ -10,6 +10,7 @@
 #include "ir/lm/LmOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -311,6 +312,24 @@ TEST_F(ImporterTest, ModelPathsAreLocations) {
   });
   auto linear = opsOf<lm::LinearOp>(modelOf(*module))[0];
   EXPECT_EQ(llvm::cast<mlir::NameLoc>(linear.getLoc()).getName().getValue(), "layers.0.attn.qkv");
+}
+
+/// Printed and parsed again, a module is the same: phases may be resumed from text.
+TEST_F(ImporterTest, RoundTripsThroughText) {
+  for (const std::string &directory : recordedCheckpoints()) {
+    auto module = import(directory);
+    ASSERT_TRUE(module);
+    auto print = [](mlir::ModuleOp op) {
+      std::string text;
+      llvm::raw_string_ostream stream(text);
+      op.print(stream, mlir::OpPrintingFlags().enableDebugInfo());
+      return text;
+    };
+    std::string text = print(*module);
+    auto parsed = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+    ASSERT_TRUE(parsed) << directory;
+    EXPECT_EQ(print(*parsed), text) << directory;
+  }
 }
 
 //===----------------------------------------------------------------------===//
