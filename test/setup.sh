@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Installs what building and testing Stoop needs on Debian 12, and nothing when all of it is there.
+# Installs what building and testing Stoop needs on Debian 12, and nothing when all of it is there; last, fetches
+# the sources of the regex library (fetch_oniguruma.sh).
 # LLVM and MLIR 22 live in Debian's security suite; where a minimal system does not list that suite, it is added
 # beside the archive that the system already uses.
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 
 packages=(
   ca-certificates git g++-12 cmake ninja-build ccache binutils # build
   clang-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev lld-22
-  zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev libonig-dev
+  zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev
+  python3-pip # fetch_oniguruma.sh
   libgtest-dev python3 python3-numpy # tests
 )
 
@@ -15,7 +18,9 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+  exec "$here/fetch_oniguruma.sh"
+fi
 
 if [ "$(id -u)" -ne 0 ]; then
   echo "setup: these Debian packages are missing; install them as root: ${missing[*]}" >&2
@@ -34,3 +39,4 @@ if ! apt-cache show libmlir-22-dev >/dev/null 2>&1; then
 fi
 echo "setup: installing ${missing[*]}" >&2
 apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+"$here/fetch_oniguruma.sh"
