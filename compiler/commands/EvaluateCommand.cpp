@@ -1,0 +1,344 @@
+//===- EvaluateCommand.cpp - stoop evaluate: the model on the reference -----===//
+//
+// Runs a checkpoint's imported graph on the reference evaluator: a greedy
+// completion, or the likelihood of given tokens, in the JSON of an emitted
+// program's `run` and `perplexity`. Slow and exact; no code is generated.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/commands/Command.h"
+
+#include "codegen/reference/Decode.h"
+#include "compiler/driver/Frontend.h"
+#include "compiler/driver/Session.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include <CLI/CLI.hpp>
+
+using namespace mlir;
+
+namespace stoop::driver {
+namespace {
+
+/// What evaluate takes beside the model's options.
+struct EvaluateOptions {
+  std::string prompt, promptFile, idsFile, logitsFile;
+  std::vector<int64_t> promptIds;
+  int64_t predict = 128;
+  std::optional<int64_t> window, last;
+  bool ignoreEos = false;
+};
+
+/// One model on the evaluator, and its tokenizer if it has one.
+struct LoadedModel {
+  ImportedCheckpoint checkpoint;
+  lm::ModelOp model;
+  std::unique_ptr<reference::Evaluator> evaluator;
+  lm::EntryOp entry;
+  std::optional<rt::tokenizer> tokenizer;
+};
+
+class EvaluateCommand : public Command {
+public:
+  void declare(CLI::App &app) override;
+  int run(const CLI::App &app) override;
+
+private:
+  LogicalResult load(Session &session, LoadedModel &loaded);
+  FailureOr<std::vector<int32_t>> readPrompt(Session &session, LoadedModel &loaded);
+  LogicalResult generate(Session &session, LoadedModel &loaded);
+  LogicalResult score(Session &session, LoadedModel &loaded);
+  void printGeneration(LoadedModel &loaded, ArrayRef<int32_t> prompt,
+                       const reference::Generation &result);
+
+  OutputOptions output;
+  ModelOptions modelOptions;
+  EvaluateOptions options;
+};
+
+} // namespace
+
+void EvaluateCommand::declare(CLI::App &app) {
+  declareModelOptions(app, modelOptions, /*required=*/true);
+  declareOutputOptions(app, output);
+  CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt, "text to complete");
+  CLI::Option *file = app.add_option("-f,--file", options.promptFile, "read the text from a file; - is stdin");
+  CLI::Option *promptIds =
+      app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")->delimiter(',');
+  CLI::Option *ids = app.add_option("--ids", options.idsFile,
+                                    "JSON array of token ids whose likelihood is wanted");
+  file->excludes(prompt);
+  promptIds->excludes(prompt)->excludes(file);
+  ids->excludes(prompt)->excludes(file)->excludes(promptIds);
+  app.add_option("-n,--predict", options.predict, "tokens to generate; -1: until the context is full")
+      ->check(CLI::Range(int64_t(-1), int64_t(1) << 30))
+      ->excludes(ids)
+      ->capture_default_str();
+  app.add_flag("--ignore-eos", options.ignoreEos, "go on after end-of-text")->excludes(ids);
+  app.add_option("--logits", options.logitsFile,
+                 "write the logits of each generated token to a safetensors file")
+      ->excludes(ids);
+  app.add_option("--window", options.window, "tokens of each independent window (default: the context)")
+      ->check(CLI::PositiveNumber)
+      ->needs(ids);
+  app.add_option("--last", options.last, "score only the last K tokens of each window")
+      ->check(CLI::PositiveNumber)
+      ->needs(ids);
+}
+
+//===----------------------------------------------------------------------===//
+// Input
+//===----------------------------------------------------------------------===//
+
+LogicalResult EvaluateCommand::load(Session &session, LoadedModel &loaded) {
+  DialectRegistry registry;
+  reference::registerReferenceModels(registry);
+  session.context().appendDialectRegistry(registry);
+  FailureOr<ImportedCheckpoint> checkpoint = loadCheckpoint(session, modelOptions, /*maxBatch=*/1);
+  if (failed(checkpoint) ||
+      failed(session.advance(*checkpoint->module, Phase::Import, Phase::Import, /*runFrom=*/true)))
+    return failure();
+  loaded.checkpoint = std::move(*checkpoint);
+  loaded.model = *loaded.checkpoint.module->getOps<lm::ModelOp>().begin();
+  loaded.evaluator = std::make_unique<reference::Evaluator>(loaded.model, modelOptions.checkpoint);
+  loaded.entry = loaded.evaluator->lookup("forward");
+  const std::string &blob = loaded.checkpoint.tokenizer.bytes;
+  if (blob.empty())
+    return success();
+  std::string message;
+  if (!loaded.tokenizer.emplace().load(blob.data(), blob.size(), &message)) {
+    session.error("the tokenizer cannot be loaded: " + message);
+    return failure();
+  }
+  return success();
+}
+
+/// The whole content of a file; "-" is standard input.
+static FailureOr<std::string> readFile(Session &session, const std::string &path) {
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/false);
+  if (!buffer) {
+    session.error("cannot read '" + path + "': " + buffer.getError().message());
+    return failure();
+  }
+  return (*buffer)->getBuffer().str();
+}
+
+/// Checks ids against the vocabulary; `where` names their origin.
+static FailureOr<std::vector<int32_t>> checkIds(Session &session, ArrayRef<int64_t> ids, int64_t vocab,
+                                                const std::string &where) {
+  for (int64_t id : ids)
+    if (id < 0 || id >= vocab) {
+      session.error(where + ": token id " + llvm::Twine(id) + " is not an id of the model (0 to " +
+                    llvm::Twine(vocab - 1) + ")");
+      return failure();
+    }
+  return std::vector<int32_t>(ids.begin(), ids.end());
+}
+
+/// Reads a JSON array of ids, or an object with one under "ids".
+static FailureOr<std::vector<int64_t>> readIdsFile(Session &session, const std::string &path) {
+  FailureOr<std::string> text = readFile(session, path);
+  if (failed(text))
+    return failure();
+  llvm::Expected<llvm::json::Value> document = llvm::json::parse(*text);
+  if (!document) {
+    session.error("'" + path + "': " + llvm::toString(document.takeError()));
+    return failure();
+  }
+  const llvm::json::Array *array = document->getAsArray();
+  if (const llvm::json::Object *object = document->getAsObject())
+    array = object->getArray("ids");
+  std::vector<int64_t> ids;
+  bool allIntegers = array != nullptr;
+  for (size_t i = 0; allIntegers && i < array->size(); ++i) {
+    std::optional<int64_t> id = (*array)[i].getAsInteger();
+    allIntegers = id.has_value();
+    ids.push_back(id.value_or(0));
+  }
+  if (!allIntegers) {
+    session.error("'" + path + "': expected a JSON array of token ids");
+    return failure();
+  }
+  return ids;
+}
+
+FailureOr<std::vector<int32_t>> EvaluateCommand::readPrompt(Session &session, LoadedModel &loaded) {
+  int64_t vocab = loaded.model.getVocab(), context = loaded.model.getMaxPositions();
+  std::vector<int64_t> ids = options.promptIds;
+  if (ids.empty()) {
+    if (!loaded.tokenizer) {
+      session.error("without a tokenizer the prompt must be token ids (--prompt-ids 1,2,3)");
+      return failure();
+    }
+    std::string text = options.prompt;
+    if (!options.promptFile.empty()) {
+      FailureOr<std::string> content = readFile(session, options.promptFile);
+      if (failed(content))
+        return failure();
+      text = *content;
+    }
+    std::vector<uint32_t> encoded;
+    std::string message;
+    if (!loaded.tokenizer->encode(text, {/*add_special_tokens=*/false}, encoded, &message)) {
+      session.error("the prompt cannot be encoded: " + message);
+      return failure();
+    }
+    ids.assign(encoded.begin(), encoded.end());
+  }
+  auto bos = dyn_cast_or_null<IntegerAttr>(loaded.model.getMetadata().get("bos"));
+  if (ids.empty() && bos && bos.getInt() >= 0)
+    ids.push_back(bos.getInt());
+  if (ids.empty()) {
+    session.error("the prompt is empty and the model has no begin-of-text token");
+    return failure();
+  }
+  if (static_cast<int64_t>(ids.size()) > context) {
+    session.error("the prompt has " + llvm::Twine(ids.size()) + " tokens, but the context is " +
+                  llvm::Twine(context) + " (--max-seq-len)");
+    return failure();
+  }
+  return checkIds(session, ids, vocab, "prompt");
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+/// Writes `logits` [rows, vocab] as the float32 tensor "logits"; nothing is left behind on failure.
+static llvm::Error writeLogits(const std::string &path, ArrayRef<float> logits, int64_t vocab) {
+  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
+    uint64_t bytes = logits.size() * sizeof(float);
+    llvm::json::Object tensor{{"dtype", "F32"},
+                              {"shape", llvm::json::Array{int64_t(logits.size()) / vocab, vocab}},
+                              {"data_offsets", llvm::json::Array{0, bytes}}};
+    std::string header;
+    llvm::raw_string_ostream(header)
+        << llvm::json::Value(llvm::json::Object{{"logits", std::move(tensor)}});
+    header.resize(llvm::alignTo(header.size(), 8), ' ');
+    char length[8];
+    llvm::support::endian::write64le(length, header.size());
+    out.write(length, sizeof length);
+    out << header;
+    for (float value : logits) {
+      char word[4];
+      llvm::support::endian::write32le(word, llvm::bit_cast<uint32_t>(value));
+      out.write(word, sizeof word);
+    }
+    return llvm::Error::success();
+  });
+}
+
+void EvaluateCommand::printGeneration(LoadedModel &loaded, ArrayRef<int32_t> prompt,
+                                      const reference::Generation &result) {
+  std::vector<uint32_t> shown(result.ids.begin(), result.ids.end());
+  if (result.stopped)
+    shown.pop_back(); // the stop token is an id, not text
+  std::string text = loaded.tokenizer ? loaded.tokenizer->decode(shown, /*skip_special=*/false) : "";
+  if (output.json) {
+    llvm::outs() << llvm::json::Value(llvm::json::Object{
+                        {"prompt_ids", llvm::json::Array(prompt)},
+                        {"ids", llvm::json::Array(result.ids)},
+                        {"text", llvm::json::fixUTF8(text)},
+                        {"finish_reason", result.stopped ? "stop" : "length"},
+                        {"stop_reason", nullptr}})
+                 << "\n";
+    return;
+  }
+  if (loaded.tokenizer)
+    llvm::outs() << text;
+  else
+    llvm::interleave(result.ids, llvm::outs(), ",");
+  llvm::outs() << "\n";
+}
+
+//===----------------------------------------------------------------------===//
+// Work
+//===----------------------------------------------------------------------===//
+
+LogicalResult EvaluateCommand::generate(Session &session, LoadedModel &loaded) {
+  FailureOr<std::vector<int32_t>> prompt = readPrompt(session, loaded);
+  if (failed(prompt))
+    return failure();
+  DictionaryAttr metadata = loaded.model.getMetadata();
+  reference::GenerationSettings settings;
+  int64_t context = loaded.model.getMaxPositions();
+  settings.maxTokens = options.predict < 0 ? context : options.predict;
+  auto numIds = dyn_cast_or_null<IntegerAttr>(metadata.get("num_token_ids"));
+  settings.numTokenIds = numIds ? numIds.getInt() : loaded.model.getVocab();
+  auto eos = dyn_cast_or_null<ArrayAttr>(metadata.get("eos"));
+  if (eos && !options.ignoreEos)
+    for (Attribute id : eos)
+      settings.stopIds.push_back(static_cast<int32_t>(cast<IntegerAttr>(id).getInt()));
+
+  reference::Sequence sequence(*loaded.evaluator, loaded.entry);
+  ProgressStep progress(session.progressStyle(), "evaluating", prompt->size() + settings.maxTokens);
+  settings.onFed = [&](int64_t tokens) { progress.advance(tokens); };
+  FailureOr<reference::Generation> result = reference::generate(sequence, *prompt, settings);
+  if (failed(result))
+    return failure();
+  if (!options.logitsFile.empty())
+    if (llvm::Error error = writeLogits(options.logitsFile, result->logits, loaded.model.getVocab())) {
+      session.error("cannot write '" + options.logitsFile + "': " + llvm::toString(std::move(error)));
+      return failure();
+    }
+  printGeneration(loaded, *prompt, *result);
+  return success();
+}
+
+LogicalResult EvaluateCommand::score(Session &session, LoadedModel &loaded) {
+  FailureOr<std::vector<int64_t>> wide = readIdsFile(session, options.idsFile);
+  if (failed(wide))
+    return failure();
+  FailureOr<std::vector<int32_t>> ids =
+      checkIds(session, *wide, loaded.model.getVocab(), options.idsFile);
+  if (failed(ids))
+    return failure();
+  int64_t context = loaded.model.getMaxPositions(), window = options.window.value_or(context);
+  if (ids->size() < 2) {
+    session.error("'" + options.idsFile + "' has " + llvm::Twine(ids->size()) +
+                  " token ids, but at least 2 are needed to predict one");
+    return failure();
+  }
+  if (window > context) {
+    session.error("--window is " + llvm::Twine(window) + ", but the context is " +
+                  llvm::Twine(context) + " (--max-seq-len)");
+    return failure();
+  }
+  ProgressStep progress(session.progressStyle(), "scoring", ids->size() - 1);
+  FailureOr<reference::Score> result =
+      reference::score(*loaded.evaluator, loaded.entry, *ids, window, options.last.value_or(0),
+                       [&](size_t done) { progress.advance(done); });
+  if (failed(result))
+    return failure();
+  double mean = result->nats / static_cast<double>(result->tokens);
+  if (output.json)
+    llvm::outs() << llvm::json::Value(llvm::json::Object{{"tokens", int64_t(result->tokens)},
+                                                         {"mean_nats", mean},
+                                                         {"perplexity", std::exp(mean)}})
+                 << "\n";
+  else
+    llvm::outs() << llvm::format("%zu tokens, mean %.6f nats, perplexity %.4f\n", result->tokens, mean,
+                                 std::exp(mean));
+  return success();
+}
+
+int EvaluateCommand::run(const CLI::App &app) {
+  bool hasPrompt = app.count("--prompt") || app.count("--file") || app.count("--prompt-ids");
+  bool scores = app.count("--ids");
+  Session session(output);
+  if (!hasPrompt && !scores) {
+    session.error("evaluate: one of --prompt, --file, --prompt-ids and --ids is required");
+    return ExitUsage;
+  }
+  LoadedModel loaded;
+  if (failed(load(session, loaded)))
+    return ExitBadInput;
+  return succeeded(scores ? score(session, loaded) : generate(session, loaded)) ? ExitOk : ExitBadInput;
+}
+
+std::unique_ptr<Command> createEvaluateCommand() { return std::make_unique<EvaluateCommand>(); }
+
+} // namespace stoop::driver

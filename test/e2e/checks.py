@@ -1,0 +1,173 @@
+"""The checks of the fidelity suite: each compares one model with recorded or reference results.
+
+A check returns a list of failure messages and notes its worst errors in a `Report`. NaN never
+passes: every comparison is written so that it holds only for numbers.
+"""
+import json
+import os
+
+import numpy as np
+
+import safetensors_io
+
+LOGIT_TOLERANCE = 2e-5  # of the largest recorded magnitude
+NLL_TOLERANCE = 1e-4  # relative
+KL_LIMIT = 2e-3  # nats, mean over the rows
+LOW_PRECISION_NLL = 5e-3  # relative
+GENERATED = 48
+
+
+class Recorded:
+    """Hugging Face's results beside a checkpoint."""
+
+    def __init__(self, directory):
+        with open(os.path.join(directory, "expected.json"), encoding="utf-8") as file:
+            document = json.load(file)
+        self.generations = document["generations"]
+        self.nll = document["nll"]
+        self.nll_ids = document["nll_ids"]
+        self.tensors = safetensors_io.load(os.path.join(directory, "expected.safetensors"))
+
+    def logits(self, prompt):
+        return self.tensors[f"logits.{prompt}"]
+
+
+class Report:
+    """Worst errors by name, and failures. A labelled view shares both and marks its names."""
+
+    def __init__(self, parent=None, label=""):
+        self.worst = parent.worst if parent else {}
+        self.failures = parent.failures if parent else []
+        self.label = label
+
+    def labelled(self, label):
+        return Report(self, " " + label)
+
+    def note(self, name, value):
+        """Keeps the largest value; NaN counts as infinite."""
+        name, value = name + self.label, float(value)
+        self.worst[name] = max(self.worst.get(name, 0.0), value if value == value else np.inf)
+
+    def require(self, holds, message):
+        if not holds:
+            self.failures.append(message)
+
+    def limit(self, name, value, bound, where):
+        """Notes a value and fails unless it is a number within the bound."""
+        self.note(name, value)
+        self.require(value <= bound, f"{where}: {name} is {value:.3g}, allowed is {bound:.3g}")
+
+
+def relative_error(actual, expected):
+    """Largest difference relative to the largest expected magnitude; NaN if any value is."""
+    return np.abs(actual.astype(np.float64) - expected).max() / np.abs(expected).max()
+
+
+def log_softmax(logits):
+    logits = logits.astype(np.float64)
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def check_prompts(model, recorded, report, where, prompts=None):
+    """Greedy ids equal to the recorded ones, and the logits behind each prompt."""
+    for index, generation in enumerate(recorded.generations):
+        if prompts is not None and index not in prompts:
+            continue
+        at = f"{where}, prompt {index}"
+        document, logits = model.generate(generation["prompt_ids"], GENERATED)
+        expected = generation["ids"]
+        same = sum(np.cumprod([a == b for a, b in zip(document["ids"], expected)]))
+        report.require(document["ids"] == expected,
+                       f"{at}: ids differ from the recorded ones behind {same} of {len(expected)} tokens")
+        report.require(document["finish_reason"] == "length", f"{at}: finished by {document['finish_reason']}")
+        report.limit("logits", relative_error(logits[0], recorded.logits(index)), LOGIT_TOLERANCE, at)
+
+
+def check_all_rows(model, recorded, report, where, step):
+    """Logits behind every `step`-th prefix of prompt 7, whose rows are all recorded."""
+    ids, rows = recorded.generations[7]["prompt_ids"], recorded.tensors["logits.all"]
+    scale = np.abs(rows).max()
+    for length in range(1, len(ids) + 1, step):
+        _, logits = model.generate(ids[:length], 1)
+        error = np.abs(logits[0].astype(np.float64) - rows[length - 1]).max() / scale
+        report.limit("logits", error, LOGIT_TOLERANCE, f"{where}, prompt 7 cut to {length} tokens")
+
+
+def check_nll(model, recorded, report, where, windows=None):
+    """Mean negative log-likelihood in each recorded window."""
+    for entry in recorded.nll:
+        if windows is not None and entry["window"] not in windows:
+            continue
+        at = f"{where}, window {entry['window']}"
+        result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], entry["window"])
+        report.require(result["tokens"] == entry["tokens"], f"{at}: {result['tokens']} tokens were scored")
+        error = abs(result["mean_nats"] / entry["mean_nats"] - 1)
+        report.limit("nll", error, NLL_TOLERANCE, at)
+
+
+def comparable_rows(model, full, generation):
+    """Logits of both models over the same context: rows up to the first different choice."""
+    document, logits = model.generate(generation["prompt_ids"], GENERATED)
+    full_document, full_logits = full.generate(generation["prompt_ids"], GENERATED)
+    same = int(sum(np.cumprod([a == b for a, b in zip(document["ids"], full_document["ids"])])))
+    rows = min(same + 1, len(logits), len(full_logits))
+    return logits[:rows], full_logits[:rows]
+
+
+def check_low_precision(model, full, recorded, report, where, prompts, window):
+    """Divergence of a bf16 or f16 model from the float32 one, and its likelihood."""
+    total = rows = 0
+    for index in prompts:
+        low, high = comparable_rows(model, full, recorded.generations[index])
+        p, q = log_softmax(high), log_softmax(low)
+        total += (np.exp(p) * (p - q)).sum()
+        rows += len(low)
+    report.limit("kl", total / rows, KL_LIMIT, where)
+    entry = next(entry for entry in recorded.nll if entry["window"] == window)
+    result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], window)
+    report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), LOW_PRECISION_NLL, where)
+
+
+def check_lengths(model, reference, vocab, lengths, report, where, seed=11):
+    """Random prompts of given lengths: the two models' logits agree along the first one's choices."""
+    rng = np.random.default_rng(seed)
+    for length in lengths:
+        ids = rng.integers(0, vocab, length).tolist()
+        at = f"{where}, {length} tokens"
+        document, logits = model.generate(ids, 4)
+        other_document, other = reference.generate(ids, 4)
+        report.require(document["ids"] == other_document["ids"], f"{at}: choices differ from the reference's")
+        report.limit("logits", relative_error(logits[0], other[0]), LOGIT_TOLERANCE, at)
+        if document["ids"] == other_document["ids"]:
+            report.limit("logits", relative_error(logits, other), LOGIT_TOLERANCE, at)
+
+
+def check_context_end(model, context, vocab, report, where):
+    """Generation ends with the compiled context; a longer prompt is refused with both numbers."""
+    rng = np.random.default_rng(5)
+    ids = rng.integers(0, vocab, context + 1).tolist()
+    document, _ = model.generate(ids[: context - 3], 100)
+    report.require(document["finish_reason"] == "length", f"{where}: finished by {document['finish_reason']}")
+    report.require(len(document["ids"]) == 4, f"{where}: {len(document['ids'])} tokens behind {context - 3} "
+                   f"in a context of {context}, expected 4 (the last one needs no place)")
+    message = model.refuses(ids)
+    report.require(str(context) in message and str(context + 1) in message,
+                   f"{where}: the refusal of a long prompt names not both numbers: {message.strip()}")
+
+
+def check_long(model, directory, mode, contexts, report, where):
+    """Mean likelihood of the first n tokens as one window, n up to 12288."""
+    with open(os.path.join(directory, "long.json"), encoding="utf-8") as file:
+        document = json.load(file)
+    for entry in document[f"alibi_{mode}"]:
+        context = entry["context"]
+        if contexts is not None and context not in contexts:
+            continue
+        ids = document["ids"][: context + 1]
+        at = f"{where}, context {context}, alibi {mode}"
+        last = model.perplexity(ids, context, last=256)
+        report.require(last["tokens"] == 256, f"{at}: {last['tokens']} tokens were scored")
+        report.limit("nll", abs(last["mean_nats"] / entry["mean_nats_last_256"] - 1), NLL_TOLERANCE, at)
+        every = model.perplexity(ids, context)
+        report.limit("nll", abs(every["mean_nats"] / entry["mean_nats_all"] - 1), NLL_TOLERANCE, at)

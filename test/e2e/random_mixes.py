@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""Compares Stoop's targets with the numpy implementation on random checkpoints.
+
+Each seed gives another mix of architecture options (random_checkpoint.py). The program's own greedy
+choices are fed to the oracle, so that logits of every step are compared over the same context.
+"""
+import argparse
+import os
+import sys
+import tempfile
+
+import numpy as np
+
+import checks
+import random_checkpoint
+from models import CompiledModel, ReferenceModel, RunError
+from numpy_falcon import NumpyFalcon
+
+CONTEXT = 160
+BUCKETS = [16, 64]
+GENERATED = 6
+
+
+def check_prompt(model, oracle, ids, report, where):
+    """Logits of the prompt's last token and of each generated one, and the choices."""
+    document, logits = model.generate(ids, GENERATED)
+    chosen = document["ids"]
+    report.require(len(chosen) == GENERATED, f"{where}: {len(chosen)} tokens were generated")
+    expected = oracle.logits(ids + chosen[:-1])[len(ids) - 1:]
+    report.limit("logits", checks.relative_error(logits, expected), checks.LOGIT_TOLERANCE, where)
+    slack = checks.LOGIT_TOLERANCE * np.abs(expected).max()
+    for step, (token, row) in enumerate(zip(chosen, expected)):
+        report.require(row[token] >= row.max() - slack, f"{where}: token {step} is {token}, not the best one")
+
+
+def check_seed(options, seed, folder):
+    report = checks.Report()
+    directory = os.path.join(folder, f"seed-{seed}")
+    print(f"seed {seed}: {random_checkpoint.write(directory, seed)}", flush=True)
+    rng = np.random.default_rng(seed)
+    alibi = "exact" if rng.random() < 0.5 else "hf"
+    oracle = NumpyFalcon(directory, context=CONTEXT, alibi=alibi)
+    vocab = oracle.config["vocab"]
+    models = []
+    if "reference" in options.targets:
+        models.append(("reference", ReferenceModel(options.stoop, directory, "f32", CONTEXT, alibi, False)))
+    if "cpu" in options.targets:
+        binary = CompiledModel.compile(options.stoop, directory, os.path.join(folder, f"model-{seed}"), "f32",
+                                       CONTEXT, alibi, False, BUCKETS)
+        models += [(f"cpu, {n} threads", CompiledModel(binary.path, n)) for n in (1, 2)]
+    for length in (1, 16, 90):
+        ids = rng.integers(0, vocab, length).tolist()
+        for name, model in models:
+            check_prompt(model, oracle, ids, report, f"seed {seed}, {name}, {length} tokens, alibi {alibi}")
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stoop", required=True)
+    parser.add_argument("--targets", default="reference,cpu", help="comma list (default: %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=12)
+    options = parser.parse_args()
+    options.targets = options.targets.split(",")
+    failures, worst = [], 0.0
+    for seed in range(options.first_seed, options.first_seed + options.count):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                report = check_seed(options, seed, folder)
+                failures += report.failures
+                worst = max(worst, report.worst.get("logits", 0.0))
+            except RunError as error:
+                failures.append(f"seed {seed}: {error}")
+    for failure in failures:
+        print("FAIL", failure)
+    print(f"{options.count} random mixes, {len(failures)} failures, worst logit error {worst:.2e}")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()
