@@ -13,7 +13,6 @@
 
 #include "llvm/ADT/DenseMap.h"
 
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -59,9 +58,8 @@ private:
 /// Executes entries of one model and keeps its KV caches between steps.
 class Evaluator {
 public:
-  /// `model` must outlive the evaluator; relative file names of weights start at `directory`.
-  Evaluator(lm::ModelOp model, std::string directory)
-      : model(model), weights(std::move(directory)) {}
+  /// `model` must outlive the evaluator; weights are read from the files that it names.
+  explicit Evaluator(lm::ModelOp model) : model(model) {}
 
   /// The logits of one step, [rows or 1, vocab]; padding rows are cut off. Errors are emitted: rows
   /// that do not fit the entry, ids, positions or slots out of range, ops without a reference.

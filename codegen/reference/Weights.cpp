@@ -9,7 +9,6 @@
 #include "codegen/reference/ops/Ops.h"
 
 #include "llvm/ADT/StringSwitch.h"
-#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -36,17 +35,12 @@ FailureOr<Tensor> Weights::get(lm::WeightOp weight) {
 }
 
 FailureOr<const llvm::MemoryBuffer *> Weights::map(lm::WeightOp user, StringRef file) {
-  llvm::SmallString<256> path(file);
-  if (!llvm::sys::path::is_absolute(file)) {
-    path = directory;
-    llvm::sys::path::append(path, file);
-  }
-  std::unique_ptr<llvm::MemoryBuffer> &buffer = files[path];
+  std::unique_ptr<llvm::MemoryBuffer> &buffer = files[file];
   if (!buffer) {
-    auto opened = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+    auto opened = llvm::MemoryBuffer::getFile(file, /*IsText=*/false,
                                               /*RequiresNullTerminator=*/false);
     if (!opened)
-      return user.emitOpError() << "cannot read " << path << ": " << opened.getError().message();
+      return user.emitOpError() << "cannot read " << file << ": " << opened.getError().message();
     buffer = std::move(*opened);
   }
   return buffer.get();

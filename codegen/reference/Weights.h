@@ -14,8 +14,6 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/MemoryBuffer.h"
 
-#include <string>
-
 namespace stoop::reference {
 
 /// The element type behind an MLIR float type; fails on any other type.
@@ -24,9 +22,6 @@ llvm::FailureOr<Element> elementOf(mlir::Type type);
 /// Weights of one model. Holds mapped files and converted values; not for concurrent use.
 class Weights {
 public:
-  /// `directory` is where relative file names of sources are looked up.
-  explicit Weights(std::string directory) : directory(std::move(directory)) {}
-
   /// The values of `weight`; a vector is a matrix of one row. Errors are emitted at the op.
   llvm::FailureOr<Tensor> get(lm::WeightOp weight);
 
@@ -34,7 +29,6 @@ private:
   llvm::FailureOr<Tensor> read(lm::WeightOp weight);
   llvm::FailureOr<const llvm::MemoryBuffer *> map(lm::WeightOp user, llvm::StringRef file);
 
-  std::string directory;
   llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;
   llvm::DenseMap<mlir::Operation *, Tensor> values;
 };

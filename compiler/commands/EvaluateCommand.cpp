@@ -103,7 +103,7 @@ LogicalResult EvaluateCommand::load(Session &session, LoadedModel &loaded) {
     return failure();
   loaded.checkpoint = std::move(*checkpoint);
   loaded.model = *loaded.checkpoint.module->getOps<lm::ModelOp>().begin();
-  loaded.evaluator = std::make_unique<reference::Evaluator>(loaded.model, modelOptions.checkpoint);
+  loaded.evaluator = std::make_unique<reference::Evaluator>(loaded.model);
   loaded.entry = loaded.evaluator->lookup("forward");
   const std::string &blob = loaded.checkpoint.tokenizer.bytes;
   if (blob.empty())

@@ -55,7 +55,7 @@ protected:
         }
       })", &context);
     ASSERT_TRUE(module);
-    evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin(), "");
+    evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin());
     entry = evaluator->lookup("forward");
   }
   void TearDown() override { llvm::sys::fs::remove(weights); }

@@ -50,18 +50,18 @@ protected:
                        body + "\n}";
     module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module) << messages << text;
-    evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin(), directory);
+    evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin());
   }
 
   /// A weight declaration: `offset` counts floats in file `w`.
-  static std::string weight(const std::string &name, int rows, int cols, int offset,
+  std::string weight(const std::string &name, int rows, int cols, int offset,
                             const std::string &rest = "") {
     std::string shape = rows == 1 ? "" : std::to_string(rows) + "x";
     return "lm.weight @" + name + " : tensor<" + shape + std::to_string(cols) + "xf32> sources([" +
            source(rows, cols, offset) + "]) " + rest + "\n";
   }
-  static std::string source(int rows, int cols, int offset) {
-    return "#lm.source<key = \"k\", file = \"w\", offset = " + std::to_string(4 * offset) +
+  std::string source(int rows, int cols, int offset) {
+    return "#lm.source<key = \"k\", file = \"" + directory + "/w\", offset = " + std::to_string(4 * offset) +
            ", dtype = f32, rows = " + std::to_string(rows) + ", cols = " + std::to_string(cols) + ">";
   }
   static std::string header(const std::string &result) {
@@ -256,7 +256,7 @@ TEST_F(EvaluatorTest, NamesAFileThatIsMissingOrShort) {
   load(weight("table", 3, 2, 2) + header("tensor<?x2xf32>") + kTable + "lm.return %x : tensor<?x2xf32> }",
        {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(run({{0}, {0}, {0}}), std::vector<float>{});
-  EXPECT_NE(messages.find("ends at byte 32 of w, which has 24"), std::string::npos) << messages;
+  EXPECT_NE(messages.find("ends at byte 32 of " + directory + "/w, which has 24"), std::string::npos) << messages;
 }
 
 } // namespace
