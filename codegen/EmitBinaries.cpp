@@ -1,0 +1,70 @@
+//===- EmitBinaries.cpp - compile every kernel of a program ---------------===//
+//
+// Asks the program's backend for code and stores it as plan.binary ops, in program order of their first kernel, so that equal
+// inputs give equal IR whatever the number of threads.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Passes.h"
+#include "codegen/TargetRegistry.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/BuiltinAttributes.h"
+
+namespace stoop::codegen {
+#define GEN_PASS_DEF_EMITBINARIES
+#include "codegen/Passes.h.inc"
+} // namespace stoop::codegen
+
+using namespace mlir;
+using namespace stoop;
+
+/// Turns "avx512-bf16" into part of a symbol.
+static std::string symbolPart(StringRef name) {
+  std::string part = name.str();
+  llvm::replace(part, '-', '_');
+  return part;
+}
+
+/// Adds one binary behind everything else of the program.
+static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
+  SmallVector<Attribute> kernels;
+  for (plan::KernelOp kernel : binary.kernels)
+    kernels.push_back(FlatSymbolRefAttr::get(kernel.getSymNameAttr()));
+  plan::KernelOp first = binary.kernels.front();
+  std::string name = (first.getSymName() + "_" + symbolPart(binary.architecture)).str();
+  auto type = RankedTensorType::get({static_cast<int64_t>(binary.data.size())}, builder.getI8Type());
+  auto data = DenseI8ResourceElementsAttr::get(
+      type, name, HeapAsmResourceBlob::allocateAndCopyWithAlign(binary.data, /*align=*/64, /*dataIsMutable=*/false));
+  plan::BinaryOp::create(builder, first.getLoc(), name, builder.getArrayAttr(kernels), binary.architecture, binary.format,
+                         data);
+}
+
+namespace {
+struct EmitBinaries : public codegen::impl::EmitBinariesBase<EmitBinaries> {
+  using EmitBinariesBase::EmitBinariesBase;
+  codegen::CompileProgress progress;
+
+  void runOnOperation() override {
+    plan::ProgramOp program = getOperation();
+    FailureOr<const codegen::TargetBackend *> backend = codegen::targetOf(program);
+    if (failed(backend))
+      return signalPassFailure();
+    codegen::CompileOptions options{architectures, numThreads, progress};
+    FailureOr<std::vector<codegen::KernelBinary>> binaries = (*backend)->compile(program, options);
+    if (failed(binaries))
+      return signalPassFailure();
+    OpBuilder builder = OpBuilder::atBlockEnd(program.getBody().empty() ? &program.getBody().emplaceBlock()
+                                                                       : &program.getBody().front());
+    for (const codegen::KernelBinary &binary : *binaries)
+      addBinary(builder, binary);
+  }
+};
+} // namespace
+
+std::unique_ptr<Pass> codegen::createEmitBinaries(CompileOptions options) {
+  EmitBinariesOptions passOptions;
+  passOptions.architectures = options.architectures;
+  passOptions.numThreads = options.numThreads;
+  auto pass = std::make_unique<EmitBinaries>(passOptions);
+  pass->progress = std::move(options.progress);
+  return pass;
+}

@@ -1,0 +1,33 @@
+//===- Passes.td - passes of phase binaries -----------------*- tablegen -*-===//
+#ifndef STOOP_CODEGEN_PASSES_TD
+#define STOOP_CODEGEN_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def EmitBinaries : Pass<"plan-emit-binaries", "::stoop::plan::ProgramOp"> {
+  let summary = "compile every kernel of a program";
+  let description = [{
+    Adds a `plan.binary` for each kernel and architecture: the program's target compiles the kernel's body with its
+    schedule's template. Kernels that become the same code share a binary. Reads decisions, makes none.
+
+    Example: test/codegen/cpu/plan-emit-binaries.mlir
+  }];
+  let options = [
+    Option<"architectures", "architectures", "std::string", "\"host\"",
+           "comma list of CPU names or feature levels (for target cpu), as --target-cpu takes them">,
+    Option<"numThreads", "threads", "unsigned", "0", "compilations at a time; 0: one per processor">
+  ];
+  let dependentDialects = ["::stoop::plan::PlanDialect"];
+}
+
+def VerifyBinaries : Pass<"plan-verify-binaries", "::stoop::plan::ProgramOp"> {
+  let summary = "gate of phase binaries";
+  let description = [{
+    Fails unless every kernel has exactly one binary for each architecture that appears in the program, every binary names
+    kernels that exist, and its object defines their functions and needs nothing from outside.
+
+    Example: test/codegen/cpu/plan-verify-binaries.mlir
+  }];
+}
+
+#endif // STOOP_CODEGEN_PASSES_TD

@@ -1,0 +1,18 @@
+//===- Pipelines.h - the last phases as pipelines ----------------*- C++ -*-===//
+#ifndef STOOP_CODEGEN_PIPELINES_H
+#define STOOP_CODEGEN_PIPELINES_H
+
+#include "codegen/TargetBackend.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace stoop::codegen {
+
+/// Phase binaries: planned program -> program with code. `pm` runs on a module that holds the program.
+void buildBinariesPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
+
+/// Registers stoop-binaries-pipeline{architectures=... threads=...} and its passes.
+void registerPipelines();
+
+} // namespace stoop::codegen
+
+#endif // STOOP_CODEGEN_PIPELINES_H

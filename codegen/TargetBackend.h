@@ -1,0 +1,85 @@
+//===- TargetBackend.h - what a code generator provides ----------*- C++ -*-===//
+//
+// The interface between the phases `binaries` and `executable` and one target. A backend reads a planned program and
+// produces code; it decides nothing that the plan left open.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_CODEGEN_TARGETBACKEND_H
+#define STOOP_CODEGEN_TARGETBACKEND_H
+
+#include "ir/plan/PlanOps.h"
+#include "llvm/Support/Error.h"
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace stoop::codegen {
+
+/// An architecture or feature level that a target can compile for.
+struct ArchitectureInfo {
+  std::string name;
+  std::string needs;   ///< what a machine must have, in words
+  bool onThisMachine;  ///< whether this machine has it
+};
+
+/// Called with the number of compiled and of all compilations; from one thread at a time.
+using CompileProgress = std::function<void(size_t done, size_t total)>;
+
+/// How to compile a program.
+struct CompileOptions {
+  std::string architectures = "host"; ///< comma list, in the target's words
+  unsigned numThreads = 0;            ///< 0: one per processor
+  CompileProgress progress;           ///< may be empty
+};
+
+/// Code of one or more kernels for one architecture; becomes a plan.binary.
+struct KernelBinary {
+  std::vector<plan::KernelOp> kernels; ///< all compiled to the same code
+  std::string architecture, format;
+  llvm::SmallVector<char, 0> data;
+};
+
+/// What the program descriptor says of the code (abi.h).
+struct CodeTable {
+  struct Level {
+    std::string name;
+    uint64_t required; ///< bits of stoop_cpu_feature
+  };
+  std::vector<Level> levels; ///< best last
+  /// Symbol of each kernel's function per level, kernels in program order.
+  std::vector<std::vector<std::string>> functions;
+  uint64_t scratchBytes = 0; ///< per thread
+};
+
+/// One target. Stateless; methods may be called from any thread.
+class TargetBackend {
+public:
+  virtual ~TargetBackend() = default;
+
+  /// The value of --target.
+  virtual llvm::StringRef getName() const = 0;
+
+  /// Architectures for `stoop targets`.
+  virtual std::vector<ArchitectureInfo> describe() const = 0;
+
+  /// Names of the architectures that a comma list stands for; fails for an unknown name.
+  virtual llvm::Expected<std::vector<std::string>> resolve(llvm::StringRef architectures) const = 0;
+
+  /// Kinds of fused regions that the target has kernels for.
+  virtual std::vector<std::string> fusedKinds() const = 0;
+
+  /// Compiles all kernels of a planned program. Reports at the kernel that fails.
+  /// IR before: plan.kernel with body, schedule and strides. IR after: unchanged.
+  virtual mlir::FailureOr<std::vector<KernelBinary>> compile(plan::ProgramOp program,
+                                                             const CompileOptions &options) const = 0;
+
+  /// Checks a plan.binary of this target on its own: format, symbols.
+  virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;
+
+  /// Levels, function symbols and scratch of a program in phase binaries.
+  virtual mlir::FailureOr<CodeTable> codeTable(plan::ProgramOp program) const = 0;
+};
+
+} // namespace stoop::codegen
+
+#endif // STOOP_CODEGEN_TARGETBACKEND_H
