@@ -34,8 +34,9 @@ static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
   auto type = RankedTensorType::get({static_cast<int64_t>(binary.data.size())}, builder.getI8Type());
   auto data = DenseI8ResourceElementsAttr::get(
       type, name, HeapAsmResourceBlob::allocateAndCopyWithAlign(binary.data, /*align=*/64, /*dataIsMutable=*/false));
-  plan::BinaryOp::create(builder, first.getLoc(), name, builder.getArrayAttr(kernels), binary.architecture, binary.format,
-                         data);
+  plan::BinaryOp::create(builder, first.getLoc(), builder.getStringAttr(name),
+                         builder.getArrayAttr(kernels), builder.getStringAttr(binary.architecture),
+                         builder.getStringAttr(binary.format), cast<ElementsAttr>(data));
 }
 
 namespace {

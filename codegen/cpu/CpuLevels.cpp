@@ -15,7 +15,7 @@ using namespace llvm;
 using namespace stoop;
 using namespace stoop::kernels;
 
-static constexpr CpuName kCpuNames[] = {
+static constexpr codegen::CpuName kCpuNames[] = {
 #define STOOP_CPU_NAME(name, level) {name, level},
 #include "codegen/cpu/CpuNames.def"
 };

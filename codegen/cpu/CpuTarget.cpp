@@ -86,8 +86,8 @@ static FailureOr<std::vector<Compilation>> describeAll(plan::ProgramOp program) 
     FailureOr<KernelSpec> spec = codegen::describeKernel(kernel);
     if (failed(spec))
       return failure();
-    auto *same = llvm::find_if(compilations, [&](const Compilation &c) { return c.spec == *spec; });
-    if (same == &*compilations.end())
+    auto same = llvm::find_if(compilations, [&](const Compilation &c) { return c.spec == *spec; });
+    if (same == compilations.end())
       compilations.push_back({std::move(*spec), {kernel}});
     else
       same->kernels.push_back(kernel);

@@ -1,0 +1,193 @@
+//===- LinearTest.cpp - the linear template -------------------------------===//
+//
+// Every port and every runnable level, over shapes that have tails everywhere: odd inner lengths, columns that fill no
+// panel, rows that fill no strip, fewer valid rows than the entry has. The software twins of vdpbf16ps and AMX run the
+// indexing of levels that this machine lacks.
+//
+//===----------------------------------------------------------------------===//
+#include "kernels/common/params.h"
+#include "kernels/common/scratch.h"
+#include "test/kernels/KernelHarness.h"
+#include "test/kernels/References.h"
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace stoop;
+using namespace stoop::test;
+
+namespace {
+struct Shape {
+  int64_t maxRows, rows, n, k;
+};
+
+struct Types {
+  Element w, x, y;
+};
+
+constexpr Shape kShapes[] = {{1, 1, 16, 32},    {1, 1, 33, 7},      {1, 1, 100, 1031},  {2, 2, 17, 64},
+                             {3, 3, 48, 5},     {4, 4, 31, 130},    {8, 1, 40, 66},     {8, 4, 16, 9},
+                             {64, 5, 70, 33},   {64, 48, 65, 128},  {64, 50, 600, 71},  {64, 64, 129, 1100},
+                             {128, 97, 15, 2051}, {33, 33, 1, 1}};
+
+std::string portName(Types t) {
+  return std::string("stoop_linear_") + name(t.w) + "_" + name(t.x) + "_" + name(t.y);
+}
+
+/// Largest error that rounding of sums and result allows, relative to the largest result.
+double tolerance(Types t, int64_t k) {
+  double sums = 1e-6 * std::sqrt(double(k)) + 1e-6;
+  return sums + (t.y == Element::F32 ? 0 : t.y == Element::BF16 ? 1.0 / 256 : 1.0 / 2048);
+}
+
+kernels::LinearParams params(Shape s, int64_t xStride, int64_t yStride) {
+  kernels::LinearParams p = {};
+  p.x_operand = 0;
+  p.w_operand = 1;
+  p.y_operand = 2;
+  p.x_stride = xStride;
+  p.y_stride = yStride;
+  p.n = s.n;
+  p.k = s.k;
+  p.max_rows = s.maxRows;
+  p.prefetch = 512;
+  return p;
+}
+
+/// Runs one shape with strided rows and compares; rows that are not valid must stay untouched.
+void check(const std::string &port, Types t, Shape s, const kernels::KernelLevel &level, unsigned threads) {
+  SCOPED_TRACE(port + " at " + level.name.str() + ", rows " + std::to_string(s.rows) + " of " +
+               std::to_string(s.maxRows) + ", " + std::to_string(s.n) + " x " + std::to_string(s.k) + ", threads " +
+               std::to_string(threads));
+  std::mt19937_64 random(runSeed() + s.n * 7919 + s.k);
+  int64_t xStride = s.k + 3, yStride = s.n + 5;
+  Values x = randomValues(random, s.maxRows * s.k, t.x), w = randomValues(random, s.n * s.k, t.w);
+  Buffer xBuffer(s.maxRows * xStride * bytesOf(t.x)), yBuffer(s.maxRows * yStride * bytesOf(t.y));
+  for (int64_t r = 0; r < s.maxRows; ++r)
+    for (int64_t c = 0; c < s.k; ++c)
+      xBuffer.set(t.x, r * xStride + c, x[r * s.k + c]);
+  Buffer wBuffer = packPanel16(t.w, w, s.n, s.k);
+  LoadedKernel kernel(makeSpec(port, params(s, xStride, yStride), kernels::linear_scratch_bytes(s.k, s.maxRows),
+                               hooksFromIr("")),
+                      level);
+  kernel.run({&xBuffer, &wBuffer, &yBuffer}, s.rows, threads);
+
+  Values expected = linearReference(x, w, s.rows, s.n, s.k), actual;
+  for (int64_t r = 0; r < s.rows; ++r)
+    for (int64_t c = 0; c < s.n; ++c)
+      actual.push_back(yBuffer.at(t.y, r * yStride + c));
+  EXPECT_LE(worstError(actual, expected), tolerance(t, s.k));
+  for (int64_t r = 0; r < s.maxRows; ++r)
+    for (int64_t c = r < s.rows ? s.n : 0; c < yStride; ++c)
+      ASSERT_TRUE(std::isnan(yBuffer.at(t.y, r * yStride + c))) << "wrote row " << r << ", column " << c;
+  EXPECT_TRUE(xBuffer.intact() && wBuffer.intact() && yBuffer.intact());
+}
+
+constexpr Types kTypes[] = {
+    {Element::F32, Element::F32, Element::F32},    {Element::BF16, Element::F32, Element::F32},
+    {Element::F16, Element::F32, Element::F32},    {Element::BF16, Element::BF16, Element::BF16},
+    {Element::BF16, Element::BF16, Element::F32},  {Element::F16, Element::F16, Element::F16},
+    {Element::F16, Element::F16, Element::F32}};
+
+TEST(Linear, MatchesReference) {
+  unsigned threads = 0;
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (Types t : kTypes)
+      for (Shape s : kShapes)
+        check(portName(t), t, s, *level, 1 + threads++ % 3);
+}
+
+TEST(Linear, SoftwareTwinsMatchReference) {
+  Types t{Element::BF16, Element::BF16, Element::BF16};
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (const char *port : {"stoop_linear_dot_twin", "stoop_linear_tile_twin"})
+      for (Shape s : kShapes)
+        check(port, t, s, *level, 2);
+}
+
+TEST(Linear, ThreadsDoNotChangeTheResult) {
+  Types t{Element::BF16, Element::F32, Element::F32};
+  Shape s{64, 37, 211, 300};
+  for (const kernels::KernelLevel *level : runnableLevels()) {
+    std::mt19937_64 random(runSeed());
+    Buffer x = Buffer::of(t.x, randomValues(random, s.maxRows * s.k, t.x));
+    Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
+    LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
+                                 hooksFromIr("")),
+                        *level);
+    Buffer one(s.maxRows * s.n * 4), many(s.maxRows * s.n * 4);
+    kernel.run({&x, &w, &one}, s.rows, 1);
+    kernel.run({&x, &w, &many}, s.rows, 5);
+    EXPECT_EQ(0, memcmp(one.data(), many.data(), one.size()));
+  }
+}
+
+TEST(Linear, NanReachesItsRowOnly) {
+  Types t{Element::BF16, Element::BF16, Element::BF16};
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (int64_t rows : {1, 3, 9}) {
+      Shape s{rows, rows, 40, 37};
+      std::mt19937_64 random(runSeed());
+      Values x = randomValues(random, rows * s.k, t.x);
+      x[(rows - 1) * s.k + 36] = NAN;
+      Buffer xBuffer = Buffer::of(t.x, x), y(rows * s.n * 2);
+      Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
+      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
+                                   hooksFromIr("")),
+                          *level);
+      kernel.run({&xBuffer, &w, &y}, rows, 2);
+      for (int64_t i = 0; i < rows * s.n; ++i)
+        EXPECT_EQ(std::isnan(y.at(t.y, i)), i / s.n == rows - 1) << "row " << i / s.n;
+    }
+}
+
+TEST(Linear, HookSeesRowColumnAndBuffers) {
+  // v = 2 v + row * 1000 + column + bias[column]: every argument counts.
+  std::string body = R"(
+    define void @stoop_hook_1(ptr %v, i64 %row, i64 %column, ptr %buffers) {
+      %slot = getelementptr ptr, ptr %buffers, i64 3
+      %bias = load ptr, ptr %slot
+      %p = getelementptr float, ptr %bias, i64 %column
+      %b = load float, ptr %p
+      %x = load float, ptr %v
+      %x2 = fadd float %x, %x
+      %r = mul i64 %row, 1000
+      %rc = add i64 %r, %column
+      %f = sitofp i64 %rc to float
+      %s = fadd float %x2, %f
+      %t = fadd float %s, %b
+      store float %t, ptr %v
+      ret void
+    }
+    define void @stoop_hook_16(ptr %v, i64 %row, i64 %column, ptr %buffers) {
+    entry:
+      br label %loop
+    loop:
+      %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+      %p = getelementptr float, ptr %v, i64 %i
+      %c = add i64 %column, %i
+      call void @stoop_hook_1(ptr %p, i64 %row, i64 %c, ptr %buffers)
+      %next = add i64 %i, 1
+      %more = icmp ult i64 %next, 16
+      br i1 %more, label %loop, label %done
+    done:
+      ret void
+    })";
+  Types t{Element::F32, Element::F32, Element::F32};
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (int64_t rows : {1, 7}) {
+      Shape s{rows, rows, 37, 20};
+      std::mt19937_64 random(runSeed());
+      Values x = randomValues(random, rows * s.k, t.x), w = randomValues(random, s.n * s.k, t.w),
+             bias = randomValues(random, s.n, t.x);
+      Buffer xBuffer = Buffer::of(t.x, x), wBuffer = packPanel16(t.w, w, s.n, s.k), y(rows * s.n * 4),
+             biasBuffer = Buffer::of(t.x, bias);
+      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
+                                   hooksFromIr(body)),
+                          *level);
+      kernel.run({&xBuffer, &wBuffer, &y, &biasBuffer}, rows, 2);
+      Values expected = linearReference(x, w, rows, s.n, s.k);
+      for (int64_t i = 0; i < rows * s.n; ++i)
+        EXPECT_NEAR(y.at(t.y, i), 2 * expected[i] + i / s.n * 1000 + i % s.n + bias[i % s.n], 2e-3);
+    }
+}
+} // namespace
