@@ -177,7 +177,8 @@ FailureOr<Value> HookBuilder::emitElementwise(lm::ElementwiseOpInterface op) {
     scalars.push_back(expression.addArgument(f32, loc));
     map.map(scalars.back(), *v);
   }
-  OpBuilder scalarBuilder = OpBuilder::atBlockEnd(&expression);
+  OpBuilder scalarBuilder(module.getContext());
+  scalarBuilder.setInsertionPointToEnd(&expression);
   Value result = op.emitScalar(scalarBuilder, loc, scalars);
   for (Operation &scalarOp : expression)
     copyWithLanes(&scalarOp, map);

@@ -1,5 +1,6 @@
 //===- InitAll.cpp - everything the developer tools know ------------------===//
 #include "compiler/tools/InitAll.h"
+#include "codegen/Pipelines.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/plan/PlanDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -13,4 +14,7 @@ void stoop::registerAllDialects(mlir::DialectRegistry &registry) {
                   mlir::math::MathDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect>();
 }
 
-void stoop::registerAllPasses() { mlir::registerTransformsPasses(); }
+void stoop::registerAllPasses() {
+  mlir::registerTransformsPasses();
+  codegen::registerPipelines();
+}
