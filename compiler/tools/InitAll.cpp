@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/pipelines/Pipelines.h"
 
 void stoop::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<lm::LmDialect, plan::PlanDialect, mlir::arith::ArithDialect,
@@ -16,5 +17,6 @@ void stoop::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void stoop::registerAllPasses() {
   mlir::registerTransformsPasses();
+  registerPhasePipelines();
   codegen::registerPipelines();
 }

@@ -39,6 +39,8 @@ LogicalResult KernelOp::verify() {
 LogicalResult AllocOp::verify() {
   if (static_cast<int64_t>(getSize()) <= 0) // (C1)
     return emitOpError() << "expects a positive size, got " << static_cast<int64_t>(getSize());
+  if (getIndex().has_value() != (getLifetime() == Lifetime::Persistent)) // (C2)
+    return emitOpError() << "expects an index exactly for a persistent buffer";
   return success();
 }
 
@@ -56,6 +58,12 @@ LogicalResult SliceOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (end < getOffset() || end > arena.getSize()) // (C2)
     return emitOpError() << "expects a range within the " << arena.getSize() << " bytes of "
                          << getArenaAttr() << ", got [" << getOffset() << ", " << end << ")";
+  if (!getBase())
+    return success();
+  auto base = getBase().getDefiningOp<SliceOp>();
+  if (!base || base.getArenaAttr() != getArenaAttr() || getOffset() < base.getOffset() ||
+      end > base.getOffset() + base.getSize()) // (C3)
+    return emitOpError() << "expects a range within the buffer that it is a part of";
   return success();
 }
 

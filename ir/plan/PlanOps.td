@@ -104,13 +104,16 @@ def Plan_AllocOp : Plan_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "a buffer without a place yet";
   let description = [{
     Exists between lowering and offset assignment, which replaces it by `plan.slice`. `role` names an entry's own buffer
-    ("tokens", "positions", "slots", "logits"); other buffers have none. Constraints: (C1) size is positive.
+    ("tokens", "positions", "slots", "logits"); other buffers have none. Persistent buffers are numbered by `index`: those
+    with the same number are the same memory in all entries. Constraints: (C1) size is positive; (C2) exactly the
+    persistent buffers have an index.
 
     Example: `%b = plan.alloc size(1024) lifetime transient`
   }];
-  let arguments = (ins I64Attr:$size, Plan_LifetimeAttr:$lifetime, OptionalAttr<StrAttr>:$role);
+  let arguments = (ins I64Attr:$size, Plan_LifetimeAttr:$lifetime, OptionalAttr<StrAttr>:$role,
+    OptionalAttr<I64Attr>:$index);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "`size` `(` $size `)` `lifetime` $lifetime (`role` `(` $role^ `)`)? attr-dict";
+  let assemblyFormat = "`size` `(` $size `)` `lifetime` $lifetime (`role` `(` $role^ `)`)? (`index` `(` $index^ `)`)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -135,13 +138,15 @@ def Plan_WeightRefOp : Plan_Op<"weight_ref", [Pure, DeclareOpInterfaceMethods<Sy
 def Plan_SliceOp : Plan_Op<"slice", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a byte range of an arena";
   let description = [{
-    The only way to name memory in a planned program. Constraints: (C1) the symbol is an arena; (C2) the range lies in it.
+    The only way to name memory in a planned program. `of` names the buffer that a strided view is a part of: the view
+    holds what was written there, which the gate of phase planned checks; code generators need not look at it.
+    Constraints: (C1) the symbol is an arena; (C2) the range lies in it; (C3) and in the buffer that it is a part of.
 
     Example: `%0 = plan.slice @act[0, 1024] : !plan.buffer`
   }];
-  let arguments = (ins FlatSymbolRefAttr:$arena, I64Attr:$offset, I64Attr:$size);
+  let arguments = (ins FlatSymbolRefAttr:$arena, I64Attr:$offset, I64Attr:$size, Optional<Plan_BufferType>:$base);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "$arena `[` $offset `,` $size `]` attr-dict `:` type($result)";
+  let assemblyFormat = "$arena `[` $offset `,` $size `]` (`of` $base^)? attr-dict `:` type($result)";
 }
 
 def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {

@@ -23,6 +23,12 @@ plan.program @falcon target("cpu") metadata({name = "falcon"}) {
     %w = plan.slice @weights[0, 128] : !plan.buffer
     // CHECK: plan.alloc size(32) lifetime transient
     %a = plan.alloc size(32) lifetime transient
+    // CHECK: plan.alloc size(64) lifetime persistent index(3)
+    %k = plan.alloc size(64) lifetime persistent index(3)
+    // CHECK: %[[BASE:.*]] = plan.slice @act[64, 64] : !plan.buffer
+    %b = plan.slice @act[64, 64] : !plan.buffer
+    // CHECK: plan.slice @act[96, 32] of %[[BASE]] : !plan.buffer
+    %p = plan.slice @act[96, 32] of %b : !plan.buffer
     // CHECK: plan.subview %{{.*}}[16] : !plan.buffer
     %v = plan.subview %a[16] : !plan.buffer
     // CHECK: plan.weight_ref @w : !plan.buffer

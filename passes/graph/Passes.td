@@ -1,0 +1,47 @@
+//===- Passes.td - passes of phases import and graph ---------*- tablegen -*-===//
+#ifndef STOOP_PASSES_GRAPH_PASSES_TD
+#define STOOP_PASSES_GRAPH_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def VerifyImported : Pass<"lm-verify-imported", "::mlir::ModuleOp"> {
+  let summary = "Gate of phase import";
+  let description = [{
+    Fails unless the module is one lm.model with one entry of kind forward, dynamic in its rows only, in which every
+    weight is used, activations have the model's dtype, and each layer of the KV cache is appended to exactly once,
+    before it is attended to.
+
+    Example: test/passes/graph/lm-verify-imported-invalid.mlir
+  }];
+}
+
+def SplitEntryPoints : Pass<"lm-split-entry-points", "::mlir::ModuleOp"> {
+  let summary = "One static entry per decode batch, prompt chunk and scoring chunk";
+  let description = [{
+    Clones the entry of kind forward with a fixed number of rows: `@decode_b<B>` for each power of two below `batch`
+    and `batch` itself, `@prefill_<N>` per bucket, `@score_<N>`; then erases it. A prefill entry computes logits of its
+    last valid row alone: an lm.gather_last cuts the rows in front of the trailing operations that treat rows
+    independently (final norm and head). Buckets and scoring rows above the compiled context are clipped to it.
+
+    Example: test/passes/graph/lm-split-entry-points.mlir
+  }];
+  let options = [
+    ListOption<"prefillBuckets", "prefill-buckets", "int64_t",
+               "rows of the prefill entries; none: 64 and 512, clipped to the compiled context">,
+    Option<"batch", "batch", "int64_t", "0", "most sequences decoded together; 0: the model's batch">,
+    Option<"scoreRows", "score-rows", "int64_t", "32", "rows of the scoring entry; 0: no scoring entry">
+  ];
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+}
+
+def VerifyGraph : Pass<"lm-verify-graph", "::mlir::ModuleOp"> {
+  let summary = "Gate of phase graph";
+  let description = [{
+    Fails unless every shape is static, every entry is of kind decode, prefill or score with the rows of logits that
+    its kind promises, all rows are those of the entry or one, and there is an entry to decode and one to prefill.
+
+    Example: test/passes/graph/lm-verify-graph-invalid.mlir
+  }];
+}
+
+#endif // STOOP_PASSES_GRAPH_PASSES_TD

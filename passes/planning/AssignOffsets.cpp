@@ -1,0 +1,127 @@
+//===- AssignOffsets.cpp - places of transient and io buffers --------------------------------------===//
+//
+// Builds one ArenaProblem per entry and arena, lets the chosen solver place it, has the placement checked, and writes
+// the offsets into the IR. A step of the problem is a launch; intervals are inclusive, so a launch's inputs never share
+// bytes with its results.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/planning/Passes.h"
+#include "passes/planning/Places.h"
+#include "passes/planning/arena/ArenaProblem.h"
+#include "passes/planning/arena/Liveness.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace stoop::planning {
+#define GEN_PASS_DEF_ASSIGNOFFSETS
+#include "passes/planning/Passes.h.inc"
+} // namespace stoop::planning
+
+using namespace mlir;
+using namespace stoop;
+
+namespace {
+/// The buffers of one lifetime in one entry and the problem of placing them.
+struct EntryProblem {
+  SmallVector<plan::AllocOp> allocs;
+  arena::Problem problem;
+};
+} // namespace
+
+/// The alloc behind a launch operand; null if it is placed already.
+static plan::AllocOp allocOf(Value buffer) {
+  while (auto subview = buffer.getDefiningOp<plan::SubviewOp>())
+    buffer = subview.getSource();
+  return buffer.getDefiningOp<plan::AllocOp>();
+}
+
+/// Collects the entry's unplaced buffers of `lifetime`. Buffers with a role live from the first to the last launch: the
+/// host writes and reads them outside of the entry. Buffers that no launch uses vanish.
+static EntryProblem collectProblem(plan::EntryOp entry, plan::Lifetime lifetime) {
+  llvm::MapVector<Operation *, size_t> numbers;
+  for (plan::AllocOp alloc : entry.getOps<plan::AllocOp>())
+    if (alloc.getLifetime() == lifetime)
+      numbers.insert({alloc, numbers.size()});
+  arena::Liveness liveness(numbers.size());
+  uint32_t step = 0;
+  for (plan::LaunchOp launch : entry.getOps<plan::LaunchOp>()) {
+    for (Value operand : launch->getOperands())
+      if (auto found = numbers.find(allocOf(operand)); found != numbers.end())
+        liveness.addUse(found->second, step);
+    ++step;
+  }
+  EntryProblem result;
+  for (auto [op, number] : numbers) {
+    auto alloc = cast<plan::AllocOp>(op);
+    if (alloc.getRole()) {
+      liveness.addUse(number, 0);
+      liveness.addUse(number, step);
+    }
+    std::optional<arena::Interval> interval = liveness.of(number);
+    if (!interval)
+      continue;
+    result.allocs.push_back(alloc);
+    result.problem.buffers.push_back({alloc.getSize(), planning::kBufferAlign, interval->first, interval->last});
+  }
+  return result;
+}
+
+/// Notes the place of a buffer with a role on its entry.
+static LogicalResult setRole(plan::EntryOp entry, plan::AllocOp alloc, plan::SliceAttr place) {
+  StringRef role = *alloc.getRole();
+  if (role == "tokens")
+    return entry.setTokensAttr(place), success();
+  if (role == "positions")
+    return entry.setPositionsAttr(place), success();
+  if (role == "slots")
+    return entry.setSlotsAttr(place), success();
+  if (role == "logits")
+    return entry.setLogitsAttr(place), success();
+  return alloc.emitOpError() << "has role '" << role << "', expects tokens, positions, slots or logits";
+}
+
+namespace {
+struct AssignOffsets : planning::impl::AssignOffsetsBase<AssignOffsets> {
+  using AssignOffsetsBase::AssignOffsetsBase;
+
+  void runOnOperation() override {
+    std::optional<arena::Solver> found = arena::findSolver(solver);
+    if (!found) {
+      getOperation().emitError() << "no arena solver is called '" << solver.getValue() << "'";
+      return signalPassFailure();
+    }
+    for (plan::ProgramOp program : getOperation().getOps<plan::ProgramOp>())
+      if (failed(placeAll(program, *found, "act", plan::Lifetime::Transient)) ||
+          failed(placeAll(program, *found, "io", plan::Lifetime::Io)))
+        return signalPassFailure();
+  }
+
+  /// Places all buffers of `lifetime` and adds their arena, as large as the largest entry needs.
+  LogicalResult placeAll(plan::ProgramOp program, arena::Solver solve, StringRef arenaName, plan::Lifetime lifetime) {
+    uint64_t size = 0;
+    for (plan::EntryOp entry : program.getOps<plan::EntryOp>()) {
+      EntryProblem work = collectProblem(entry, lifetime);
+      if (llvm::Error error = work.problem.check())
+        return entry.emitOpError() << "has no arena problem: " << llvm::toString(std::move(error));
+      arena::Placement placement = solve(work.problem);
+      if (llvm::Error error = work.problem.verify(placement))
+        return entry.emitOpError() << "solver '" << solver.getValue()
+                                   << "' is wrong: " << llvm::toString(std::move(error));
+      size = std::max(size, placement.size);
+      for (auto [alloc, offset] : llvm::zip_equal(work.allocs, placement.offsets)) {
+        auto place = plan::SliceAttr::get(&getContext(), FlatSymbolRefAttr::get(&getContext(), arenaName), offset,
+                                          alloc.getSize());
+        if (alloc.getRole() && failed(setRole(entry, alloc, place)))
+          return failure();
+        planning::placeBuffer(alloc, arenaName, offset, alloc.getSize());
+      }
+      for (plan::AllocOp unused : llvm::make_early_inc_range(entry.getOps<plan::AllocOp>()))
+        if (unused.getLifetime() == lifetime && unused->use_empty())
+          unused.erase();
+    }
+    planning::addArena(program, arenaName, size, planning::kBufferAlign, lifetime);
+    return success();
+  }
+};
+} // namespace

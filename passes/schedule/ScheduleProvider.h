@@ -1,0 +1,22 @@
+//===- ScheduleProvider.h - who knows a schedule ---------------------------------------------------===//
+#ifndef STOOP_PASSES_SCHEDULE_SCHEDULEPROVIDER_H
+#define STOOP_PASSES_SCHEDULE_SCHEDULEPROVIDER_H
+
+#include "ir/lm/LmOps.h"
+#include "ir/plan/PlanDialect.h"
+
+namespace stoop::schedule {
+
+/// A source of schedules: heuristics, or a record of measurements. Providers are asked in turn; the first answer counts.
+/// Their answers are attributes in the IR, so nothing behind phase scheduled asks again.
+class ScheduleProvider {
+public:
+  virtual ~ScheduleProvider() = default;
+
+  /// The schedule for a region with static shapes, or null if this provider knows none.
+  virtual plan::ScheduleAttr choose(lm::FusedOp fused) const = 0;
+};
+
+} // namespace stoop::schedule
+
+#endif // STOOP_PASSES_SCHEDULE_SCHEDULEPROVIDER_H

@@ -1,0 +1,62 @@
+//===- SelectSchedule.cpp - a schedule on every region ---------------------------------------------===//
+//
+// Adds attributes and nothing else. Whoever wants to force a schedule puts it on the region before this pass.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/HeuristicProvider.h"
+#include "passes/schedule/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace stoop::schedule {
+#define GEN_PASS_DEF_SELECTSCHEDULE
+#include "passes/schedule/Passes.h.inc"
+} // namespace stoop::schedule
+
+using namespace mlir;
+using namespace stoop;
+
+namespace {
+struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
+  using SelectScheduleBase::SelectScheduleBase;
+
+  void runOnOperation() override {
+    const schedule::TargetInfo *info = schedule::findTarget(target);
+    if (!info) {
+      getOperation().emitError() << "no schedules are known for target '" << target.getValue() << "'";
+      return signalPassFailure();
+    }
+    SmallVector<const schedule::LevelInfo *> chosen;
+    for (const std::string &name : levels) {
+      chosen.push_back(info->findLevel(name));
+      if (!chosen.back()) {
+        getOperation().emitError() << "target '" << info->name << "' has no feature level '" << name << "'";
+        return signalPassFailure();
+      }
+    }
+    if (chosen.empty())
+      chosen.push_back(&info->levels.front());
+    schedule::HeuristicProvider heuristics(*info, chosen);
+    const schedule::ScheduleProvider *providers[] = {&heuristics};
+    WalkResult walked = getOperation().walk([&](lm::FusedOp fused) { return select(fused, providers); });
+    if (walked.wasInterrupted())
+      signalPassFailure();
+  }
+
+  WalkResult select(lm::FusedOp fused, ArrayRef<const schedule::ScheduleProvider *> providers) {
+    if (auto forced = fused->getAttrOfType<plan::ScheduleAttr>(plan::kScheduleAttrName)) {
+      fused->setAttr(plan::kScheduleAttrName, plan::ScheduleAttr::get(&getContext(), forced.getTemplateName(), "forced",
+                                                                      forced.getTunables()));
+      return WalkResult::advance();
+    }
+    for (const schedule::ScheduleProvider *provider : providers)
+      if (plan::ScheduleAttr schedule = provider->choose(fused)) {
+        fused->setAttr(plan::kScheduleAttrName, schedule);
+        return WalkResult::advance();
+      }
+    fused.emitOpError() << "of kind '" << fused.getKind() << "' has no kernel template on target '" << target.getValue()
+                        << "'";
+    return WalkResult::interrupt();
+  }
+};
+} // namespace

@@ -1,0 +1,52 @@
+//===- TargetInfo.cpp - the tables -----------------------------------------------------------------===//
+//
+// Levels and templates of the CPU are those of the kernel catalog; here stands only what scheduling adds to them.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/TargetInfo.h"
+
+#include "stoop/abi.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace stoop::schedule {
+
+static const LevelInfo cpuLevels[] = {
+#define STOOP_CPU_LEVEL(NAME, ID, FEATURES) {NAME, ((FEATURES) & STOOP_CPU_AVX512) ? 64 : 32},
+#include "kernels/catalog/Levels.def"
+};
+
+/// Tunables of the template called `name`.
+static llvm::ArrayRef<TunableInfo> cpuTunables(llvm::StringRef name) {
+  static const TunableInfo linear[] = {
+      {"prefetch", 0, 1 << 16}, // bytes ahead in the weight stream when few rows are multiplied
+  };
+  return name == "linear" ? llvm::ArrayRef<TunableInfo>(linear) : llvm::ArrayRef<TunableInfo>();
+}
+
+static const TemplateInfo cpuTemplates[] = {
+#define STOOP_KERNEL_TEMPLATE(NAME, KIND, EPILOGUE) {#NAME, KIND, cpuTunables(#NAME)},
+#include "kernels/catalog/Templates.def"
+};
+
+static const TargetInfo targets[] = {
+    {"cpu", cpuLevels, cpuTemplates, /*cachedWeightBytes=*/256 << 10},
+};
+
+template <typename Row>
+static const Row *findByName(llvm::ArrayRef<Row> rows, llvm::StringRef name) {
+  const Row *found = llvm::find_if(rows, [&](const Row &row) { return row.name == name; });
+  return found == rows.end() ? nullptr : found;
+}
+
+const TunableInfo *TemplateInfo::findTunable(llvm::StringRef name) const { return findByName(tunables, name); }
+const LevelInfo *TargetInfo::findLevel(llvm::StringRef name) const { return findByName(levels, name); }
+const TemplateInfo *TargetInfo::findTemplate(llvm::StringRef name) const { return findByName(templates, name); }
+
+const TemplateInfo *TargetInfo::templateForKind(llvm::StringRef kind) const {
+  const TemplateInfo *found = llvm::find_if(templates, [&](const TemplateInfo &row) { return row.kind == kind; });
+  return found == templates.end() ? nullptr : found;
+}
+
+const TargetInfo *findTarget(llvm::StringRef name) { return findByName(llvm::ArrayRef<TargetInfo>(targets), name); }
+
+} // namespace stoop::schedule

@@ -1,0 +1,57 @@
+//===- TargetInfo.h - what a target can run, as tables ---------------------------------------------===//
+//
+// One row per target, feature level and kernel template: facts that schedule selection reads and the gate checks. A
+// new target or template is a new row; no pass names one.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_PASSES_SCHEDULE_TARGETINFO_H
+#define STOOP_PASSES_SCHEDULE_TARGETINFO_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+
+namespace stoop::schedule {
+
+/// An integer that a template leaves open, and its bounds (inclusive).
+struct TunableInfo {
+  llvm::StringRef name;
+  int64_t least, most;
+};
+
+/// A kernel template of a target: the kind of region it implements and its tunables.
+struct TemplateInfo {
+  llvm::StringRef name;
+  llvm::StringRef kind;
+  llvm::ArrayRef<TunableInfo> tunables;
+
+  const TunableInfo *findTunable(llvm::StringRef name) const;
+};
+
+/// A feature level that kernels are compiled for.
+struct LevelInfo {
+  llvm::StringRef name;
+  int64_t vectorBytes;
+};
+
+/// A target: its levels, lowest first, and its templates.
+struct TargetInfo {
+  llvm::StringRef name;
+  llvm::ArrayRef<LevelInfo> levels;
+  llvm::ArrayRef<TemplateInfo> templates;
+  /// Bytes of weights that a core's own cache is sure to keep from one launch to the next; more come from memory.
+  int64_t cachedWeightBytes;
+
+  const LevelInfo *findLevel(llvm::StringRef name) const;
+  const TemplateInfo *findTemplate(llvm::StringRef name) const;
+  /// The template for regions of `kind`, or null.
+  const TemplateInfo *templateForKind(llvm::StringRef kind) const;
+};
+
+/// The target called `name`, or null.
+const TargetInfo *findTarget(llvm::StringRef name);
+
+} // namespace stoop::schedule
+
+#endif // STOOP_PASSES_SCHEDULE_TARGETINFO_H

@@ -1,0 +1,58 @@
+// RUN: stoop-opt %s --plan-pack-weights | FileCheck %s
+
+// Panels pad rows to 16, and columns of bf16 to an even number; each weight begins at the next multiple of 64. A weight
+// that an embedding and a head share is stored once.
+// CHECK-LABEL: plan.program @p
+// 1024 + 640 + 192 + 28 bytes, with the last at 1856.
+// CHECK: plan.arena @weights size(1884) align(65536) lifetime constant
+// 17 x 15 bf16: 32 x 16 elements.
+// CHECK: plan.weight @tied pack(<panel16, 17 x 15 : bf16>) at(<@weights[0, 1024]>)
+// 5 x 10 f32: 16 x 10 elements.
+// CHECK: plan.weight @odd pack(<panel16, 5 x 10 : f32>) at(<@weights[1024, 640]>)
+// CHECK: plan.weight @table pack(<table, 8 x 6 : f32>) at(<@weights[1664, 192]>)
+// CHECK: plan.weight @bias pack(<vector, 1 x 7 : f32>) at(<@weights[1856, 28]>)
+// CHECK: plan.entry
+// CHECK: %[[TIED:[0-9]+]] = plan.slice @weights[0, 1024] : !plan.buffer
+// CHECK: %[[ODD:[0-9]+]] = plan.slice @weights[1024, 640]
+// CHECK: plan.launch @embedding reads(%{{.*}}, %[[TIED]])
+// CHECK: plan.launch @head reads(%{{.*}}, %[[TIED]])
+// CHECK: plan.launch @linear reads(%{{.*}}, %[[ODD]])
+// CHECK-NOT: plan.weight_ref
+plan.program @p target("cpu") metadata({}) {
+  plan.weight @tied pack(#plan.pack<rows, 17 x 15 : bf16>) origin({})
+  plan.weight @odd pack(#plan.pack<rows, 5 x 10 : f32>) origin({})
+  plan.weight @table pack(#plan.pack<rows, 8 x 6 : f32>) origin({})
+  plan.weight @bias pack(#plan.pack<vector, 1 x 7 : f32>) origin({})
+  plan.kernel @embedding schedule(#plan.schedule<"embedding", source = "heuristic", tunables = {}>) row_strides([1, 0, 15]) {
+  ^bb0(%t: tensor<1xi32>, %w: tensor<17x15xbf16>):
+    %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<17x15xbf16>) -> tensor<1x15xf32>
+    lm.yield %r : tensor<1x15xf32>
+  }
+  plan.kernel @head schedule(#plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>) row_strides([15, 0, 17]) {
+  ^bb0(%x: tensor<1x15xf32>, %w: tensor<17x15xbf16>):
+    %r = lm.linear %x, %w : (tensor<1x15xf32>, tensor<17x15xbf16>) -> tensor<1x17xf32>
+    lm.yield %r : tensor<1x17xf32>
+  }
+  plan.kernel @linear schedule(#plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>) row_strides([10, 0, 5]) {
+  ^bb0(%x: tensor<1x10xf32>, %w: tensor<5x10xf32>):
+    %r = lm.linear %x, %w : (tensor<1x10xf32>, tensor<5x10xf32>) -> tensor<1x5xf32>
+    lm.yield %r : tensor<1x5xf32>
+  }
+  plan.kernel @rope schedule(#plan.schedule<"rope", source = "heuristic", tunables = {}>) row_strides([6, 1, 0, 6]) {
+  ^bb0(%x: tensor<1x6xf32>, %p: tensor<1xi32>, %w: tensor<8x6xf32>):
+    %r = lm.rope %x, %p, %w heads(1) : (tensor<1x6xf32>, tensor<1xi32>, tensor<8x6xf32>) -> tensor<1x6xf32>
+    lm.yield %r : tensor<1x6xf32>
+  }
+  plan.entry decode @decode_b1 rows(1) {
+    %tokens = plan.alloc size(4) lifetime io role("tokens")
+    %a = plan.alloc size(64) lifetime transient
+    %b = plan.alloc size(68) lifetime transient
+    %tied = plan.weight_ref @tied : !plan.buffer
+    %odd = plan.weight_ref @odd : !plan.buffer
+    %table = plan.weight_ref @table : !plan.buffer
+    plan.launch @embedding reads(%tokens, %tied) writes(%a)
+    plan.launch @head reads(%a, %tied) writes(%b)
+    plan.launch @linear reads(%b, %odd) writes(%a)
+    plan.launch @rope reads(%a, %tokens, %table) writes(%b)
+  }
+}

@@ -1,0 +1,48 @@
+// RUN: stoop-opt %s --lm-select-schedule | FileCheck %s
+// RUN: stoop-opt %s --lm-select-schedule="target-cpu-levels=x86-64-v3,avx512" | FileCheck %s --check-prefix=WIDE
+// RUN: not stoop-opt %s --lm-select-schedule="target=abacus" 2>&1 | FileCheck %s --check-prefix=TARGET
+// RUN: not stoop-opt %s --lm-select-schedule="target-cpu-levels=avx1024" 2>&1 | FileCheck %s --check-prefix=LEVEL
+
+// TARGET: no schedules are known for target 'abacus'
+// LEVEL: target 'cpu' has no feature level 'avx1024'
+
+// A template per kind. A weight that a core's cache keeps is not fetched ahead; one that comes from memory is, by more
+// when vectors are wider. A schedule that is there already stays and counts as forced.
+// CHECK-LABEL: lm.entry decode @decode_b1
+// CHECK: lm.fused "embedding"({{.*}}) {plan.schedule = #plan.schedule<"embedding", source = "heuristic", tunables = {}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 1024 : i64}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "forced", tunables = {prefetch = 512 : i64}>}
+// WIDE: tunables = {prefetch = 2048 : i64}
+lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 1 : i64,
+    kv_heads = 1 : i64, head_dim = 8 : i64, ffn = 8 : i64, vocab = 16384 : i64, max_positions = 16 : i64,
+    batch = 1 : i64, metadata = {}} {
+  lm.weight @w : tensor<8x8xf32> sources([#lm.source<key = "w", file = "f", offset = 0, dtype = f32, rows = 8, cols = 8>])
+  lm.weight @big : tensor<16384x8xf32> sources([#lm.source<key = "big", file = "f", offset = 256, dtype = f32, rows = 16384, cols = 8>])
+  lm.entry decode @decode_b1(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x16384xf32> {
+    %w = lm.load_weight @w : tensor<8x8xf32>
+    %big = lm.load_weight @big : tensor<16384x8xf32>
+    %x = lm.fused "embedding" (%tokens, %big) : (tensor<1xi32>, tensor<16384x8xf32>) -> tensor<1x8xf32> {
+    ^bb0(%i: tensor<1xi32>, %j: tensor<16384x8xf32>):
+      %r = lm.embedding %i, %j : (tensor<1xi32>, tensor<16384x8xf32>) -> tensor<1x8xf32>
+      lm.yield %r : tensor<1x8xf32>
+    }
+    %y = lm.fused "linear" (%x, %w) : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32> {
+    ^bb0(%i: tensor<1x8xf32>, %j: tensor<8x8xf32>):
+      %r = lm.linear %i, %j : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+      lm.yield %r : tensor<1x8xf32>
+    }
+    %u = lm.fused "linear" (%y, %big) : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32> {
+    ^bb0(%i: tensor<1x8xf32>, %j: tensor<16384x8xf32>):
+      %r = lm.linear %i, %j : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32>
+      lm.yield %r : tensor<1x16384xf32>
+    }
+    %z = lm.fused "linear" (%y, %big) {plan.schedule = #plan.schedule<"linear", source = "tuned", tunables = {prefetch = 512 : i64}>}
+        : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32> {
+    ^bb0(%i: tensor<1x8xf32>, %j: tensor<16384x8xf32>):
+      %r = lm.linear %i, %j : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32>
+      lm.yield %r : tensor<1x16384xf32>
+    }
+    lm.return %z : tensor<1x16384xf32>
+  }
+}

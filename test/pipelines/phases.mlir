@@ -1,0 +1,36 @@
+// Each phase is these passes, ending in its gate, with the options that the driver passes on. The passes have nothing to
+// do in this file, which the import gate alone minds: the pipelines are only printed.
+
+// RUN: not stoop-opt %s --stoop-import-pipeline --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=IMPORT
+// IMPORT: builtin.module(
+// IMPORT-NEXT: lm-verify-imported
+// IMPORT-NEXT: )
+
+// RUN: stoop-opt %s --stoop-graph-pipeline="prefill-buckets=16,256 batch=4 score-rows=8" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=GRAPH
+// GRAPH: builtin.module(
+// GRAPH-NEXT: lm-split-entry-points{batch=4 prefill-buckets={{\{?}}16,256{{\}?}} score-rows=8},
+// GRAPH-NEXT: cse{{.*}},
+// GRAPH-NEXT: lm-verify-graph
+// GRAPH-NEXT: )
+
+// RUN: stoop-opt %s --stoop-fused-pipeline="kinds=linear,norm" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=FUSED
+// FUSED: builtin.module(
+// FUSED-NEXT: lm-fuse-epilogue,
+// FUSED-NEXT: lm-form-fused-regions{kinds={{\{?}}linear,norm{{\}?}}},
+// FUSED-NEXT: lm-verify-fused
+// FUSED-NEXT: )
+
+// RUN: stoop-opt %s --stoop-scheduled-pipeline="target=cpu target-cpu-levels=x86-64-v3,amx" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCHEDULED
+// SCHEDULED: builtin.module(
+// SCHEDULED-NEXT: lm-select-schedule{target=cpu target-cpu-levels={{\{?}}x86-64-v3,amx{{\}?}}},
+// SCHEDULED-NEXT: lm-verify-schedule{target=cpu}
+// SCHEDULED-NEXT: )
+
+// RUN: stoop-opt %s --stoop-planned-pipeline="target=cpu solver=best-fit" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=PLANNED
+// PLANNED: builtin.module(
+// PLANNED-NEXT: plan-lower-fused{target=cpu},
+// PLANNED-NEXT: plan-pack-weights,
+// PLANNED-NEXT: plan-layout-kv-cache,
+// PLANNED-NEXT: plan-assign-offsets{solver=best-fit},
+// PLANNED-NEXT: plan-verify-planned
+// PLANNED-NEXT: )
