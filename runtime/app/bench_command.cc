@@ -120,7 +120,7 @@ void Bench::measure(Row& row, stoop_session* session, Progress& progress, uint64
     for (uint32_t j = 0; j < row.generate && !interrupted(); ++j) feed(session, row.depth + j, 1);
     double seconds = seconds_now() - start;
     if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
-    progress.update(++done, total);
+    progress.update(++done, total, "repetitions");
     if (i == 0) continue;  // the first one warms caches and page tables
     row.samples.push_back((row.prompt + row.generate) / seconds);
     row.bandwidth.push_back(probe_.measure(model_.info().threads));
@@ -131,7 +131,7 @@ std::vector<Row> Bench::run() {
   std::vector<Row> rows = plan_rows();
   model_.verify();
   Session session = model_.new_session();
-  Progress progress("measuring", "repetitions");
+  Progress progress("measuring");
   uint64_t done = 0, total = rows.size() * (options_.repetitions + 1);
   for (Row& row : rows) {
     row.bytes_per_token = bytes_per_token(row);

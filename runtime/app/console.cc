@@ -83,18 +83,17 @@ void write_error(std::string_view line) {
   (void)ignored;
 }
 
-Progress::Progress(std::string what, std::string unit)
-    : what_(std::move(what)), unit_(std::move(unit)), start_(seconds_now()),
-      terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(std::string what)
+    : what_(std::move(what)), start_(seconds_now()), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-void Progress::update(uint64_t done, uint64_t total) {
+void Progress::update(uint64_t done, uint64_t total, const char* unit) {
   double now = seconds_now(), spent = now - start_;
   if (spent < 2 || total == 0 || now - shown_ < (terminal_ ? 0.2 : 10)) return;
   shown_ = now;
   double left = done ? spent * static_cast<double>(total - done) / static_cast<double>(done) : 0;
   char counts[96];
   snprintf(counts, sizeof counts, "%llu of %llu %s (%d %%), %s", static_cast<unsigned long long>(done),
-           static_cast<unsigned long long>(total), unit_.c_str(),
+           static_cast<unsigned long long>(total), unit,
            static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total)),
            done ? (clock_text(left) + " left").c_str() : "starting");
   if (!terminal_) return write_error(what_ + ": " + counts);

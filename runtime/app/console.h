@@ -41,15 +41,15 @@ void write_error(std::string_view line);
 // seconds elsewhere, with the share done and the time left.
 class Progress {
  public:
-  Progress(std::string what, std::string unit);
+  explicit Progress(std::string what);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   // Cheap enough to call often.
-  void update(uint64_t done, uint64_t total);
+  void update(uint64_t done, uint64_t total, const char* unit);
 
  private:
-  std::string what_, unit_;
+  std::string what_;
   double start_, shown_ = 0;
   bool terminal_, drawn_ = false;
 };

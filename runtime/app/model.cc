@@ -44,7 +44,13 @@ void Model::check(stoop_status status, int bad_argument) const {
   throw Failure(code, stoop_context_message(context_.get()));
 }
 
-void Model::verify() const { check(stoop_context_verify(context_.get())); }
+void Model::verify() {
+  Progress progress("checking the file");
+  progress_ = &progress;
+  stoop_status status = stoop_context_verify(context_.get());
+  progress_ = nullptr;
+  check(status);
+}
 
 Session Model::new_session() const {
   stoop_session* session = nullptr;
@@ -83,9 +89,9 @@ std::string Model::detokenize(const std::vector<uint32_t>& ids) const {
   return text;
 }
 
-int Model::on_progress(void* self, uint64_t done, uint64_t total) {
+int Model::on_progress(void* self, const char* unit, uint64_t done, uint64_t total) {
   const Model& model = *static_cast<const Model*>(self);
-  if (model.progress_) model.progress_->update(done, total);
+  if (model.progress_) model.progress_->update(done, total, unit);
   return interrupted();
 }
 

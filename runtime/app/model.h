@@ -40,7 +40,7 @@ class Model {
   // Throws the context's message with its exit code, or with `bad_argument` for an invalid argument.
   void check(stoop_status status, int bad_argument = kExitUsage) const;
   // Waits until the payload has been compared with its checksums, with progress.
-  void verify() const;
+  void verify();
 
   Session new_session() const;
   Sampler new_sampler(const stoop_sampling& sampling) const;
@@ -48,11 +48,11 @@ class Model {
   // "" without a tokenizer.
   std::string detokenize(const std::vector<uint32_t>& ids) const;
 
-  // While it exists, chunks of long prompts are shown as progress.
+  // Where chunks of long prompts and the check of the payload are shown; NULL: nowhere.
   void show_progress(Progress* progress) { progress_ = progress; }
 
  private:
-  static int on_progress(void* self, uint64_t done, uint64_t total);
+  static int on_progress(void* self, const char* unit, uint64_t done, uint64_t total);
 
   std::unique_ptr<stoop_context, ContextDeleter> context_;
   stoop_context_info info_{};

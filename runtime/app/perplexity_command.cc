@@ -26,7 +26,7 @@ struct Scorer {
     Scorer& scorer = *static_cast<Scorer*>(self);
     scorer.nats += rt::log_sum_exp(logits, scorer.vocab) - logits[scorer.window[row + 1]];
     ++scorer.tokens;
-    scorer.progress->update(scorer.fed_before + row + 1, scorer.total);
+    scorer.progress->update(scorer.fed_before + row + 1, scorer.total, "tokens");
     return interrupted();
   }
 };
@@ -64,7 +64,7 @@ int perplexity_command(const stoop_image& image, const Options& options) {
   }
   model.verify();
   Session session = model.new_session();
-  Progress progress("scoring", "tokens");
+  Progress progress("scoring");
   uint64_t total = ids.size() - 1;
   Scorer scorer{nullptr, facts.vocab, 0, 0, &progress, 0, total};
   for (uint64_t start = 0; start < total; start += window) {

@@ -234,7 +234,7 @@ int Run::execute() {
   bool show_prompt = !options_.json && !options_.no_display_prompt;
   if (show_prompt) write_out(prompt_text_);
 
-  progress_ = std::make_unique<Progress>("reading the prompt", "tokens");
+  progress_ = std::make_unique<Progress>("reading the prompt");
   model_.show_progress(progress_.get());
   stoop_status status = stoop_generate(session.get(), sampler.get(), &generation);
   model_.show_progress(nullptr);

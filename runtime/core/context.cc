@@ -54,8 +54,11 @@ stoop_status load(stoop_context& context, const stoop_image& image,
   context.progress = options.progress;
   context.progress_user = options.progress_user;
   bool text_only = (options.flags & STOOP_LOAD_TEXT_ONLY) != 0;
-  if (!(options.flags & STOOP_LOAD_NO_VERIFY))
-    STOOP_TRY(context.verifier.start(*context.layout, context.payload, message));
+  if (!(options.flags & STOOP_LOAD_NO_VERIFY)) {
+    // Weights that nobody will use need not be read.
+    uint64_t from = text_only ? context.layout->tokenizer.offset : 0;
+    STOOP_TRY(context.verifier.start(*context.layout, context.payload, from, message));
+  }
   if (image.program->model.has_tokenizer) {
     const stoop_extent& blob = context.layout->tokenizer;
     STOOP_TRY(TextCodec::create(context.payload + blob.offset, blob.size, &context.codec, message));
@@ -119,7 +122,7 @@ void stoop_context_info_get(const stoop_context* context, stoop_context_info* in
 }
 
 stoop_status stoop_context_verify(stoop_context* context) {
-  return context->verifier.wait(context->message);
+  return context->verifier.wait(context->progress, context->progress_user, context->message);
 }
 
 stoop_status stoop_tokenize(stoop_context* context, const char* text, uint64_t bytes, uint32_t* ids,

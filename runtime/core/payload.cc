@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -92,7 +93,7 @@ stoop_status check_file_size(const void* elf, uint64_t vaddr, uint64_t bytes, co
   return STOOP_OK;
 }
 
-stoop_status PayloadVerifier::start(const stoop_payload& layout, const void* payload,
+stoop_status PayloadVerifier::start(const stoop_payload& layout, const void* payload, uint64_t from,
                                     Message& message) {
   payload_ = static_cast<const uint8_t*>(payload);
   total_ = layout.checksums.offset;
@@ -103,6 +104,7 @@ stoop_status PayloadVerifier::start(const stoop_payload& layout, const void* pay
                 "damaged payload header: %llu bytes of checksums for %llu blocks",
                 static_cast<u64>(layout.checksums.size), static_cast<u64>(blocks));
   }
+  first_block_ = from / block_bytes_;
   table_ = reinterpret_cast<const uint32_t*>(payload_ + layout.checksums.offset);
   if (crc32c(table_, layout.checksums.size) != layout.checksums_crc) {
     return fail(message, STOOP_BAD_PROGRAM,
@@ -130,7 +132,7 @@ void PayloadVerifier::compare() {
   constexpr int MADV_POPULATE_READ = 22;
 #endif
   uint64_t blocks = (total_ + block_bytes_ - 1) / block_bytes_;
-  for (uint64_t block = 0; block < blocks && !stop_.load(std::memory_order_relaxed); block += 4) {
+  for (uint64_t block = first_block_; block < blocks && !stop_.load(std::memory_order_relaxed); block += 4) {
     const uint8_t* first = payload_ + block * block_bytes_;
     uint64_t bytes = total_ - block * block_bytes_;
     if (bytes > 4 * block_bytes_) bytes = 4 * block_bytes_;
@@ -161,7 +163,14 @@ void PayloadVerifier::compare() {
   finished_.store(true, std::memory_order_release);
 }
 
-stoop_status PayloadVerifier::wait(Message& message) {
+stoop_status PayloadVerifier::wait(stoop_progress_fn progress, void* user, Message& message) {
+  while (progress && started_ && !joined_ && !finished_.load(std::memory_order_acquire)) {
+    timespec pause{0, 2'000'000};
+    nanosleep(&pause, nullptr);
+    uint64_t done = done_.load(std::memory_order_relaxed);
+    if (progress(user, "MiB checked", done >> 20, (total_ - first_block_ * block_bytes_) >> 20))
+      return fail(message, STOOP_CANCELLED, "stopped while checking the payload");
+  }
   if (started_ && !joined_) {
     pthread_join(thread_, nullptr);
     joined_ = true;

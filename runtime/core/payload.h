@@ -32,16 +32,14 @@ class PayloadVerifier {
   PayloadVerifier& operator=(const PayloadVerifier&) = delete;
   ~PayloadVerifier() { cancel(); }
 
-  // Checks the table itself, then starts the thread. `payload` must stay mapped until the end.
-  stoop_status start(const stoop_payload& layout, const void* payload, Message& message);
+  // Checks the table itself, then starts the thread on the blocks from byte `from` on. `payload` must
+  // stay mapped until the end.
+  stoop_status start(const stoop_payload& layout, const void* payload, uint64_t from,
+                     Message& message);
 
-  // Waits for the result; STOOP_BAD_PROGRAM names the first damaged block. Repeatable.
-  stoop_status wait(Message& message);
-
-  // Bytes compared so far and bytes in all, for progress.
-  uint64_t done_bytes() const { return done_.load(std::memory_order_relaxed); }
-  uint64_t total_bytes() const { return total_; }
-  bool finished() const { return !started_ || finished_.load(std::memory_order_acquire); }
+  // Waits for the result, calling `progress` (may be NULL) now and then; STOOP_BAD_PROGRAM names the
+  // first damaged block, STOOP_CANCELLED comes from the callback. Repeatable.
+  stoop_status wait(stoop_progress_fn progress, void* user, Message& message);
 
  private:
   static void* thread_main(void* self);
@@ -51,7 +49,7 @@ class PayloadVerifier {
   static constexpr uint64_t kNone = ~uint64_t{0};
   const uint8_t* payload_ = nullptr;
   const uint32_t* table_ = nullptr;
-  uint64_t total_ = 0, block_bytes_ = 0;
+  uint64_t total_ = 0, block_bytes_ = 0, first_block_ = 0;
   pthread_t thread_{};
   bool started_ = false, joined_ = false;
   std::atomic<bool> stop_{false}, finished_{false};

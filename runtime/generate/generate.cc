@@ -136,7 +136,7 @@ stoop_status Generator::run() {
   double start = seconds_now();
   STOOP_TRY(session_.append(request_.prompt, request_.prompt_tokens, &logits));
   sampler_.begin(request_.prompt, request_.prompt_tokens);
-  STOOP_TRY(context_.verifier.wait(context_.message));
+  STOOP_TRY(stoop_context_verify(&context_));
   double fed = seconds_now();
   request_.prefill_seconds = fed - start;
   if (request_.max_tokens == 0) return STOOP_OK;

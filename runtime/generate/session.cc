@@ -58,7 +58,7 @@ stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const
     step(*entry, tokens + done, rows);
     done += rows;
     if (logits) *logits = entry->logits;
-    if (count > 1 && context->progress && context->progress(context->progress_user, done, count))
+    if (count > 1 && context->progress && context->progress(context->progress_user, "tokens", done, count))
       return fail(context->message, STOOP_CANCELLED, "stopped after %llu of %llu tokens",
                   static_cast<u64>(done), static_cast<u64>(count));
   }

@@ -31,8 +31,8 @@ class Codec final : public TextCodec {
     if (!tokenizer_.load(blob, bytes, &error))
       return fail(message, STOOP_BAD_PROGRAM, "the tokenizer is damaged: %s", error.c_str());
     for (uint32_t id = 0; id < tokenizer_.size(); ++id)
-      longest_ = std::max<uint64_t>(longest_, tokenizer_.decoded_bytes(id).size());
-    // Each byte of a token may become a replacement character of three.
+      if (tokenizer_.decoded_bytes(id).size() > tokenizer_.decoded_bytes(longest_id_).size())
+        longest_id_ = id;
     piece_.reserve(longest_piece());
     return STOOP_OK;
   }
@@ -62,25 +62,36 @@ class Codec final : public TextCodec {
     });
   }
 
-  uint64_t longest_piece() const override { return 3 * (longest_ + 4); }
-  void stream_reset() override { stream_.finish(); }
+  // Each byte of a token, and of a character begun before it, may become a replacement character of
+  // three.
+  uint64_t longest_piece() const override {
+    return 3 * (tokenizer_.decoded_bytes(longest_id_).size() + 4);
+  }
+  void stream_reset() override {
+    // The longest token once, so that the decoder's own buffer has its final size.
+    piece_.clear();
+    stream_.push(longest_id_, piece_);
+    stream_.finish(piece_);
+  }
   uint64_t stream_push(uint32_t id, const char** piece) override {
-    piece_.assign(stream_.push(id));
+    piece_.clear();
+    stream_.push(id, piece_);
     *piece = piece_.data();
     return piece_.size();
   }
   uint64_t stream_finish(const char** piece) override {
-    piece_.assign(stream_.finish());
+    piece_.clear();
+    stream_.finish(piece_);
     *piece = piece_.data();
     return piece_.size();
   }
 
  private:
-  // Special tokens that a model generates are marks, not text.
-  static constexpr bool kSkipSpecial = true;
+  // Special tokens in the middle of a text are shown; the one that ends it never becomes text.
+  static constexpr bool kSkipSpecial = false;
   tokenizer tokenizer_;
   stream_decoder stream_{tokenizer_, kSkipSpecial};
-  uint64_t longest_ = 0;
+  uint32_t longest_id_ = 0;
   std::string piece_;
 };
 

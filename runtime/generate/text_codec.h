@@ -22,10 +22,9 @@ class TextCodec {
 
   // The longest piece that stream_push and stream_finish can give.
   virtual uint64_t longest_piece() const = 0;
-  // Starts a stream of ids that continues a text.
+  // Starts a stream of ids that continues a text. May allocate; push and finish do not.
   virtual void stream_reset() = 0;
   // Adds an id; `*piece` is the whole characters that are now certain, valid until the next call.
-  // Allocates nothing.
   virtual uint64_t stream_push(uint32_t id, const char** piece) = 0;
   // What is left of an unfinished character, as replacement characters.
   virtual uint64_t stream_finish(const char** piece) = 0;

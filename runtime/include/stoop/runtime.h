@@ -52,8 +52,9 @@ typedef struct stoop_allocator {
   void *user;
 } stoop_allocator;
 
-/* Called between the steps of long work on the caller's thread with tokens done and tokens in all; nonzero cancels. */
-typedef int (*stoop_progress_fn)(void *user, uint64_t done, uint64_t total);
+/* Called between the steps of long work on the caller's thread: `done` of `total`, counted in `unit` ("tokens" of a
+ * prompt, "MiB checked" of the payload); nonzero cancels. */
+typedef int (*stoop_progress_fn)(void *user, const char *unit, uint64_t done, uint64_t total);
 
 enum stoop_load_flags {
   STOOP_LOAD_NO_VERIFY = 1u << 0,  /* do not compare the payload with its checksums */

@@ -48,10 +48,10 @@ TEST(Crc32c, EveryLengthAndAlignment) {
   }
 }
 
-stoop_status verify(const toy::OwnImage& own, Message& message) {
+stoop_status verify(const toy::OwnImage& own, Message& message, uint64_t from = 0) {
   PayloadVerifier verifier;
-  stoop_status status = verifier.start(own.layout, own.payload.data(), message);
-  return status == STOOP_OK ? verifier.wait(message) : status;
+  stoop_status status = verifier.start(own.layout, own.payload.data(), from, message);
+  return status == STOOP_OK ? verifier.wait(nullptr, nullptr, message) : status;
 }
 
 TEST(Payload, EveryFlippedByteIsFound) {
@@ -73,6 +73,9 @@ TEST(Payload, EveryFlippedByteIsFound) {
     own.payload[at] ^= bit;
   }
   EXPECT_EQ(verify(own, message), STOOP_OK) << message.text;
+  own.payload[5000] ^= 1;
+  EXPECT_EQ(verify(own, message, 4095), STOOP_BAD_PROGRAM);
+  EXPECT_EQ(verify(own, message, 8192), STOOP_OK) << "blocks in front are left out on demand";
 }
 
 TEST(Payload, LayoutThatContradictsItselfIsRefused) {
