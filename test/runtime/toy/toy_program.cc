@@ -16,10 +16,13 @@ int32_t weight(uint32_t token, uint32_t v) { return static_cast<int32_t>(token *
 
 }  // namespace
 
-OwnImage::OwnImage() : layout{}, image{} {
-  constexpr uint64_t kWeights = kVocab * kVocab * sizeof(int32_t), kManifestAt = 12288;
-  constexpr uint64_t kSumsAt = 16384, kBlocks = kSumsAt / kBlock;
-  payload.resize(kSumsAt + kBlocks * sizeof(uint32_t));
+OwnImage::OwnImage(const std::vector<unsigned char>& blob)
+    : layout{}, program(*stoop_program_query(STOOP_ABI_VERSION)), image{} {
+  constexpr uint64_t kWeights = kVocab * kVocab * sizeof(int32_t), kManifestAt = 12288, kBlobAt = 16384;
+  const uint64_t sums_at = kBlobAt + (blob.size() + kBlock - 1) / kBlock * kBlock;
+  const uint64_t blocks = sums_at / kBlock;
+  payload.resize(sums_at + blocks * sizeof(uint32_t));
+  std::copy(blob.begin(), blob.end(), payload.begin() + kBlobAt);
   for (uint32_t token = 0; token < kVocab; ++token) {
     for (uint32_t v = 0; v < kVocab; ++v) {
       int32_t value = weight(token, v);
@@ -27,21 +30,21 @@ OwnImage::OwnImage() : layout{}, image{} {
     }
   }
   memcpy(&payload[kManifestAt], kManifest, sizeof kManifest - 1);
-  for (uint64_t i = 0; i < kBlocks; ++i) {
+  for (uint64_t i = 0; i < blocks; ++i) {
     uint32_t sum = rt::crc32c(&payload[i * kBlock], kBlock);
-    memcpy(&payload[kSumsAt + i * sizeof sum], &sum, sizeof sum);
+    memcpy(&payload[sums_at + i * sizeof sum], &sum, sizeof sum);
   }
   layout.magic = STOOP_MAGIC;
   layout.abi_version = STOOP_ABI_VERSION;
   layout.checksum_block_bytes = kBlock;
   layout.bytes = payload.size();
   layout.weights = {0, kWeights};
-  layout.tokenizer = {kManifestAt, 0};
+  layout.tokenizer = {kBlobAt, blob.size()};
   layout.manifest = {kManifestAt, sizeof kManifest - 1};
-  layout.checksums = {kSumsAt, kBlocks * sizeof(uint32_t)};
-  layout.checksums_crc = rt::crc32c(&payload[kSumsAt], layout.checksums.size);
-  image = stoop_image{sizeof(stoop_image), 0, stoop_program_query(STOOP_ABI_VERSION), &layout,
-                      payload.data()};
+  layout.checksums = {sums_at, blocks * sizeof(uint32_t)};
+  layout.checksums_crc = rt::crc32c(&payload[sums_at], layout.checksums.size);
+  program.model.has_tokenizer = !blob.empty();
+  image = stoop_image{sizeof(stoop_image), 0, &program, &layout, payload.data()};
 }
 
 const stoop_image& image() {

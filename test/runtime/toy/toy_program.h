@@ -20,11 +20,12 @@ constexpr uint32_t kVocab = 50, kIds = 48, kContext = 64, kBatch = 2;
 // The program and a payload in memory; built on first use.
 const stoop_image& image();
 
-// The same with bytes of the payload to be changed by the test.
+// The same with a payload of its own, which a test may damage, and with a tokenizer when `blob` is not empty.
 struct OwnImage {
-  OwnImage();
+  explicit OwnImage(const std::vector<unsigned char>& blob = {});
   std::vector<unsigned char> payload;
   stoop_payload layout;
+  stoop_program_desc program;
   stoop_image image;
 };
 
