@@ -51,8 +51,8 @@ FailureOr<Generation> generate(Sequence &sequence, ArrayRef<int32_t> prompt,
   while (result.ids.size() < settings.maxTokens) {
     int32_t id = argmax(next, settings.numTokenIds);
     if (id < 0)
-      return sequence.entryOp().emitOpError() << "gives no logit that is a number at position "
-                                              << sequence.length() - 1;
+      return sequence.entryOp().emitOpError()
+             << "gives no logit that is a number at position " << sequence.length() - 1;
     result.ids.push_back(id);
     result.logits.insert(result.logits.end(), next.begin(), next.end());
     result.stopped = llvm::is_contained(settings.stopIds, result.ids.back());
@@ -71,8 +71,8 @@ double negativeLogLikelihood(ArrayRef<float> logits, int32_t id) {
   return std::log(total) + highest - logits[id];
 }
 
-FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, ArrayRef<int32_t> ids, size_t window,
-                       size_t last, llvm::function_ref<void(size_t)> onWindow) {
+FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, ArrayRef<int32_t> ids,
+                       size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow) {
   Score result;
   for (size_t start = 0; start + 1 < ids.size(); start += window) {
     size_t count = std::min(window, ids.size() - 1 - start);

@@ -1,7 +1,7 @@
 //===- Decode.h - sequences on the reference evaluator ----------------------------------------===//
 //
-// Feeds tokens to a model's @forward, chooses greedily and scores text: what the emitted programs do,
-// in the plainest form. Rows of long input are fed in chunks so that memory stays bounded.
+// Feeds tokens to a model's @forward, chooses greedily and scores text: what the emitted programs
+// do, in the plainest form. Rows of long input are fed in chunks so that memory stays bounded.
 //
 //===------------------------------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_REFERENCE_DECODE_H
@@ -26,8 +26,8 @@ public:
     evaluator.resetCaches();
   }
 
-  /// Feeds tokens behind those fed before; reports the logits of each row from `firstRow` on. Errors
-  /// are emitted; a sequence beyond the compiled context is one.
+  /// Feeds tokens behind those fed before; reports the logits of each row from `firstRow` on.
+  /// Errors are emitted; a sequence beyond the compiled context is one.
   llvm::LogicalResult feed(llvm::ArrayRef<int32_t> tokens, size_t firstRow, RowFn onRow);
 
   /// Tokens fed so far, and how many still fit.
@@ -45,8 +45,9 @@ private:
 struct GenerationSettings {
   size_t maxTokens = 128;
   std::vector<int32_t> stopIds; ///< generation ends behind one of these
-  int64_t numTokenIds = 0;      ///< ids from here on are never chosen (padding rows of the vocabulary)
-  std::function<void(int64_t tokens)> onFed = nullptr; ///< called with the sequence's length; may be empty
+  int64_t numTokenIds = 0; ///< ids from here on are never chosen (padding rows of the vocabulary)
+  std::function<void(int64_t tokens)> onFed =
+      nullptr; ///< called with the sequence's length; may be empty
 };
 
 /// What was generated.
@@ -59,8 +60,8 @@ struct Generation {
 /// The lowest id with the largest logit among the first `count`; -1 if none of them is a number.
 int32_t argmax(llvm::ArrayRef<float> logits, int64_t count);
 
-/// Feeds the prompt (at least one token, at most the room) and generates greedily. Emits an error when
-/// no logit is a number.
+/// Feeds the prompt (at least one token, at most the room) and generates greedily. Emits an error
+/// when no logit is a number.
 llvm::FailureOr<Generation> generate(Sequence &sequence, llvm::ArrayRef<int32_t> prompt,
                                      const GenerationSettings &settings);
 
@@ -74,8 +75,8 @@ struct Score {
 };
 
 /// Scores ids in independent windows: window s feeds ids[s, s + window) and predicts ids[s + 1, s +
-/// window + 1); only the last `last` predictions of each window count (0: all). `onWindow` is called
-/// with the ids scored so far.
+/// window + 1); only the last `last` predictions of each window count (0: all). `onWindow` is
+/// called with the ids scored so far.
 llvm::FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, llvm::ArrayRef<int32_t> ids,
                              size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow);
 

@@ -43,8 +43,8 @@ LogicalResult Evaluator::checkStep(lm::EntryOp entry, const Step &step) {
     return entry.emitOpError() << "takes " << rows << " rows, got " << count;
   for (size_t t = 0; t < count; ++t) {
     if (step.tokens[t] < 0 || step.tokens[t] >= int64_t(model.getVocab()))
-      return entry.emitOpError() << "token id " << step.tokens[t] << " is outside of the vocabulary of "
-                                 << model.getVocab();
+      return entry.emitOpError() << "token id " << step.tokens[t]
+                                 << " is outside of the vocabulary of " << model.getVocab();
     if (step.positions[t] < 0 || step.positions[t] >= int64_t(model.getMaxPositions()))
       return entry.emitOpError() << "position " << step.positions[t]
                                  << " is outside of the compiled context of "

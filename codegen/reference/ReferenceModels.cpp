@@ -65,8 +65,9 @@ struct KvViewModel : Model<KvViewModel, lm::KvViewOp> {
 struct EmbeddingModel : Model<EmbeddingModel, lm::EmbeddingOp> {
   LogicalResult evaluate(Operation *operation, Frame &frame) const {
     auto op = cast<lm::EmbeddingOp>(operation);
-    frame.define(op.getResult(), embedding(frame.indices(op.getTokens()), frame.tensor(op.getTable()),
-                                           resultElement(op.getResult())));
+    frame.define(op.getResult(),
+                 embedding(frame.indices(op.getTokens()), frame.tensor(op.getTable()),
+                           resultElement(op.getResult())));
     return success();
   }
 };
@@ -86,9 +87,10 @@ struct NormModel : Model<NormModel, lm::NormOp> {
     const Tensor &x = frame.tensor(op.getInput()), &gamma = frame.tensor(op.getScale());
     double epsilon = op.getEps().convertToDouble();
     Element element = resultElement(op.getResult());
-    frame.define(op.getResult(), op.getKind() == lm::NormKind::Rms
-                                     ? rmsNorm(x, gamma, epsilon, element)
-                                     : layerNorm(x, gamma, frame.tensor(op.getBias()), epsilon, element));
+    frame.define(op.getResult(),
+                 op.getKind() == lm::NormKind::Rms
+                     ? rmsNorm(x, gamma, epsilon, element)
+                     : layerNorm(x, gamma, frame.tensor(op.getBias()), epsilon, element));
     return success();
   }
 };
@@ -141,9 +143,9 @@ struct GatherLastModel : Model<GatherLastModel, lm::GatherLastOp> {
 struct RopeModel : Model<RopeModel, lm::RopeOp> {
   LogicalResult evaluate(Operation *operation, Frame &frame) const {
     auto op = cast<lm::RopeOp>(operation);
-    frame.define(op.getResult(), rope(frame.tensor(op.getInput()), frame.indices(op.getPositions()),
-                                      frame.tensor(op.getTable()), op.getHeads(),
-                                      resultElement(op.getResult())));
+    frame.define(op.getResult(),
+                 rope(frame.tensor(op.getInput()), frame.indices(op.getPositions()),
+                      frame.tensor(op.getTable()), op.getHeads(), resultElement(op.getResult())));
     return success();
   }
 };

@@ -1,7 +1,7 @@
 //===- Tensor.cpp - rounding and decoding of stored elements ----------------------------------===//
 //
-// Conversions between float32 and the 16-bit types, by bits: the results do not depend on the host's
-// conversion instructions or rounding mode.
+// Conversions between float32 and the 16-bit types, by bits: the results do not depend on the
+// host's conversion instructions or rounding mode.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/reference/Tensor.h"

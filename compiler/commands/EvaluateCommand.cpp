@@ -65,15 +65,18 @@ void EvaluateCommand::declare(CLI::App &app) {
   declareModelOptions(app, modelOptions, /*required=*/true);
   declareOutputOptions(app, output);
   CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt, "text to complete");
-  CLI::Option *file = app.add_option("-f,--file", options.promptFile, "read the text from a file; - is stdin");
+  CLI::Option *file =
+      app.add_option("-f,--file", options.promptFile, "read the text from a file; - is stdin");
   CLI::Option *promptIds =
-      app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")->delimiter(',');
+      app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")
+          ->delimiter(',');
   CLI::Option *ids = app.add_option("--ids", options.idsFile,
                                     "JSON array of token ids whose likelihood is wanted");
   file->excludes(prompt);
   promptIds->excludes(prompt)->excludes(file);
   ids->excludes(prompt)->excludes(file)->excludes(promptIds);
-  app.add_option("-n,--predict", options.predict, "tokens to generate; -1: until the context is full")
+  app.add_option("-n,--predict", options.predict,
+                 "tokens to generate; -1: until the context is full")
       ->check(CLI::Range(int64_t(-1), int64_t(1) << 30))
       ->excludes(ids)
       ->capture_default_str();
@@ -81,7 +84,8 @@ void EvaluateCommand::declare(CLI::App &app) {
   app.add_option("--logits", options.logitsFile,
                  "write the logits of each generated token to a safetensors file")
       ->excludes(ids);
-  app.add_option("--window", options.window, "tokens of each independent window (default: the context)")
+  app.add_option("--window", options.window,
+                 "tokens of each independent window (default: the context)")
       ->check(CLI::PositiveNumber)
       ->needs(ids);
   app.add_option("--last", options.last, "score only the last K tokens of each window")
@@ -127,8 +131,8 @@ static FailureOr<std::string> readFile(Session &session, const std::string &path
 }
 
 /// Checks ids against the vocabulary; `where` names their origin.
-static FailureOr<std::vector<int32_t>> checkIds(Session &session, ArrayRef<int64_t> ids, int64_t vocab,
-                                                const std::string &where) {
+static FailureOr<std::vector<int32_t>> checkIds(Session &session, ArrayRef<int64_t> ids,
+                                                int64_t vocab, const std::string &where) {
   for (int64_t id : ids)
     if (id < 0 || id >= vocab) {
       session.error(where + ": token id " + llvm::Twine(id) + " is not an id of the model (0 to " +
@@ -236,14 +240,15 @@ void EvaluateCommand::printGeneration(LoadedModel &loaded, ArrayRef<int32_t> pro
   std::vector<uint32_t> shown(result.ids.begin(), result.ids.end());
   if (result.stopped)
     shown.pop_back(); // the stop token is an id, not text
-  std::string text = loaded.tokenizer ? loaded.tokenizer->decode(shown, /*skip_special=*/false) : "";
+  std::string text =
+      loaded.tokenizer ? loaded.tokenizer->decode(shown, /*skip_special=*/false) : "";
   if (output.json) {
-    llvm::outs() << llvm::json::Value(llvm::json::Object{
-                        {"prompt_ids", llvm::json::Array(prompt)},
-                        {"ids", llvm::json::Array(result.ids)},
-                        {"text", llvm::json::fixUTF8(text)},
-                        {"finish_reason", result.stopped ? "stop" : "length"},
-                        {"stop_reason", nullptr}})
+    llvm::outs() << llvm::json::Value(
+                        llvm::json::Object{{"prompt_ids", llvm::json::Array(prompt)},
+                                           {"ids", llvm::json::Array(result.ids)},
+                                           {"text", llvm::json::fixUTF8(text)},
+                                           {"finish_reason", result.stopped ? "stop" : "length"},
+                                           {"stop_reason", nullptr}})
                  << "\n";
     return;
   }
@@ -280,8 +285,10 @@ LogicalResult EvaluateCommand::generate(Session &session, LoadedModel &loaded) {
   if (failed(result))
     return failure();
   if (!options.logitsFile.empty())
-    if (llvm::Error error = writeLogits(options.logitsFile, result->logits, loaded.model.getVocab())) {
-      session.error("cannot write '" + options.logitsFile + "': " + llvm::toString(std::move(error)));
+    if (llvm::Error error =
+            writeLogits(options.logitsFile, result->logits, loaded.model.getVocab())) {
+      session.error("cannot write '" + options.logitsFile +
+                    "': " + llvm::toString(std::move(error)));
       return failure();
     }
   printGeneration(loaded, *prompt, *result);
@@ -320,8 +327,8 @@ LogicalResult EvaluateCommand::score(Session &session, LoadedModel &loaded) {
                                                          {"perplexity", std::exp(mean)}})
                  << "\n";
   else
-    llvm::outs() << llvm::format("%zu tokens, mean %.6f nats, perplexity %.4f\n", result->tokens, mean,
-                                 std::exp(mean));
+    llvm::outs() << llvm::format("%zu tokens, mean %.6f nats, perplexity %.4f\n", result->tokens,
+                                 mean, std::exp(mean));
   return success();
 }
 
@@ -336,7 +343,8 @@ int EvaluateCommand::run(const CLI::App &app) {
   LoadedModel loaded;
   if (failed(load(session, loaded)))
     return ExitBadInput;
-  return succeeded(scores ? score(session, loaded) : generate(session, loaded)) ? ExitOk : ExitBadInput;
+  return succeeded(scores ? score(session, loaded) : generate(session, loaded)) ? ExitOk
+                                                                                : ExitBadInput;
 }
 
 std::unique_ptr<Command> createEvaluateCommand() { return std::make_unique<EvaluateCommand>(); }

@@ -45,7 +45,8 @@ protected:
       lm.model @m attributes {family = "test", dtype = f32, hidden = 4 : i64, layers = 1 : i64, heads = 1 : i64,
           kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 4 : i64, vocab = 4 : i64, max_positions = 8 : i64,
           batch = 1 : i64, metadata = {}} {
-        lm.weight @table : tensor<4x4xf32> sources([#lm.source<key = "k", file = ")" + weights + R"(",
+        lm.weight @table : tensor<4x4xf32> sources([#lm.source<key = "k", file = ")" +
+                                             weights + R"(",
             offset = 0, dtype = f32, rows = 4, cols = 4>])
         lm.entry forward @forward(%tokens: tensor<?xi32>, %positions: tensor<?xi32>, %slots: tensor<?xi32>)
             -> tensor<?x4xf32> {
@@ -53,7 +54,8 @@ protected:
           %x = lm.embedding %tokens, %w : (tensor<?xi32>, tensor<4x4xf32>) -> tensor<?x4xf32>
           lm.return %x : tensor<?x4xf32>
         }
-      })", &context);
+      })",
+                                         &context);
     ASSERT_TRUE(module);
     evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin());
     entry = evaluator->lookup("forward");

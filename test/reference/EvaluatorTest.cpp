@@ -43,11 +43,12 @@ protected:
     std::ofstream file(directory + "/w", std::ios::binary);
     file.write(reinterpret_cast<const char *>(weights.data()), weights.size() * sizeof(float));
     file.close();
-    std::string text = std::string("lm.model @m attributes {family = \"test\", dtype = ") + dtype +
-                       ", hidden = 2 : i64, layers = 2 : i64, heads = 1 : i64, kv_heads = 1 : i64, "
-                       "head_dim = 2 : i64, ffn = 2 : i64, vocab = 3 : i64, max_positions = 4 : i64, "
-                       "batch = 2 : i64, metadata = {}} {\n" +
-                       body + "\n}";
+    std::string text =
+        std::string("lm.model @m attributes {family = \"test\", dtype = ") + dtype +
+        ", hidden = 2 : i64, layers = 2 : i64, heads = 1 : i64, kv_heads = 1 : i64, "
+        "head_dim = 2 : i64, ffn = 2 : i64, vocab = 3 : i64, max_positions = 4 : i64, "
+        "batch = 2 : i64, metadata = {}} {\n" +
+        body + "\n}";
     module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module) << messages << text;
     evaluator = std::make_unique<Evaluator>(*module->getOps<lm::ModelOp>().begin());
@@ -55,14 +56,16 @@ protected:
 
   /// A weight declaration: `offset` counts floats in file `w`.
   std::string weight(const std::string &name, int rows, int cols, int offset,
-                            const std::string &rest = "") {
+                     const std::string &rest = "") {
     std::string shape = rows == 1 ? "" : std::to_string(rows) + "x";
     return "lm.weight @" + name + " : tensor<" + shape + std::to_string(cols) + "xf32> sources([" +
            source(rows, cols, offset) + "]) " + rest + "\n";
   }
   std::string source(int rows, int cols, int offset) {
-    return "#lm.source<key = \"k\", file = \"" + directory + "/w\", offset = " + std::to_string(4 * offset) +
-           ", dtype = f32, rows = " + std::to_string(rows) + ", cols = " + std::to_string(cols) + ">";
+    return "#lm.source<key = \"k\", file = \"" + directory +
+           "/w\", offset = " + std::to_string(4 * offset) +
+           ", dtype = f32, rows = " + std::to_string(rows) + ", cols = " + std::to_string(cols) +
+           ">";
   }
   static std::string header(const std::string &result) {
     return "lm.entry forward @forward(%tokens: tensor<?xi32>, %positions: tensor<?xi32>, "
@@ -81,8 +84,9 @@ protected:
   std::unique_ptr<Evaluator> evaluator;
 };
 
-const char *kTable = "%w = lm.load_weight @table : tensor<3x2xf32>\n"
-                     "%x = lm.embedding %tokens, %w : (tensor<?xi32>, tensor<3x2xf32>) -> tensor<?x2xf32>\n";
+const char *kTable =
+    "%w = lm.load_weight @table : tensor<3x2xf32>\n"
+    "%x = lm.embedding %tokens, %w : (tensor<?xi32>, tensor<3x2xf32>) -> tensor<?x2xf32>\n";
 
 // Embedding, norm, linear, bias, activation and both binaries in a row.
 TEST_F(EvaluatorTest, ChainsElementwiseOps) {
@@ -99,7 +103,8 @@ TEST_F(EvaluatorTest, ChainsElementwiseOps) {
   })",
        {1, 2, 3, 4, 5, 6, /*matrix*/ 1, 0, 0, 1, -1, -1, /*vector*/ 0.5, -1, 3});
   // Row 0: p = (2, 8), y = (2, 8, -10); row 2: p = (50, 72), y = (50, 72, -122).
-  EXPECT_EQ(run({{0, 2}, {0, 1}, {0, 0}}), (std::vector<float>{2.5, 7, 0, 50.5, 71, 0})) << messages;
+  EXPECT_EQ(run({{0, 2}, {0, 1}, {0, 0}}), (std::vector<float>{2.5, 7, 0, 50.5, 71, 0}))
+      << messages;
 }
 
 TEST_F(EvaluatorTest, NormalisesBothWays) {
@@ -119,9 +124,11 @@ TEST_F(EvaluatorTest, NormalisesBothWays) {
   EXPECT_NEAR(result[1], 7 * 4 / std::sqrt(12.5), 1e-6);
 }
 
-// Two KV groups of one query each, head_dim 1: stored rows q0 k0 v0 q1 k1 v1 become q0 q1 k0 k1 v0 v1.
+// Two KV groups of one query each, head_dim 1: stored rows q0 k0 v0 q1 k1 v1 become q0 q1 k0 k1 v0
+// v1.
 TEST_F(EvaluatorTest, ReordersFusedProjections) {
-  load(weight("table", 3, 2, 0) + weight("qkv", 6, 2, 6, "layout(#lm.qkv_layout<groups = 2, queries = 1, headDim = 1>)") +
+  load(weight("table", 3, 2, 0) +
+           weight("qkv", 6, 2, 6, "layout(#lm.qkv_layout<groups = 2, queries = 1, headDim = 1>)") +
            header("tensor<?x2xf32>") + kTable + R"(
     %m = lm.load_weight @qkv : tensor<6x2xf32>
     %y = lm.linear %x, %m : (tensor<?x2xf32>, tensor<6x2xf32>) -> tensor<?x6xf32>
@@ -134,8 +141,8 @@ TEST_F(EvaluatorTest, ReordersFusedProjections) {
 
 // Weights stacked from two sources, and rounded.
 TEST_F(EvaluatorTest, StacksAndRoundsSources) {
-  load(weight("table", 3, 2, 0) + "lm.weight @b : tensor<2xf32> sources([" + source(1, 1, 6) + ", " +
-           source(1, 1, 8) + "]) round(bf16)\n" + header("tensor<?x2xf32>") + kTable + R"(
+  load(weight("table", 3, 2, 0) + "lm.weight @b : tensor<2xf32> sources([" + source(1, 1, 6) +
+           ", " + source(1, 1, 8) + "]) round(bf16)\n" + header("tensor<?x2xf32>") + kTable + R"(
     %b = lm.load_weight @b : tensor<2xf32>
     %y = lm.bias %x, %b : (tensor<?x2xf32>, tensor<2xf32>) -> tensor<?x2xf32>
     lm.return %y : tensor<?x2xf32>
@@ -147,7 +154,8 @@ TEST_F(EvaluatorTest, StacksAndRoundsSources) {
 TEST_F(EvaluatorTest, RotatesByPosition) {
   // Frequency pi: position 1 is half a turn.
   load(weight("table", 3, 2, 0) +
-           "lm.weight @rope : tensor<4x2xf32> generator(#lm.rope_table<invFreq = [3.14159274], factor = 1.0 : f32, "
+           "lm.weight @rope : tensor<4x2xf32> generator(#lm.rope_table<invFreq = [3.14159274], "
+           "factor = 1.0 : f32, "
            "positions = 4, round = \"none\">)\n" +
            header("tensor<?x2xf32>") + kTable + R"(
     %r = lm.load_weight @rope : tensor<4x2xf32>
@@ -167,18 +175,21 @@ TEST_F(EvaluatorTest, RotatesByPosition) {
 std::string attentionBody(const std::string &rows, const std::string &alibi) {
   std::string x = "tensor<" + rows + "x2xf32>", i = "tensor<" + rows + "xi32>";
   return "%kv = lm.kv_view @kv[1] : !lm.kv<2x4x1x2xf32>\n"
-         "lm.kv_append %kv, %x, %x, %positions, %slots : !lm.kv<2x4x1x2xf32>, " + x + ", " + x + ", " + i +
-         ", " + i + "\n"
+         "lm.kv_append %kv, %x, %x, %positions, %slots : !lm.kv<2x4x1x2xf32>, " +
+         x + ", " + x + ", " + i + ", " + i +
+         "\n"
          "%zw = lm.load_weight @zero : tensor<2x2xf32>\n"
-         "%q = lm.linear %x, %zw : (" + x + ", tensor<2x2xf32>) -> " + x + "\n"
-         "%a = lm.attention %q, %kv, %positions, %slots heads(1) scale(0.5) " + alibi + " : (" + x +
-         ", !lm.kv<2x4x1x2xf32>, " + i + ", " + i + ") -> " + x + "\n";
+         "%q = lm.linear %x, %zw : (" +
+         x + ", tensor<2x2xf32>) -> " + x +
+         "\n"
+         "%a = lm.attention %q, %kv, %positions, %slots heads(1) scale(0.5) " +
+         alibi + " : (" + x + ", !lm.kv<2x4x1x2xf32>, " + i + ", " + i + ") -> " + x + "\n";
 }
 
 TEST_F(EvaluatorTest, KeepsTheCacheBetweenSteps) {
   load(weight("table", 3, 2, 0) + weight("zero", 2, 2, 6) +
-           "lm.kv_state @kv layers(2) : !lm.kv<2x4x1x2xf32>\n" + header("tensor<?x2xf32>") + kTable +
-           attentionBody("?", "alibi none") + "lm.return %a : tensor<?x2xf32> }",
+           "lm.kv_state @kv layers(2) : !lm.kv<2x4x1x2xf32>\n" + header("tensor<?x2xf32>") +
+           kTable + attentionBody("?", "alibi none") + "lm.return %a : tensor<?x2xf32> }",
        {2, 4, 6, 8, 10, 60, /*zero*/ 0, 0, 0, 0});
   EXPECT_EQ(run({{0, 1}, {0, 1}, {0, 0}}), (std::vector<float>{2, 4, 4, 6})) << messages;
   EXPECT_EQ(run({{2}, {2}, {0}}), (std::vector<float>{6, 24}));
@@ -190,8 +201,9 @@ TEST_F(EvaluatorTest, KeepsTheCacheBetweenSteps) {
 TEST_F(EvaluatorTest, AppliesAlibiSlopes) {
   // exp(0.5 * 4.394449 * j): position 1 weighs 9 times position 0.
   load(weight("table", 3, 2, 0) + weight("zero", 2, 2, 6) +
-           "lm.kv_state @kv layers(2) : !lm.kv<2x4x1x2xf32>\n" + header("tensor<?x2xf32>") + kTable +
-           attentionBody("?", "alibi exact slopes([4.39444923])") + "lm.return %a : tensor<?x2xf32> }",
+           "lm.kv_state @kv layers(2) : !lm.kv<2x4x1x2xf32>\n" + header("tensor<?x2xf32>") +
+           kTable + attentionBody("?", "alibi exact slopes([4.39444923])") +
+           "lm.return %a : tensor<?x2xf32> }",
        {0, 0, 10, 20, 0, 0, /*zero*/ 0, 0, 0, 0});
   std::vector<float> result = run({{0, 1}, {0, 1}, {0, 0}});
   ASSERT_EQ(result.size(), 4u) << messages;
@@ -210,7 +222,8 @@ TEST_F(EvaluatorTest, RunsStaticEntriesWithFusedRegions) {
       %r = lm.embedding %t, %e : (tensor<4xi32>, tensor<3x2xf32>) -> tensor<4x2xf32>
       lm.yield %r : tensor<4x2xf32>
     }
-)" + attentionBody("4", "alibi none") + R"(
+)" + attentionBody("4", "alibi none") +
+           R"(
     %last = lm.fused "gather_last" (%a) : (tensor<4x2xf32>) -> tensor<1x2xf32> {
     ^bb0(%i: tensor<4x2xf32>):
       %r = lm.gather_last %i : tensor<4x2xf32> -> tensor<1x2xf32>
@@ -219,8 +232,10 @@ TEST_F(EvaluatorTest, RunsStaticEntriesWithFusedRegions) {
     lm.return %last : tensor<1x2xf32>
   })",
        {2, 4, 6, 8, 10, 60, /*zero*/ 0, 0, 0, 0});
-  EXPECT_EQ(run({{0, 1, 2}, {0, 1, 2}, {0, 0, 0}}, "prefill_4"), (std::vector<float>{6, 24})) << messages;
-  EXPECT_EQ(run({{0, 0, 0, 0, 0}, {0, 1, 2, 3, 4}, {0, 0, 0, 0, 0}}, "prefill_4"), std::vector<float>{});
+  EXPECT_EQ(run({{0, 1, 2}, {0, 1, 2}, {0, 0, 0}}, "prefill_4"), (std::vector<float>{6, 24}))
+      << messages;
+  EXPECT_EQ(run({{0, 0, 0, 0, 0}, {0, 1, 2, 3, 4}, {0, 0, 0, 0, 0}}, "prefill_4"),
+            std::vector<float>{});
   EXPECT_NE(messages.find("takes 4 rows, got 5"), std::string::npos) << messages;
 }
 
@@ -242,10 +257,12 @@ TEST_F(EvaluatorTest, RoundsEveryResult) {
 }
 
 TEST_F(EvaluatorTest, RefusesInputOutOfRange) {
-  load(weight("table", 3, 2, 0) + header("tensor<?x2xf32>") + kTable + "lm.return %x : tensor<?x2xf32> }",
+  load(weight("table", 3, 2, 0) + header("tensor<?x2xf32>") + kTable +
+           "lm.return %x : tensor<?x2xf32> }",
        {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(run({{3}, {0}, {0}}), std::vector<float>{});
-  EXPECT_NE(messages.find("token id 3 is outside of the vocabulary of 3"), std::string::npos) << messages;
+  EXPECT_NE(messages.find("token id 3 is outside of the vocabulary of 3"), std::string::npos)
+      << messages;
   EXPECT_EQ(run({{0}, {4}, {0}}), std::vector<float>{});
   EXPECT_NE(messages.find("position 4 is outside of the compiled context of 4"), std::string::npos);
   EXPECT_EQ(run({{0}, {0}, {2}}), std::vector<float>{});
@@ -253,10 +270,13 @@ TEST_F(EvaluatorTest, RefusesInputOutOfRange) {
 }
 
 TEST_F(EvaluatorTest, NamesAFileThatIsMissingOrShort) {
-  load(weight("table", 3, 2, 2) + header("tensor<?x2xf32>") + kTable + "lm.return %x : tensor<?x2xf32> }",
+  load(weight("table", 3, 2, 2) + header("tensor<?x2xf32>") + kTable +
+           "lm.return %x : tensor<?x2xf32> }",
        {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(run({{0}, {0}, {0}}), std::vector<float>{});
-  EXPECT_NE(messages.find("ends at byte 32 of " + directory + "/w, which has 24"), std::string::npos) << messages;
+  EXPECT_NE(messages.find("ends at byte 32 of " + directory + "/w, which has 24"),
+            std::string::npos)
+      << messages;
 }
 
 } // namespace

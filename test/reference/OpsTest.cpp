@@ -59,7 +59,8 @@ TEST(Linear, SumsInDouble) {
 TEST(Linear, AgreesWithThePlainLoopOnOddShapes) {
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
-  for (auto [rows, outputs, inner] : {std::tuple{1, 1, 1}, {2, 5, 7}, {3, 4, 8}, {7, 9, 13}, {64, 67, 129}}) {
+  for (auto [rows, outputs, inner] :
+       {std::tuple{1, 1, 1}, {2, 5, 7}, {3, 4, 8}, {7, 9, 13}, {64, 67, 129}}) {
     Tensor x(rows, inner, Element::F32), w(outputs, inner, Element::F32);
     for (float &v : x.mutableValues())
       v = static_cast<float>(normal(random));
@@ -71,7 +72,8 @@ TEST(Linear, AgreesWithThePlainLoopOnOddShapes) {
         double sum = 0;
         for (int64_t k = 0; k < inner; ++k)
           sum += double(x.row(t)[k]) * w.row(n)[k];
-        ASSERT_FLOAT_EQ(y.row(t)[n], static_cast<float>(sum)) << rows << "x" << outputs << "x" << inner;
+        ASSERT_FLOAT_EQ(y.row(t)[n], static_cast<float>(sum))
+            << rows << "x" << outputs << "x" << inner;
       }
   }
 }
@@ -141,8 +143,8 @@ TEST(RopeTable, HoldsCosinesThenSines) {
   ASSERT_EQ(table.rows(), 3);
   ASSERT_EQ(table.cols(), 4);
   expectNear(table, {1, 1, 0, 0, 0.5403023058681398, 0.8775825618903728, 0.8414709848078965,
-                     0.479425538604203, -0.4161468365471424, 0.5403023058681398,
-                     0.9092974268256817, 0.8414709848078965});
+                     0.479425538604203, -0.4161468365471424, 0.5403023058681398, 0.9092974268256817,
+                     0.8414709848078965});
 }
 
 // The angle is a float32 product; near 1535 its rounding moves the cosine by more than 1e-6.
@@ -156,7 +158,8 @@ TEST(RopeTable, RoundsTheAngleToFloat) {
 }
 
 TEST(RopeTable, ScalesBySomeFactorAndRounds) {
-  expectNear(ropeTable({1.0f}, 2.0f, 2, Element::F32), {2, 0, 1.0806046117362795, 1.682941969615793});
+  expectNear(ropeTable({1.0f}, 2.0f, 2, Element::F32),
+             {2, 0, 1.0806046117362795, 1.682941969615793});
   expectNear(ropeTable({1.0f}, 1.0f, 2, Element::BF16), {1, 0, 0.5390625, 0.83984375}, 0);
 }
 
@@ -167,8 +170,8 @@ TEST(Rope, TurnsFirstHalfAgainstSecond) {
              {1, 2, 3, 4, 5, 6, 7, 8, -3, -4, 1, 2, -7, -8, 5, 6}, 0);
 }
 
-// Near 129 neighbours in bf16 are 1 apart. 129 (1 + 2^-8) = 129.504 -> 130, less 0.4 -> 129.6 -> 130;
-// without the product's own rounding it would be 129.104 -> 129.
+// Near 129 neighbours in bf16 are 1 apart. 129 (1 + 2^-8) = 129.504 -> 130, less 0.4 -> 129.6 ->
+// 130; without the product's own rounding it would be 129.104 -> 129.
 TEST(Rope, RoundsProductsAndSum) {
   Tensor table = matrix({{1.00390625, 0.4}});
   Tensor x = matrix({{129, 1}}, Element::BF16);
@@ -230,7 +233,8 @@ TEST(Attention, SeesKeysUpToItsPosition) {
   float key = static_cast<float>(2 * std::log(3.0));
   KvLayer cache = cacheOf(1, 3, {0, 0, key, 0, 99, 99}, {4, 8, 8, 16, 999, 999});
   Tensor q = matrix({{1, 7}, {1, 0}});
-  expectNear(attention(q, cache, {0, 1}, {0, 0}, 1, 0.5, std::nullopt, Element::F32), {4, 8, 7, 14});
+  expectNear(attention(q, cache, {0, 1}, {0, 0}, 1, 0.5, std::nullopt, Element::F32),
+             {4, 8, 7, 14});
 }
 
 TEST(Attention, SharesKvHeadsAmongGroups) {
@@ -258,7 +262,8 @@ TEST(Attention, GivesZeroForPadding) {
 
 TEST(Attention, SurvivesLargeScores) {
   KvLayer cache = cacheOf(1, 2, {1e4, 0, 2e4, 0}, {1, 1, 2, 2});
-  expectNear(attention(matrix({{1, 0}}), cache, {1}, {0}, 1, 1.0, std::nullopt, Element::F32), {2, 2});
+  expectNear(attention(matrix({{1, 0}}), cache, {1}, {0}, 1, 1.0, std::nullopt, Element::F32),
+             {2, 2});
 }
 
 TEST(Attention, PropagatesNan) {

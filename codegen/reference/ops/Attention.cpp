@@ -99,12 +99,18 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
       if (slots[t] < 0)
         continue;
       size_t base = cache.offset(slots[t], head / group, 0);
-      Query query{q.row(t).slice(head * headDim, headDim), cache.keys.data() + base,
-                  cache.values.data() + base, positions[t] + 1, headDim, scale};
+      Query query{q.row(t).slice(head * headDim, headDim),
+                  cache.keys.data() + base,
+                  cache.values.data() + base,
+                  positions[t] + 1,
+                  headDim,
+                  scale};
       if (alibi)
-        attendOne(query, [&](int64_t j) { return biases[j]; }, scores, out.data());
+        attendOne(
+            query, [&](int64_t j) { return biases[j]; }, scores, out.data());
       else
-        attendOne(query, [](int64_t) { return 0.0f; }, scores, out.data());
+        attendOne(
+            query, [](int64_t) { return 0.0f; }, scores, out.data());
       for (int64_t d = 0; d < headDim; ++d)
         y.set(t, head * headDim + d, out[d]);
     }

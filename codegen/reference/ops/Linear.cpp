@@ -71,8 +71,9 @@ void parallelRows(size_t count, double work, llvm::function_ref<void(size_t)> bo
 }
 
 /// Multiplies `count` weight rows, the first of which is output `row`, by tokens [begin, end).
-static void multiplyPanel(const std::vector<double> &w, const std::vector<double> &wide, int64_t stride,
-                          int64_t begin, int64_t end, int64_t row, int64_t count, Tensor &y) {
+static void multiplyPanel(const std::vector<double> &w, const std::vector<double> &wide,
+                          int64_t stride, int64_t begin, int64_t end, int64_t row, int64_t count,
+                          Tensor &y) {
   double sums[kRowBlock][kTokenBlock];
   for (int64_t t = begin; t < end;) {
     bool full = end - t >= kTokenBlock;

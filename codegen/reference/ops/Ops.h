@@ -54,11 +54,13 @@ Tensor add(const Tensor &a, const Tensor &b, Element result);
 Tensor multiply(const Tensor &a, const Tensor &b, Element result);
 
 /// Row p of a RoPE table: cos(p * invFreq[j]) * factor for each j, then the sines likewise. Angles,
-/// sines and products are float32 values, rounded to `round` at the end. -> [positions, 2 * |invFreq|]
+/// sines and products are float32 values, rounded to `round` at the end. -> [positions, 2 *
+/// |invFreq|]
 Tensor ropeTable(llvm::ArrayRef<float> invFreq, float factor, int64_t positions, Element round);
 
-/// Rotates each of `heads` heads of x [T, heads * D] by the table row of the token's position, first
-/// half against second half; the two products and their sum are each rounded to the result type.
+/// Rotates each of `heads` heads of x [T, heads * D] by the table row of the token's position,
+/// first half against second half; the two products and their sum are each rounded to the result
+/// type.
 Tensor rope(const Tensor &x, llvm::ArrayRef<int32_t> positions, const Tensor &table, int64_t heads,
             Element result);
 
