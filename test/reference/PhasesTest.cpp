@@ -63,8 +63,8 @@ protected:
   lm::ModelOp model() { return *module->getOps<lm::ModelOp>().begin(); }
 
   void runPhase(const std::string &pipeline) {
-    PassManager manager(&context);
-    ASSERT_TRUE(succeeded(parsePassPipeline("builtin.module(" + pipeline + ")", manager)));
+    PassManager manager(&context, ModuleOp::getOperationName());
+    ASSERT_TRUE(succeeded(parsePassPipeline(pipeline, manager)));
     ASSERT_TRUE(succeeded(manager.run(*module)));
   }
 
