@@ -141,6 +141,10 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
   Expected<GraphOptions> graph = graphOptions(context, spec, weights, options, ledger);
   if (!graph)
     return graph.takeError();
+  if (options.numTokenIds > spec.vocab)
+    ledger.warn("the tokenizer has ids up to " + Twine(options.numTokenIds - 1) +
+                ", the model's vocabulary ends at " + Twine(spec.vocab - 1) +
+                ": texts that need larger ids cannot be processed");
   Expected<std::vector<int64_t>> eos = stopSet(*config, options, ledger);
   if (!eos)
     return eos.takeError();

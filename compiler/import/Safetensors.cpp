@@ -257,4 +257,9 @@ StringRef SafetensorsFile::bytes(const TensorInfo &tensor) const {
   return StringRef(region->const_data() + tensor.offsetBytes, tensor.sizeBytes);
 }
 
+void SafetensorsFile::releasePages() const {
+  if (region)
+    region->dontNeed();
+}
+
 } // namespace stoop::importer

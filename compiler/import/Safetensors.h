@@ -51,6 +51,8 @@ public:
   const TensorInfo *find(llvm::StringRef name) const;
   /// The stored bytes, little-endian, in C order; not necessarily aligned to the element.
   llvm::StringRef bytes(const TensorInfo &tensor) const;
+  /// Lets the kernel drop the pages read so far; they come back from the file when read again.
+  void releasePages() const;
 
 private:
   std::string filePath;

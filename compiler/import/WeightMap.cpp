@@ -66,8 +66,20 @@ StringRef WeightMap::headSymbol() const {
   return contains(symbols::head) ? symbols::head : symbols::embed;
 }
 
+/// Byte comparison in pieces, so that two heads of gigabytes do not stay in memory.
 static bool sameContent(const TensorRef &a, const TensorRef &b) {
-  return a.info->dtype == b.info->dtype && a.info->shape == b.info->shape && a.bytes() == b.bytes();
+  if (a.info->dtype != b.info->dtype || a.info->shape != b.info->shape)
+    return false;
+  constexpr size_t pieceBytes = 32u << 20;
+  StringRef left = a.bytes(), right = b.bytes();
+  for (size_t at = 0; at < left.size(); at += pieceBytes) {
+    bool same = left.substr(at, pieceBytes) == right.substr(at, pieceBytes);
+    a.file->releasePages();
+    b.file->releasePages();
+    if (!same)
+      return false;
+  }
+  return true;
 }
 
 void WeightMap::settleHead(const Checkpoint &checkpoint, bool tied, bool forceTie, Ledger &ledger,

@@ -418,6 +418,19 @@ TEST_F(ImporterTest, GreedyWithoutDoSample) {
   EXPECT_TRUE(warningsOf(modelOf(*module)).empty());
 }
 
+TEST_F(ImporterTest, TokenizerBeyondVocabulary) {
+  TestDirectory directory;
+  TestCheckpoint::falcon(smallFalcon(), 13).save(directory);
+  options.numTokenIds = 40;
+  auto module = import(directory.path());
+  ASSERT_TRUE(module);
+  EXPECT_EQ(metadata<mlir::IntegerAttr>(modelOf(*module), "num_token_ids").getInt(), 37);
+  EXPECT_EQ(warningsOf(modelOf(*module)),
+            (std::vector<std::string>{
+                "the tokenizer has ids up to 39, the model's vocabulary ends at 36: "
+                "texts that need larger ids cannot be processed"}));
+}
+
 /// The demo model's config has wrong ids, as the published rw-1b has.
 TEST_F(ImporterTest, TokenizerIdAlwaysStops) {
   options.tokenizerEos = 4001;
