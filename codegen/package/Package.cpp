@@ -44,8 +44,9 @@ static llvm::Error saveObject(const std::string &folder, const std::string &name
   return llvm::Error::success();
 }
 
-static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, const PackageJob &job) {
+static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &job) {
   LinkJob link;
+  link.objects.emplace_back("descriptor", std::move(job.descriptor));
   link.runtimeObject = job.runtimeObject;
   if (!llvm::sys::fs::exists(link.runtimeObject))
     return llvm::createStringError("runtime object '" + link.runtimeObject +
@@ -58,13 +59,14 @@ static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, const Packag
     if (!bytes)
       return bytes.takeError();
     std::string name = binary.getSymName().str();
-    if (!job.saveTemps.empty())
-      if (llvm::Error failed = saveObject(job.saveTemps, name, *bytes))
-        return failed;
     link.objects.emplace_back(name, std::move(*bytes));
   }
-  if (link.objects.empty())
+  if (link.objects.size() == 1)
     return llvm::createStringError("the program has no binaries; run it through phase binaries");
+  for (const auto &[name, bytes] : link.objects)
+    if (!job.saveTemps.empty())
+      if (llvm::Error failed = saveObject(job.saveTemps, name, bytes))
+        return failed;
   return link;
 }
 

@@ -16,8 +16,8 @@ namespace stoop::codegen {
 /// What packaging needs besides the program.
 struct PackageJob {
   std::string runtimeObject; ///< path of stoop_rt.o
+  std::string descriptor;    ///< object that defines stoop_program_query
   std::string tokenizer;     ///< blob; empty: none
-  bool needsRegexEngine = false;
   std::string weightsFolder; ///< where the checkpoint lies now; empty: where the IR says
   llvm::json::Object report; ///< becomes the manifest
   Provenance provenance;

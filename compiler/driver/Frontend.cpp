@@ -34,7 +34,6 @@ FailureOr<TokenizerBlob> loadTokenizer(Session &session, const std::string &dire
     session.say(note);
   TokenizerBlob blob;
   blob.bytes.assign(tokenizer.blob.begin(), tokenizer.blob.end());
-  blob.needsRegexEngine = tokenizer.needs_regex_engine;
   blob.numIds = tokenizer.num_ids;
   if (tokenizer.eos_id)
     blob.eosId = *tokenizer.eos_id;

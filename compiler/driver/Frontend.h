@@ -14,7 +14,6 @@ namespace stoop::driver {
 /// A checkpoint's tokenizer as the program carries it.
 struct TokenizerBlob {
   std::string bytes; ///< empty: none
-  bool needsRegexEngine = false;
   int64_t numIds = 0;
   std::optional<int64_t> eosId;
 };

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Packaging.h"
 
+#include "codegen/ProgramDescriptor.h"
 #include "codegen/package/Package.h"
 #include "compiler/inspect/ReportText.h"
 #include "passes/report/ProgramReport.h"
@@ -26,11 +27,26 @@ static std::string runtimeObjectPath() {
   return path.str().str();
 }
 
+/// Each flag's value, given or default, under its name without dashes.
+static llvm::json::Object chosenOptions(const llvm::json::Object &flags) {
+  llvm::json::Object options;
+  for (llvm::StringRef fate : {"defaulted", "used"})
+    if (const llvm::json::Array *entries = flags.getArray(fate))
+      for (const llvm::json::Value &entry : *entries)
+        if (llvm::StringRef key = entry.getAsObject()->getString("key").value_or("");
+            key.consume_front("--"))
+          options[key] = entry.getAsObject()->getString("value").value_or("");
+  return options;
+}
+
 llvm::json::Object makeReport(ModuleOp module, llvm::json::Object flags) {
-  llvm::json::Object report = report::toJson(report::collectReport(module));
+  llvm::json::Object report;
+  for (auto program : module.getOps<plan::ProgramOp>())
+    report = report::toJson(report::collectReport(program));
   llvm::json::Object *ledger = report.getObject("ledger");
   if (!ledger)
     ledger = report.try_emplace("ledger", llvm::json::Object()).first->second.getAsObject();
+  report["options"] = chosenOptions(flags);
   (*ledger)["flags"] = std::move(flags);
   return report;
 }
@@ -58,10 +74,15 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
     return failure();
   }
   ProgressStep step(session.progressStyle(), "packing weights", 0, /*bytes=*/true);
+  codegen::DescriptorOptions describe;
+  describe.hasTokenizer = !tokenizer.bytes.empty();
+  auto descriptor = codegen::emitProgramDescriptor(*programs.begin(), describe);
+  if (failed(descriptor))
+    return failure();
   codegen::PackageJob job;
+  job.descriptor.assign(descriptor->begin(), descriptor->end());
   job.runtimeObject = runtimeObjectPath();
   job.tokenizer = std::move(tokenizer.bytes);
-  job.needsRegexEngine = tokenizer.needsRegexEngine;
   job.weightsFolder = options.weightsFolder;
   job.report = makeReport(module, std::move(options.flags));
   job.provenance.stoopVersion = STOOP_VERSION;

@@ -11,13 +11,16 @@
 #include "ir/plan/PlanDialect.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/FileUtilities.h"
 #include "passes/pipelines/Pipelines.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/ToolOutputFile.h"
 
@@ -41,7 +44,7 @@ Session::Session(const OutputOptions &output)
     : outputOptions(output), style(ProgressStyle::detect(output.quiet)) {
   static const bool registered = [] {
     registerPhasePipelines();
-    codegen::registerCodegenPipelines();
+    codegen::registerPipelines();
     return true;
   }();
   (void)registered;

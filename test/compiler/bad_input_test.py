@@ -1,0 +1,169 @@
+"""Bad checkpoints: one clear message, exit code 1, no output."""
+import json
+import shutil
+import struct
+
+import stoop_cli
+from stoop_cli import Case, Safetensors, edit_json, run
+
+QKV = "transformer.h.0.self_attention.query_key_value.weight"
+
+
+class BadConfig(Case):
+    def test_not_a_checkpoint(self):
+        self.expect_refusal(self.dir / "none", "none", "does not exist")
+        (self.dir / "file").write_text("x")
+        self.expect_refusal(self.dir / "file", "not a directory")
+        (self.dir / "empty").mkdir()
+        self.expect_refusal(self.dir / "empty", "config.json", arguments=("--no-tokenizer",))
+
+    def test_malformed_config(self):
+        checkpoint = self.checkpoint()
+        for text in ("", "{", "[]", '{"model_type": }', '{"model_type": "falcon"} x', '{"a": 1, "a": 2}'):
+            with self.subTest(text=text):
+                (checkpoint / "config.json").write_text(text)
+                self.expect_refusal(checkpoint, "config.json")
+
+    def test_unsupported_architectures_are_named(self):
+        for changes, name in (
+                ({"model_type": "falcon_mamba", "architectures": ["FalconMambaForCausalLM"]}, "mamba"),
+                ({"model_type": "falcon_h1", "architectures": ["FalconH1ForCausalLM"]}, "falcon_h1"),
+                ({"model_type": "bitnet", "architectures": ["BitNetForCausalLM"]}, "bitnet"),
+                ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "gpt2"),
+                ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config")):
+            with self.subTest(name=name):
+                checkpoint = self.checkpoint()
+                edit_json(checkpoint / "config.json", **changes)
+                self.expect_refusal(checkpoint, name)
+                shutil.rmtree(checkpoint)
+
+    def test_contradictory_configs(self):
+        for changes, fragment in (
+                ({"new_decoder_architecture": True, "parallel_attn": False}, "parallel_attn"),
+                ({"num_ln_in_parallel_attn": 2, "parallel_attn": True}, "num_ln_in_parallel_attn"),
+                ({"multi_query": False, "num_kv_heads": 2}, "num_kv_heads"),
+                ({"num_attention_heads": 7}, "num_attention_heads"),
+                ({"hidden_size": -160}, "hidden_size"),
+                ({"num_hidden_layers": "two"}, "num_hidden_layers"),
+                ({"activation": "swiglu"}, "activation"),
+                ({"apply_residual_connection_post_layernorm": True}, "apply_residual_connection_post_layernorm")):
+            with self.subTest(changes=changes):
+                checkpoint = self.checkpoint()
+                edit_json(checkpoint / "config.json", **changes)
+                self.expect_refusal(checkpoint, fragment)
+                shutil.rmtree(checkpoint)
+
+    def test_unknown_keys_are_refused_or_allowed(self):
+        checkpoint = self.checkpoint()
+        edit_json(checkpoint / "config.json", surprising_key=1)
+        self.expect_refusal(checkpoint, "surprising_key", "--allow-extra")
+        result = self.expect(run("plan", checkpoint, "--allow-extra"), 0, "surprising_key")
+        self.assertIn("stoop: warning:", result.stderr)
+
+    def test_shapes_that_disagree_give_both_numbers(self):
+        checkpoint = self.checkpoint()
+        edit_json(checkpoint / "config.json", ffn_hidden_size=481)
+        self.expect_refusal(checkpoint, "480", "481")
+        edit_json(checkpoint / "config.json", ffn_hidden_size=480, vocab_size=778)
+        self.expect_refusal(checkpoint, "777", "778")
+
+    def test_no_tokenizer(self):
+        checkpoint = self.checkpoint()
+        (checkpoint / "tokenizer.json").unlink()
+        self.expect_refusal(checkpoint, "tokenizer.json", "--no-tokenizer")
+        self.expect(run("plan", checkpoint, "--no-tokenizer"), 0)
+        (checkpoint / "tokenizer.json").write_text('{"version": "1.0"')
+        self.expect_refusal(checkpoint, "tokenizer.json")
+
+
+class BadWeights(Case):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.checkpoint()
+        self.path = self.folder / "model.safetensors"
+        self.tensors = Safetensors(self.path)
+
+    def test_missing_tensor(self):
+        self.tensors.remove(QKV)
+        self.tensors.write()
+        self.expect_refusal(self.folder, QKV)
+
+    def test_extra_tensor(self):
+        self.tensors.add("transformer.surprise", "F32", [2], b"\0" * 8)
+        self.tensors.write()
+        self.expect_refusal(self.folder, "transformer.surprise", "--allow-extra")
+        self.expect(run("plan", self.folder, "--allow-extra"), 0, "transformer.surprise")
+
+    def test_duplicated_tensor(self):
+        self.tensors.pairs.append((QKV, self.tensors.entry(QKV)))
+        self.tensors.write()
+        self.expect_refusal(self.folder, QKV)
+
+    def test_wrong_element_type(self):
+        self.tensors.entry(QKV)["dtype"] = "I32"
+        self.tensors.write()
+        self.expect_refusal(self.folder, QKV, "I32")
+
+    def test_violations_of_the_format(self):
+        whole = self.path.read_bytes()
+        (length,) = struct.unpack("<Q", whole[:8])
+        for name, raw in (
+                ("empty", b""), ("seven bytes", whole[:7]), ("header cut off", whole[:8 + length // 2]),
+                ("data cut off", whole[:-4]), ("trailing bytes", whole + b"\0\0\0\0"),
+                ("huge header", struct.pack("<Q", 1 << 60) + whole[8:]),
+                ("no object", whole[:8] + b"[" + whole[9:]),
+                ("no UTF-8", whole[:8] + whole[8:8 + length].replace(b"transformer", b"transf\xffrmer") + whole[8 + length:])):
+            with self.subTest(name=name):
+                self.path.write_bytes(raw)
+                self.expect_refusal(self.folder, "model.safetensors")
+
+    def test_overlapping_offsets(self):
+        entry = self.tensors.entry(QKV)
+        entry["data_offsets"] = [entry["data_offsets"][0] - 4, entry["data_offsets"][1] - 4]
+        self.tensors.write()
+        self.expect_refusal(self.folder, "model.safetensors")
+
+    def test_pickled_weights_say_how_to_convert(self):
+        self.path.rename(self.folder / "pytorch_model.bin")
+        self.expect_refusal(self.folder, "pytorch_model.bin", "safetensors")
+
+    def test_missing_weights(self):
+        self.path.unlink()
+        self.expect_refusal(self.folder, "model.safetensors")
+
+    def test_missing_shard(self):
+        folder = self.checkpoint("rand-180b")
+        (folder / "model-00002-of-00003.safetensors").unlink()
+        self.expect_refusal(folder, "model-00002-of-00003.safetensors")
+
+    def test_tensor_in_two_shards(self):
+        folder = self.checkpoint("rand-180b")
+        index = json.loads((folder / "model.safetensors.index.json").read_text())
+        first, second = sorted(set(index["weight_map"].values()))[:2]
+        shard = Safetensors(folder / second)
+        shard.add(next(key for key, file in index["weight_map"].items() if file == first), "BF16", [1], b"\0\0")
+        shard.write()
+        self.expect_refusal(folder, second)
+
+    def test_not_finite_weights_are_a_warning_that_names_the_tensor(self):
+        for bits in (struct.pack("<f", float("nan")), struct.pack("<f", float("-inf"))):
+            with self.subTest(bits=bits):
+                begin = self.tensors.entry(QKV)["data_offsets"][0]
+                self.tensors.data[begin + 40:begin + 44] = bits
+                self.tensors.write()
+                result = self.expect(run("compile", self.folder, "-o", self.dir / "m"), 0, QKV, "NaN or infinity")
+                self.assertEqual(result.stderr.count(QKV), 1, result.stderr)
+                manifest = json.loads(self.expect(run("inspect", self.dir / "m", "--format", "json"), 0).stdout)
+                self.assertTrue(any(QKV in warning for warning in manifest["warnings"]))
+
+    def test_values_beyond_half_precision_are_a_warning(self):
+        begin = self.tensors.entry(QKV)["data_offsets"][0]
+        self.tensors.data[begin:begin + 4] = struct.pack("<f", 1e6)
+        self.tensors.write()
+        self.expect(run("compile", self.folder, "-o", self.dir / "m", "--dtype", "f16"), 0, QKV, "too large")
+        result = self.expect(run("compile", self.folder, "-o", self.dir / "m", "--dtype", "bf16"), 0)
+        self.assertNotIn(QKV, result.stderr)
+
+
+if __name__ == "__main__":
+    stoop_cli.main()

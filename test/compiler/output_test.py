@@ -1,0 +1,113 @@
+"""Outputs appear whole or not at all: full disks, unwritable places, killed compiles."""
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import time
+import unittest
+
+import stoop_cli
+from stoop_cli import Case, run, run_program
+
+ROOT = os.geteuid() == 0
+
+
+class Outputs(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.checkpoint(copy=False)
+        self.out = self.dir / "out"
+        self.out.mkdir()
+
+    def test_default_name_is_the_directory_s(self):
+        self.expect(run("compile", self.model, cwd=self.out), 0)
+        self.assertEqual(os.listdir(self.out), ["rand-f32"])
+        self.assertTrue(os.access(self.out / "rand-f32", os.X_OK))
+
+    def test_replaces_a_program_even_while_it_runs(self):
+        self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+        before = os.stat(self.out / "m").st_ino
+        with subprocess.Popen([self.out / "m", "run", "--prompt-ids", "1", "-n", "2000", "--ignore-eos"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+            self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+            running.kill()
+        self.assertNotEqual(os.stat(self.out / "m").st_ino, before)
+        self.assertEqual(os.listdir(self.out), ["m"])
+
+    def test_impossible_outputs(self):
+        self.expect(run("compile", self.model, "-o", self.out), 1, str(self.out), "directory")
+        self.expect(run("compile", self.model, "-o", self.out / "none" / "m"), 1, "none")
+        self.expect(run("compile", self.model, "-o", "/dev/null"), 1, "not a regular file")
+        (self.out / "file").write_text("x")
+        self.expect(run("compile", self.model, "-o", self.out / "file" / "m"), 1, "file")
+        self.assertEqual(os.listdir(self.out), ["file"])
+
+    @unittest.skipUnless(ROOT, "changing the user needs root")
+    def test_unwritable_directory(self):
+        # The tool itself may lie where another user cannot enter: check first.
+        def become_nobody():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        if subprocess.run([stoop_cli.STOOP, "--version"], preexec_fn=become_nobody, capture_output=True).returncode:
+            self.skipTest("the build tree is closed to other users")
+        os.chmod(self.out, 0o555)
+        result = run("compile", self.model, "-o", self.out / "m", preexec_fn=become_nobody)
+        self.expect(result, 1, str(self.out / "m"), "Permission denied")
+        self.assertEqual(os.listdir(self.out), [])
+
+    def test_full_disk_by_file_size_limit(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+        self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+        old = (self.out / "m").read_bytes()
+        big = self.checkpoint("rand-11b", copy=False)
+        self.expect(run("compile", big, "-o", self.out / "m", preexec_fn=limit), 1, str(self.out / "m"))
+        self.assertEqual(os.listdir(self.out), ["m"])
+        self.assertEqual((self.out / "m").read_bytes(), old)
+
+    @unittest.skipUnless(ROOT, "mounting needs root")
+    def test_full_disk(self):
+        small = self.dir / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], capture_output=True).returncode:
+            self.skipTest("mounting is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", small])
+        big = self.checkpoint("rand-11b", copy=False)
+        self.expect(run("compile", big, "-o", small / "m"), 1, str(small / "m"), "No space left")
+        self.assertEqual(os.listdir(small), [])
+
+    def test_killed_at_any_time_leaves_nothing(self):
+        started = time.monotonic()
+        self.expect(run("compile", self.model, "-o", self.dir / "whole"), 0)
+        whole = time.monotonic() - started
+        for fraction in (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95):
+            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+                with self.subTest(fraction=fraction, signal=number):
+                    child = subprocess.Popen([stoop_cli.STOOP, "compile", self.model, "-o", self.out / "m"],
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    time.sleep(whole * fraction)
+                    child.send_signal(number)
+                    code = child.wait()
+                    if code == 0:  # it was faster than the signal
+                        self.assertEqual(self.program_code(self.out / "m"), 0)
+                        (self.out / "m").unlink()
+                    elif number == signal.SIGINT:
+                        self.assertIn(code, (130, -signal.SIGINT))
+                    self.assertEqual(os.listdir(self.out), [])
+
+    def program_code(self, program):
+        return run_program(program, "run", "--prompt-ids", "1", "-n", "1").returncode
+
+    def test_equal_inputs_give_equal_programs(self):
+        for name, threads in (("a", "1"), ("b", "2")):
+            self.expect(run("compile", self.model, "-o", self.out / name), 0)
+        self.assertEqual(self.content("a"), self.content("b"))
+
+    def content(self, name):
+        # The manifest records the flags, and -o is one of them: same length, different letter.
+        return (self.out / name).read_bytes().replace(str(self.out / name).encode(), b"")[:1 << 20]
+
+
+if __name__ == "__main__":
+    stoop_cli.main()

@@ -1,0 +1,119 @@
+"""--compile-to, --compile-from, --dump-phases-to, --save-temps, plan and inspect."""
+import json
+import os
+
+import stoop_cli
+from stoop_cli import Case, run, run_program
+
+PHASES = ["import", "graph", "fused", "scheduled", "planned", "binaries"]
+MARKS = {"import": "lm.entry forward", "graph": "lm.entry decode", "fused": "lm.fused", "scheduled": "#plan.schedule<",
+         "planned": "plan.launch", "binaries": "plan.binary"}
+SECTIONS = ("model", "target", "memory", "entries", "kernels", "fusion")
+
+
+class Phases(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.checkpoint(copy=False)
+
+    def report(self, *arguments):
+        return json.loads(self.expect(run(*arguments), 0).stdout)
+
+    def test_stops_at_each_phase_and_goes_on_from_it(self):
+        reference = self.dir / "direct"
+        self.expect(run("compile", self.model, "-o", reference), 0)
+        expected = run_program(reference, "run", "--prompt-ids", "5,6,7", "-n", "8", "--json")
+        self.assertEqual(expected.returncode, 0, expected.stderr)
+        for phase in PHASES:
+            with self.subTest(phase=phase):
+                ir = self.dir / (phase + ".mlir")
+                result = self.expect(run("compile", self.model, "--compile-to", phase), 0)
+                self.assertIn(MARKS[phase], result.stdout)
+                self.expect(run("compile", self.model, "--compile-to=" + phase, "-o", ir), 0)
+                self.assertEqual(ir.read_text().strip(), result.stdout.strip())
+                program = self.dir / ("from-" + phase)
+                self.expect(run("compile", "--compile-from", phase, ir, "-o", program), 0)
+                again = run_program(program, "run", "--prompt-ids", "5,6,7", "-n", "8", "--json")
+                self.assertEqual(json.loads(again.stdout)["ids"], json.loads(expected.stdout)["ids"])
+                self.assertEqual(json.loads(again.stdout)["text"], json.loads(expected.stdout)["text"])
+
+    def test_moved_checkpoints_are_named_with_weights(self):
+        folder = self.checkpoint()
+        ir = self.dir / "planned.mlir"
+        self.expect(run("compile", folder, "--compile-to", "planned", "-o", ir), 0)
+        moved = self.dir / "moved"
+        folder.rename(moved)
+        self.expect(run("compile", ir, "--compile-from", "planned", "-o", self.dir / "m"), 1, str(folder))
+        self.assertFalse((self.dir / "m").exists())
+        self.expect(run("compile", ir, "--compile-from", "planned", "--weights", moved, "-o", self.dir / "m"), 0)
+        self.assertEqual(run_program(self.dir / "m", "run", "-p", "a", "-n", "1").returncode, 0)
+
+    def test_wrong_phase_and_broken_ir(self):
+        ir = self.dir / "graph.mlir"
+        self.expect(run("compile", self.model, "--compile-to", "graph", "-o", ir), 0)
+        self.expect(run("compile", ir, "--compile-from", "planned", "-o", self.dir / "m"), 1, "phase graph", "planned")
+        ir.write_text(ir.read_text().replace("lm.return", "lm.retrun", 1))
+        self.expect(run("compile", ir, "--compile-from", "graph", "-o", self.dir / "m"), 1, "graph.mlir:")
+        self.expect(run("compile", self.dir / "none.mlir", "--compile-from", "graph"), 1, "none.mlir")
+        self.assertFalse((self.dir / "m").exists())
+
+    def test_dumps_and_temporaries(self):
+        dumps, temps = self.dir / "dumps", self.dir / "temps"
+        self.expect(run("compile", self.model, "-o", self.dir / "m", "--dump-phases-to", dumps), 0)
+        self.assertEqual(sorted(os.listdir(dumps)), [f"{i}-{name}.mlir" for i, name in enumerate(PHASES)])
+        for i, phase in enumerate(PHASES):
+            self.assertIn(MARKS[phase], (dumps / f"{i}-{phase}.mlir").read_text())
+        self.expect(run("compile", self.model, "-o", self.dir / "m", "--save_temps", temps), 0)
+        self.assertTrue(any(name.endswith(".o") for name in os.listdir(temps)))
+
+    def test_a_disabled_pass_does_not_run(self):
+        result = self.expect(run("compile", self.model, "--compile-to", "fused", "--disable-pass", "lm-fuse-epilogue"), 0)
+        fused = self.expect(run("compile", self.model, "--compile-to", "fused"), 0)
+        self.assertNotEqual(result.stdout, fused.stdout)
+
+    def test_reports_of_program_ir_and_checkpoint_agree(self):
+        ir, program = self.dir / "planned.mlir", self.dir / "m"
+        self.expect(run("compile", self.model, "--compile-to", "planned", "-o", ir), 0)
+        manifest = json.loads(self.expect(run("compile", self.model, "-o", program, "--json"), 0).stdout)
+        reports = {"plan": self.report("plan", self.model, "--json"),
+                   "dry run": self.report("compile", self.model, "--dry-run", "--json"),
+                   "checkpoint": self.report("inspect", self.model, "--format", "json"),
+                   "ir": self.report("inspect", ir, "--format=json"),
+                   "program": self.report("inspect", program, "--format", "json")}
+        self.assertEqual(manifest, reports["program"])
+        for name, report in reports.items():
+            with self.subTest(name=name):
+                self.assertEqual(report["schema_version"], manifest["schema_version"])
+                for section in SECTIONS:
+                    if section != "target":  # only a program knows its levels
+                        self.assertEqual(report[section], manifest[section], section)
+        self.assertEqual(manifest["memory"]["total_bytes"], sum(arena["bytes"] for arena in manifest["memory"]["arenas"]))
+
+    def test_manifest_tells_the_provenance(self):
+        self.expect(run("compile", self.model, "-o", self.dir / "m", "--max-seq-len", "99"), 0)
+        manifest = self.report("inspect", self.dir / "m", "--format", "json")
+        names = {tensor["key"] for tensor in manifest["provenance"]["tensors"]}
+        self.assertIn("transformer.word_embeddings.weight", names)
+        self.assertIn({"key": "--max-seq-len", "value": "99"}, manifest["ledger"]["flags"]["used"])
+        self.assertEqual(manifest["options"]["max-seq-len"], "99")
+        self.assertIn("hidden_size", json.dumps(manifest["ledger"]))
+
+    def test_text_reports(self):
+        for arguments in (("plan", self.model), ("inspect", self.model)):
+            text = self.expect(run(*arguments), 0).stdout
+            for heading in ("memory", "entries", "kernels", "fusion", "ledger"):
+                self.assertIn("\n" + heading + "\n", "\n" + text)
+
+    def test_inspect_refuses_what_it_does_not_know(self):
+        (self.dir / "text").write_text("hello")
+        self.expect(run("inspect", self.dir / "text"), 1, "text")
+        self.expect(run("inspect", "/bin/true"), 1, "no program made by stoop")
+        self.expect(run("inspect", self.dir / "none"), 1, "does not exist")
+        self.expect(run("compile", self.model, "-o", self.dir / "m"), 0)
+        whole = (self.dir / "m").read_bytes()
+        (self.dir / "m").write_bytes(whole[:-8192])
+        self.expect(run("inspect", self.dir / "m"), 1, "cut off")
+
+
+if __name__ == "__main__":
+    stoop_cli.main()

@@ -1,0 +1,77 @@
+"""Help, version and usage errors: exit codes and messages of the command line."""
+import json
+
+import stoop_cli
+from stoop_cli import Case, run
+
+
+class Usage(Case):
+    def test_version_and_help(self):
+        result = self.expect(run("--version"), 0)
+        self.assertRegex(result.stdout, r"^stoop \d+\.\d+\.\d+\n$")
+        result = self.expect(run("--help"), 0)
+        for command in ("compile", "plan", "inspect", "targets", "evaluate"):
+            self.assertIn(command, result.stdout)
+        for later in ("tune", "relink", "diff"):
+            self.assertNotIn(later, result.stdout)
+
+    def test_help_of_commands(self):
+        for words in (("help", "compile"), ("compile", "--help")):
+            result = self.expect(run(*words), 0)
+            for flag in ("--dtype", "--max-seq-len", "--prefill-buckets", "--compile-to", "--no-tokenizer"):
+                self.assertIn(flag, result.stdout)
+            for later in ("--quantization", "--window", "--cuda-arch", "--memory-budget"):
+                self.assertNotIn(later, result.stdout)
+        self.expect(run("help", "nonsense"), 2, "nonsense")
+
+    def test_nothing_to_do_is_a_usage_error(self):
+        result = self.expect(run(), 2, "compile")
+        self.assertEqual(result.stdout, "")
+
+    def test_commands_of_later_versions_are_refused(self):
+        for command in ("tune", "relink", "diff"):
+            self.expect(run(command, "x"), 2, command, "not part of this version")
+
+    def test_errors_name_the_flag(self):
+        checkpoint = self.checkpoint(copy=False)
+        for words, fragments in (
+                ((), ("CHECKPOINT",)),
+                (("--no-such-flag",), ("--no-such-flag",)),
+                (("--no_such_flag=3",), ("--no-such-flag",)),
+                (("--quantization", "int8"), ("--quantization", "not supported")),
+                (("--window=128",), ("--window", "not supported")),
+                (("--memory-budget", "8GiB"), ("--memory-budget", "not supported")),
+                (("--kv_cache_dtype=fp8",), ("--kv-cache-dtype", "not supported")),
+                (("--cuda-arch=sm_80",), ("--cuda-arch", "not supported")),
+                (("--verify-numerics",), ("--verify-numerics", "not supported")),
+                (("--target", "cuda"), ("cuda", "not supported")),
+                (("--target", "reference"), ("stoop evaluate",)),
+                (("--target", "abacus"), ("abacus",)),
+                (("--target-cpu", "z80"), ("z80",)),
+                (("--dtype", "int3"), ("--dtype",)),
+                (("--compile-to", "half"), ("half", "scheduled")),
+                (("--compile-from", "executable"), ("executable",)),
+                (("--disable-pass", "no-such-pass"), ("no-such-pass",)),
+                (("--dry-run", "--compile-to", "graph"), ("--dry-run", "--compile-to")),
+                (("--json", "--compile-to", "graph"), ("--json", "--compile-to")),
+                (("--weights", "."), ("--weights", "--compile-from")),
+                (("--compile-from", "planned", "--compile-to", "graph"), ("--compile-to graph", "--compile-from planned")),
+                (("--compile-from", "planned", "--dtype", "bf16"), ("--dtype", "--compile-from planned")),
+                (("--compile-from", "graph", "--prefill-buckets", "8"), ("--prefill-buckets", "--compile-from graph"))):
+            with self.subTest(words=words):
+                given = (checkpoint, "-o", self.dir / "never") if words else ()
+                result = self.expect(run("compile", *given, *words), 2, *fragments)
+                self.assertEqual(result.stdout, "")
+                self.assertFalse((self.dir / "never").exists())
+
+    def test_targets(self):
+        text = self.expect(run("targets"), 0).stdout
+        document = json.loads(self.expect(run("targets", "--json"), 0).stdout)
+        levels = [level["name"] for target in document["targets"] for level in target["levels"]]
+        self.assertIn("x86-64-v3", levels)
+        for level in levels:
+            self.assertIn(level, text)
+
+
+if __name__ == "__main__":
+    stoop_cli.main()
