@@ -43,6 +43,12 @@ private:
   /// The kernel's result as it is stored: the epilogue may change the anchor's element type.
   Value yielded() { return kernel.getBody().front().back().getOperand(0); }
 
+  /// Rows of the entry as templates want to know them: `exact` up to that many, any number above.
+  static int64_t maxRows(Value v, int64_t exact = 1) {
+    int64_t rows = tensor(v).getDimSize(0);
+    return rows <= exact ? rows : kernels::kAnyRows;
+  }
+
   LogicalResult usePort(const Twine &elements);
   template <class Params> void setParams(const Params &params) {
     spec.params.assign(reinterpret_cast<const char *>(&params), sizeof params);
@@ -91,7 +97,7 @@ LogicalResult KernelReader::readLinear(lm::LinearOp op) {
   p.y_stride = stride(p.y_operand);
   p.n = tensor(op.getWeight()).getDimSize(0);
   p.k = tensor(op.getWeight()).getDimSize(1);
-  p.max_rows = tensor(op.getInput()).getDimSize(0);
+  p.max_rows = maxRows(op.getInput(), kernels::kGemvRows);
   auto prefetch = kernel.getSchedule().getTunables().getAs<IntegerAttr>("prefetch");
   p.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
   setParams(p);
@@ -111,7 +117,7 @@ LogicalResult KernelReader::readNorm(lm::NormOp op) {
   p.x_stride = stride(p.x_operand);
   p.y_stride = stride(p.y_operand);
   p.columns = tensor(op.getInput()).getDimSize(1);
-  p.max_rows = tensor(op.getInput()).getDimSize(0);
+  p.max_rows = maxRows(op.getInput());
   p.epsilon = op.getEps().convertToFloat();
   setParams(p);
   return usePort((layer ? "layer," : "rms,") + element(op.getInput()));
@@ -125,7 +131,7 @@ LogicalResult KernelReader::readEmbedding(lm::EmbeddingOp op) {
   p.y_stride = stride(p.y_operand);
   p.vocab = tensor(op.getTable()).getDimSize(0);
   p.columns = tensor(op.getTable()).getDimSize(1);
-  p.max_rows = tensor(op.getResult()).getDimSize(0);
+  p.max_rows = maxRows(op.getResult());
   setParams(p);
   return usePort(element(op.getTable()) + Twine(",") + element(op.getResult()));
 }
@@ -141,7 +147,7 @@ LogicalResult KernelReader::readRope(lm::RopeOp op) {
   p.heads = op.getHeads();
   p.head_dim = tensor(op.getTable()).getDimSize(1);
   p.table_rows = tensor(op.getTable()).getDimSize(0);
-  p.max_rows = tensor(op.getInput()).getDimSize(0);
+  p.max_rows = maxRows(op.getInput());
   setParams(p);
   return usePort(element(op.getInput()));
 }
@@ -160,7 +166,7 @@ LogicalResult KernelReader::readKvAppend(lm::KvAppendOp op) {
   p.heads = cache.getHeads();
   p.positions = cache.getPositions();
   p.head_dim = cache.getHeadDim();
-  p.max_rows = tensor(op.getKeys()).getDimSize(0);
+  p.max_rows = maxRows(op.getKeys());
   setParams(p);
   return usePort(element(op.getKeys()) + Twine(",") + elementName(cache.getElementType()));
 }
@@ -180,7 +186,7 @@ LogicalResult KernelReader::readAttention(lm::AttentionOp op) {
   p.kv_heads = cache.getHeads();
   p.positions = cache.getPositions();
   p.head_dim = cache.getHeadDim();
-  p.max_rows = tensor(op.getQuery()).getDimSize(0);
+  p.max_rows = maxRows(op.getQuery());
   p.alibi = static_cast<int64_t>(op.getAlibi());
   p.scale = op.getScale().convertToFloat();
   setParams(p);
@@ -200,7 +206,7 @@ LogicalResult KernelReader::readGatherLast(lm::GatherLastOp op) {
   p.y_operand = result();
   p.x_stride = stride(p.x_operand);
   p.columns = tensor(op.getInput()).getDimSize(1);
-  p.max_rows = tensor(op.getInput()).getDimSize(0);
+  p.max_rows = maxRows(op.getInput());
   setParams(p);
   return usePort(element(op.getInput()));
 }
@@ -210,7 +216,7 @@ LogicalResult KernelReader::readElementwise() {
   p.y_operand = result();
   p.y_stride = stride(p.y_operand);
   p.columns = tensor(yielded()).getDimSize(1);
-  p.max_rows = tensor(yielded()).getDimSize(0);
+  p.max_rows = maxRows(yielded());
   setParams(p);
   if (failed(usePort(element(yielded()))))
     return failure();

@@ -247,7 +247,8 @@ STOOP_INLINE void attend(AttentionState &s, const stoop_kernel_args *args, const
     const i64 keys = min_of(kBlockKeys, last + 1 - first);
     const auto *k = kv + layout.key(slot, kv_head, first);
     const auto *v = kv + layout.value(slot, kv_head, first);
-    if (s.count > kDirectQueries)
+    // The first test folds when no item can have more queries.
+    if ((p->max_rows > 1 || p->heads / p->kv_heads > kDirectQueries) && s.count > kDirectQueries)
       attend_block<C>(s, p, k, v, first, keys);
     else
       attend_direct<C>(s, p, k, v, first, keys);

@@ -12,9 +12,10 @@ STOOP_INLINE T *buffer(const stoop_kernel_args *args, i64 operand) {
   return static_cast<T *>(args->buffers[operand]);
 }
 
-// Valid rows of this step. An entry of one row has always exactly one, which lets LLVM fold row loops.
+// Valid rows of this step, which the runtime keeps within the entry's. An entry of one row has always exactly one, which
+// lets LLVM fold row loops.
 STOOP_INLINE i64 valid_rows(const stoop_kernel_args *args, i64 max_rows) {
-  return max_rows == 1 ? 1 : min_of(args->step->num_rows, max_rows);
+  return max_rows == 1 ? 1 : args->step->num_rows;
 }
 
 // This thread's part of `count` things.

@@ -23,7 +23,8 @@ STOOP_INLINE void finish(f32x16 sums, typename Y::T *y_row, i64 row, i64 column,
                          void *const *buffers) {
   alignas(64) float v[kLanes];
   store_vector(v, sums);
-  if (column + kLanes <= columns) {
+  // The first test folds at compile time, and the tail with it.
+  if (columns % kLanes == 0 || column + kLanes <= columns) {
     stoop_hook_16(v, row, column, buffers);
     Y::store16(y_row + column, load_vector<f32x16>(v));
     return;

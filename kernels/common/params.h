@@ -10,12 +10,15 @@
 
 namespace stoop::kernels {
 
+// `max_rows` of a kernel whose code is the same for any number of rows: buckets of different sizes then share it.
+constexpr int64_t kAnyRows = int64_t(1) << 31;
+
 // y[row][col] = hook(sum_k x[row][k] * w[col][k]), w in panel16 layout.
 struct LinearParams {
   int64_t x_operand, w_operand, y_operand;
   int64_t x_stride, y_stride;
   int64_t n, k;      // output columns, inner length
-  int64_t max_rows;  // rows of the entry: 1 lets LLVM drop the prefill half
+  int64_t max_rows;  // rows of the entry: 1 lets LLVM drop the prefill half, up to 4 share one weight pass
   int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
 };
 

@@ -1,4 +1,4 @@
-// The ports of the template "linear": few rows go through gemv, many through gemm.
+// The ports of the template "linear": one row, and batches of up to four, go through gemv, all else through gemm.
 //
 // Ports are named stoop_linear_<weights>_<input>_<output>. Each feature level picks its arithmetic for bfloat16 by
 // bfloat16; every other combination is multiplied in float32.
@@ -46,10 +46,11 @@ struct LinearPolicy<Bf16, Bf16> {
 template <class P, class X, class Y, class Gemm>
 STOOP_INLINE void linear(const stoop_kernel_args *args, const LinearParams *p) {
   const i64 rows = valid_rows(args, p->max_rows);
-  if (rows == 1) return gemv<P, X, Y, 1>(args, p);
-  if (p->max_rows >= 2 && rows == 2) return gemv<P, X, Y, 2>(args, p);
-  if (p->max_rows >= 3 && rows == 3) return gemv<P, X, Y, 3>(args, p);
-  if (p->max_rows >= 4 && rows == 4) return gemv<P, X, Y, 4>(args, p);
+  if (rows == 1) return gemv<P, X, Y, 1>(args, p, 1);
+  // A batch entry of two to four rows always multiplies all of them, zeros for those that this step lacks.
+  if (p->max_rows == 2) return gemv<P, X, Y, 2>(args, p, rows);
+  if (p->max_rows == 3) return gemv<P, X, Y, 3>(args, p, rows);
+  if (p->max_rows == 4) return gemv<P, X, Y, 4>(args, p, rows);
   if (p->max_rows > kGemvRows) Gemm::template run<P, X, Y>(args, p, rows);
 }
 

@@ -1,4 +1,5 @@
-// Linear for few rows (decode): the weight matrix is read once, all rows share the pass.
+// Linear for few rows (decode): the weight matrix is read once, all rows share the pass. R rows are multiplied, of which
+// `rows` exist.
 //
 // Split: each thread streams a contiguous range of 16-column panels. Traffic: n * k weights from memory, the packed rows
 // (4 bytes an element) from L1 or L2. Bound: memory read bandwidth.
@@ -17,7 +18,7 @@ namespace stoop::kernels {
 constexpr int gemv_phases(int rows) { return rows == 1 ? 4 : 2; }
 
 template <class P, class X, class Y, int R>
-STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p) {
+STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64 rows) {
   const typename X::T *x = buffer<const typename X::T>(args, p->x_operand);
   const auto *w = buffer<const typename P::Weight>(args, p->w_operand);
   typename Y::T *y = buffer<typename Y::T>(args, p->y_operand);
@@ -27,7 +28,7 @@ STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p) {
   if (panels.begin == panels.end) return;
 
   auto *a = Scratch(args).take<typename P::A>(units * R * P::kSubs);
-  pack_rows<P, X, R>(a, x, p->x_stride, R, 0, p->k);
+  pack_rows<P, X, R>(a, x, p->x_stride, rows, 0, p->k);
 #pragma clang loop unroll(disable)
   for (i64 panel = panels.begin; panel < panels.end; ++panel) {
     f32x16 acc[R][1] = {};
@@ -35,7 +36,8 @@ STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p) {
                                       p->prefetch, acc);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r)
-      finish<Y>(acc[r][0], y + r * p->y_stride, r, panel * kLanes, p->n, args->buffers);
+      if (R == 1 || r < rows)
+        finish<Y>(acc[r][0], y + r * p->y_stride, r, panel * kLanes, p->n, args->buffers);
   }
 }
 
