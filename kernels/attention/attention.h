@@ -135,11 +135,13 @@ STOOP_INLINE i64 visible(const AttentionState &s, i64 query, i64 first_key, i64 
   return max_of(0, min_of(keys, s.position[query] + 1 - first_key));
 }
 
-// One block of keys for four queries or more: keys transposed, values widened, then strips of queries.
+// Lays out a block for strips of queries: keys transposed, values widened to float32.
 template <class C>
-STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, const typename C::T *k,
-                               const typename C::T *v, i64 first_key, i64 keys) {
+STOOP_INLINE void load_block(AttentionState &s, const AttentionParams *p, const typename C::T *k,
+                             const typename C::T *v, i64 keys) {
+#pragma clang loop unroll(disable)
   for (i64 j = 0; j < keys; j += kLanes)
+#pragma clang loop unroll(disable)
     for (i64 d = 0; d < p->head_dim; d += kLanes) {
       f32x16 t[kLanes];
 #pragma clang loop unroll(full)
@@ -150,22 +152,17 @@ STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, cons
 #pragma clang loop unroll(full)
       for (int i = 0; i < kLanes; ++i) store_vector(s.keys + (d + i) * kBlockKeys + j, t[i]);
     }
+#pragma clang loop unroll(disable)
   for (i64 j = 0; j < keys; ++j)
     for (i64 d = 0; d < p->head_dim; d += kLanes)
       store_vector(s.values + j * s.padded + d,
                    load_padded<C>(v + j * p->head_dim + d, p->head_dim - d));
+}
 
-  i64 query = 0;
-  for (; query + 4 <= s.count; query += 4) score_strip<4>(s, query, p->head_dim, keys);
-  for (; query < s.count; ++query) score_strip<1>(s, query, p->head_dim, keys);
-
-  for (query = 0; query < s.count; ++query) {
-    const i64 seen = visible(s, query, first_key, keys);
-    if (seen > 0) soften(s, p, query, first_key, seen);
-  }
-  for (query = 0; query < s.count;) {
-    const i64 seen = visible(s, query, first_key, keys);
-    // Four queries share a pass over the values when all of them see the whole block.
+// Adds a block's values to all queries. Four share a pass when all of them see the whole block.
+STOOP_INLINE void value_block(AttentionState &s, i64 first_key, i64 keys) {
+#pragma clang loop unroll(disable)
+  for (i64 query = 0; query < s.count;) {
     bool strip = query + 4 <= s.count;
     for (i64 i = query; strip && i < query + 4; ++i) strip = visible(s, i, first_key, keys) == keys;
     if (strip) {
@@ -173,49 +170,77 @@ STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, cons
       query += 4;
       continue;
     }
+    const i64 seen = visible(s, query, first_key, keys);
     if (seen > 0) value_strip<1>(s, query, seen);
     ++query;
   }
 }
 
-// One block of keys for up to three queries: keys and values are read where they lie.
+// scores[key] = q . key for the keys that one query sees, read where they lie.
 template <class C>
-STOOP_INLINE void attend_direct(AttentionState &s, const AttentionParams *p, const typename C::T *k,
-                                const typename C::T *v, i64 first_key, i64 keys) {
+STOOP_INLINE void score_direct(const AttentionState &s, const AttentionParams *p,
+                               const typename C::T *k, i64 query, i64 seen) {
+  float *scores = s.scores + query * kBlockKeys;
+  const float *q = s.q + query * s.padded;
+#pragma clang loop unroll(disable)
+  for (i64 j = 0; j < seen; j += 4) {
+    f32x16 acc[4] = {};
+    for (i64 d = 0; d < p->head_dim; d += kLanes)
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i)
+        acc[i] = fma16(load_padded<C>(k + min_of(j + i, seen - 1) * p->head_dim + d, p->head_dim - d),
+                       load_vector<f32x16>(q + d), acc[i]);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; ++i) scores[j + i] = sum_lanes(acc[i]);
+  }
+}
+
+// out = out * rescale + weights . values for one query, values read where they lie.
+template <class C>
+STOOP_INLINE void value_direct(const AttentionState &s, const AttentionParams *p,
+                               const typename C::T *v, i64 query, i64 seen) {
+  const float *weights = s.scores + query * kBlockKeys;
+#pragma clang loop unroll(disable)
+  for (i64 d = 0; d < p->head_dim; d += kLanes) {
+    f32x16 acc[4] = {};
+    i64 j = 0;
+#pragma clang loop unroll(disable)
+    for (; j + 4 <= seen; j += 4)
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i)
+        acc[i] = fma16(load_padded<C>(v + (j + i) * p->head_dim + d, p->head_dim - d),
+                       splat(weights[j + i]), acc[i]);
+#pragma clang loop unroll(disable)
+    for (; j < seen; ++j)
+      acc[0] = fma16(load_padded<C>(v + j * p->head_dim + d, p->head_dim - d), splat(weights[j]),
+                     acc[0]);
+    float *out = s.out + query * s.padded + d;
+    store_vector(out, load_vector<f32x16>(out) * splat(s.rescale[query]) + (acc[0] + acc[1]) +
+                          (acc[2] + acc[3]));
+  }
+}
+
+// Takes one block of keys into account for all queries; `shared`: four queries or more, which pays for a layout of its own.
+template <class C>
+STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, const typename C::T *k,
+                               const typename C::T *v, i64 first_key, i64 keys, bool shared) {
+  if (shared) {
+    load_block<C>(s, p, k, v, keys);
+    i64 query = 0;
+#pragma clang loop unroll(disable)
+    for (; query + 4 <= s.count; query += 4) score_strip<4>(s, query, p->head_dim, keys);
+#pragma clang loop unroll(disable)
+    for (; query < s.count; ++query) score_strip<1>(s, query, p->head_dim, keys);
+  }
+#pragma clang loop unroll(disable)
   for (i64 query = 0; query < s.count; ++query) {
     const i64 seen = visible(s, query, first_key, keys);
     if (seen == 0) continue;
-    float *scores = s.scores + query * kBlockKeys;
-    const float *q = s.q + query * s.padded;
-#pragma clang loop unroll(disable)
-    for (i64 j = 0; j < seen; j += 4) {
-      f32x16 acc[4] = {};
-      for (i64 d = 0; d < p->head_dim; d += kLanes)
-#pragma clang loop unroll(full)
-        for (int i = 0; i < 4; ++i)
-          acc[i] = fma16(load_padded<C>(k + min_of(j + i, seen - 1) * p->head_dim + d, p->head_dim - d),
-                         load_vector<f32x16>(q + d), acc[i]);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < 4; ++i) scores[j + i] = sum_lanes(acc[i]);
-    }
+    if (!shared) score_direct<C>(s, p, k, query, seen);
     soften(s, p, query, first_key, seen);
-    for (i64 d = 0; d < p->head_dim; d += kLanes) {
-      f32x16 acc[4] = {};
-      i64 j = 0;
-#pragma clang loop unroll(disable)
-      for (; j + 4 <= seen; j += 4)
-#pragma clang loop unroll(full)
-        for (int i = 0; i < 4; ++i)
-          acc[i] = fma16(load_padded<C>(v + (j + i) * p->head_dim + d, p->head_dim - d),
-                         splat(scores[j + i]), acc[i]);
-      for (; j < seen; ++j)
-        acc[0] = fma16(load_padded<C>(v + j * p->head_dim + d, p->head_dim - d), splat(scores[j]),
-                       acc[0]);
-      float *out = s.out + query * s.padded + d;
-      store_vector(out, load_vector<f32x16>(out) * splat(s.rescale[query]) + (acc[0] + acc[1]) +
-                            (acc[2] + acc[3]));
-    }
+    if (!shared) value_direct<C>(s, p, v, query, seen);
   }
+  if (shared) value_block(s, first_key, keys);
 }
 
 // Runs one work item: s.row, s.head of all s.count queries are set; they share slot and key head.
@@ -248,10 +273,9 @@ STOOP_INLINE void attend(AttentionState &s, const stoop_kernel_args *args, const
     const auto *k = kv + layout.key(slot, kv_head, first);
     const auto *v = kv + layout.value(slot, kv_head, first);
     // The first test folds when no item can have more queries.
-    if ((p->max_rows > 1 || p->heads / p->kv_heads > kDirectQueries) && s.count > kDirectQueries)
-      attend_block<C>(s, p, k, v, first, keys);
-    else
-      attend_direct<C>(s, p, k, v, first, keys);
+    const bool shared = (p->max_rows > 1 || p->heads / p->kv_heads > kDirectQueries) &&
+                        s.count > kDirectQueries;
+    attend_block<C>(s, p, k, v, first, keys, shared);
   }
   for (i64 i = 0; i < s.count; ++i) {
     auto *dst = y + s.row[i] * p->y_stride + s.head[i] * p->head_dim;
