@@ -12,7 +12,10 @@ import safetensors_io
 
 LOGIT_TOLERANCE = 2e-5  # of the largest recorded magnitude
 NLL_TOLERANCE = 1e-4  # relative
-KL_LIMIT = 2e-3  # nats, mean over the rows
+KL_LIMIT = 2e-3  # nats, mean over the prompts
+# The reference rounds after each op, as Hugging Face does: that alone costs 3.3e-3 on rand-falcon3.
+# Programs keep float32 inside of a fused region.
+KL_LIMIT_EVERY_OP = 4e-3
 LOW_PRECISION_NLL = 5e-3  # relative
 GENERATED = 48
 
@@ -106,24 +109,14 @@ def check_nll(model, recorded, report, where, windows=None):
         report.limit("nll", error, NLL_TOLERANCE, at)
 
 
-def comparable_rows(model, full, generation):
-    """Logits of both models over the same context: rows up to the first different choice."""
-    document, logits = model.generate(generation["prompt_ids"], GENERATED)
-    full_document, full_logits = full.generate(generation["prompt_ids"], GENERATED)
-    same = int(sum(np.cumprod([a == b for a, b in zip(document["ids"], full_document["ids"])])))
-    rows = min(same + 1, len(logits), len(full_logits))
-    return logits[:rows], full_logits[:rows]
-
-
-def check_low_precision(model, full, recorded, report, where, prompts, window):
-    """Divergence of a bf16 or f16 model from the float32 one, and its likelihood."""
-    total = rows = 0
-    for index in prompts:
-        low, high = comparable_rows(model, full, recorded.generations[index])
-        p, q = log_softmax(high), log_softmax(low)
-        total += (np.exp(p) * (p - q)).sum()
-        rows += len(low)
-    report.limit("kl", total / rows, KL_LIMIT, where)
+def check_low_precision(model, recorded, report, where, window, kl_limit=KL_LIMIT):
+    """Divergence of a bf16 or f16 model from the recorded float32 logits, and its likelihood."""
+    divergences = []
+    for index, generation in enumerate(recorded.generations):
+        _, logits = model.generate(generation["prompt_ids"], 1)
+        p, q = log_softmax(recorded.logits(index)), log_softmax(logits[0])
+        divergences.append((np.exp(p) * (p - q)).sum())
+    report.limit("kl", np.mean(divergences), kl_limit, where)
     entry = next(entry for entry in recorded.nll if entry["window"] == window)
     result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], window)
     report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), LOW_PRECISION_NLL, where)
