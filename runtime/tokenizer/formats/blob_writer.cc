@@ -30,8 +30,8 @@ std::string decoded_form(const std::string& token) {
 // Normalized contents of the added tokens that are `normalized`, by id.
 using normalized_contents = std::map<uint32_t, std::string>;
 
-// Added tokens in the order in which the reference hands them to its matcher: of equal contents the
-// first wins.
+// Added tokens, special ones first. Of tokens with the same normalized content the first wins here; the
+// reference leaves that to the order of a hash map.
 std::vector<added_entry> matching_order(const vocabulary& vocab) {
   std::vector<added_entry> order;
   for (bool special : {true, false})
