@@ -89,7 +89,7 @@ def Lm_RopeTableAttr : Lm_Attr<"RopeTable", "rope_table"> {
   }];
   let parameters = (ins "::mlir::DenseF32ArrayAttr":$invFreq, "::mlir::FloatAttr":$factor, "int64_t":$positions,
     StringRefParameter<"none, bf16 or f16">:$round);
-  let assemblyFormat = "`<` struct(params) `>`";
+  let assemblyFormat = "`<` struct(custom<ExactFloats>($invFreq), $factor, $positions, $round) `>`";
 }
 
 def Lm_SourceArrayAttr : TypedArrayAttrBase<Lm_SourceAttr, "list of checkpoint tensors"> {}

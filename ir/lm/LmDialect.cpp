@@ -1,5 +1,6 @@
 //===- LmDialect.cpp - registration, attributes and types of lm -----------===//
 #include "ir/lm/LmDialect.h"
+#include "ir/lm/ExactFloats.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ir/lm/LmOps.h"
+#include "ir/lm/ExactFloats.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
 using namespace mlir;

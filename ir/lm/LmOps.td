@@ -318,7 +318,7 @@ def Lm_AttentionOp : Lm_Op<"attention", [MemoryEffects<[MemRead<Lm_KvResource>]>
   let results = (outs Lm_Rows:$result);
   let assemblyFormat = [{
     $query `,` $cache `,` $positions `,` $slots `heads` `(` $heads `)` `scale` `(` $scale `)` `alibi` $alibi
-    (`slopes` `(` $slopes^ `)`)? attr-dict `:` functional-type(operands, $result)
+    (`slopes` `(` custom<ExactFloats>($slopes)^ `)`)? attr-dict `:` functional-type(operands, $result)
   }];
   let hasVerifier = 1;
 }

@@ -329,6 +329,16 @@ TEST_F(ImporterTest, RoundTripsThroughText) {
     auto parsed = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
     ASSERT_TRUE(parsed) << directory;
     EXPECT_EQ(print(*parsed), text) << directory;
+    // Attributes are unique in a context: equal ones are the same, down to the last bit.
+    lm::ModelOp before = modelOf(*module), after = modelOf(*parsed);
+    auto tableOf = [](lm::ModelOp model) {
+      lm::WeightOp table = weightOf(model, "rope");
+      return table ? table.getGeneratorAttr() : lm::RopeTableAttr();
+    };
+    EXPECT_TRUE(tableOf(before) == tableOf(after)) << directory;
+    EXPECT_TRUE(opsOf<lm::AttentionOp>(before)[0].getSlopesAttr() ==
+                opsOf<lm::AttentionOp>(after)[0].getSlopesAttr())
+        << directory;
   }
 }
 
