@@ -1,0 +1,40 @@
+// Runs the blocks of a launch in a seeded order. A programmatic (PDL) launch runs in two steps: all blocks up to their
+// griddepcontrol.wait before the primary launch does anything, the rest after it.
+#pragma once
+#include "test/vgpu/exec/Block.h"
+#include <memory>
+
+namespace vgpu {
+/// Parameters of the virtual GPU; the driver fills them from the environment.
+struct Options {
+  u32 arch = 90;          // STOOP_VGPU_ARCH: 80, 86, 89, 90, ...
+  u32 multiprocessors = 4; // STOOP_VGPU_SMS
+  u64 seed = 1;           // STOOP_VGPU_SEED: order of blocks, warps and graph nodes
+  bool checks = true;     // STOOP_VGPU_CHECKS
+  u32 spinRounds = 2000;  // STOOP_VGPU_SPIN_ROUNDS: turns of spinning blocks without any block ending: a deadlock
+  static Options &get();
+};
+
+class GridRun {
+public:
+  explicit GridRun(const Launch &launch);
+  /// The part before griddepcontrol.wait, of at most `residentBlocks` blocks.
+  void runPrologue();
+  void finish();
+  u64 instructions() const { return executed; }
+
+private:
+  std::unique_ptr<Block> makeBlock();
+  void runResident(std::vector<std::unique_ptr<Block>> &resident, size_t limit);
+
+  const Launch launch;
+  const Options options;
+  std::vector<u32> blockOrder; // indices not started yet, taken from the back
+  std::vector<std::unique_ptr<Block>> started;
+  SyncVariables syncVariables;
+  u64 executed = 0;
+};
+
+/// Runs a launch to its end.
+u64 runGrid(const Launch &launch);
+} // namespace vgpu
