@@ -1,13 +1,14 @@
-//===- FormFusedRegions.cpp - every op ends up in a region -----------------------------------------===//
+//===- FormFusedRegions.cpp - every op ends up in a region ---------------===//
 //
-// Behind this pass a launch is an lm.fused and nothing else. It fuses nothing but elementwise chains: fusions that
-// need an anchor are made by the passes in front of it.
+// Behind this pass a launch is an lm.fused and nothing else. It fuses nothing but elementwise
+// chains: fusions that need an anchor are made by the passes in front of it.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
 #include "passes/fusion/FusionRemarks.h"
 #include "passes/fusion/Passes.h"
 
+#include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmDialect.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -31,10 +32,11 @@ struct FormFusedRegions : fusion::impl::FormFusedRegionsBase<FormFusedRegions> {
           return signalPassFailure();
   }
 
-  /// Each op is looked at once and in order, so an elementwise op sees the regions of its operands already formed.
+  /// Each op is looked at once and in order, so an elementwise op sees the regions of its operands
+  /// already formed.
   LogicalResult runOnEntry(lm::EntryOp entry) {
     Block &body = entry.getBody().front();
-    for (Operation *op = &body.front(); op; ) {
+    for (Operation *op = &body.front(); op;) {
       Operation *next = op->getNextNode();
       if (auto fused = dyn_cast<lm::FusedOp>(op)) {
         if (failed(requireKind(op, fused.getKind())))
@@ -67,15 +69,17 @@ struct FormFusedRegions : fusion::impl::FormFusedRegionsBase<FormFusedRegions> {
       next = next->getNextNode();
     lm::FusedOp fused = fusion::outlineFused(chain, fusion::kElementwiseKind);
     if (!reason.empty())
-      fused->setAttr(fusion::kMissedAttrName, StringAttr::get(&getContext(), reason));
+      fused->setAttr(lm::kMissedAttrName, StringAttr::get(&getContext(), reason));
     return next;
   }
 
   LogicalResult requireKind(Operation *op, StringRef kind) {
     if (kinds.empty() || llvm::is_contained(kinds, kind))
       return success();
-    InFlightDiagnostic error = op->emitOpError() << "needs a kernel of kind '" << kind << "'; the target has ";
-    llvm::interleaveComma(ArrayRef<std::string>(kinds), error, [&](const std::string &known) { error << "'" << known << "'"; });
+    InFlightDiagnostic error = op->emitOpError()
+                               << "needs a kernel of kind '" << kind << "'; the target has ";
+    auto quote = [&](const std::string &known) { error << "'" << known << "'"; };
+    llvm::interleaveComma(ArrayRef<std::string>(kinds), error, quote);
     return error;
   }
 };

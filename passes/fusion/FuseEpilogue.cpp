@@ -1,7 +1,8 @@
-//===- FuseEpilogue.cpp - elementwise users join the anchor's region -------------------------------===//
+//===- FuseEpilogue.cpp - elementwise users join the anchor's region -----===//
 //
-// Bias, activation and residual sums run on the anchor's sums before they are stored. A chain is taken as far as each
-// value has one use; the region stands where the chain ended, so every other operand is already there.
+// Bias, activation and residual sums run on the anchor's sums before they are stored. A chain is
+// taken as far as each value has one use; the region stands where the chain ended, so every other
+// operand is already there.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"

@@ -1,7 +1,7 @@
-//===- FusionLegality.cpp - which ops may share a region -------------------------------------------===//
+//===- FusionLegality.cpp - which ops may share a region -----------------===//
 //
-// Legality and the one mechanical step, outlining. Moving an op down to the end of its chain is sound because only
-// operations without effects have elementwise users that join them.
+// Legality and the one mechanical step, outlining. Moving an op down to the end of its chain is
+// sound because only operations without effects have elementwise users that join them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
@@ -29,7 +29,8 @@ Operation *epilogueUser(Operation *op) {
   if (op->getNumResults() != 1 || !op->hasOneUse())
     return nullptr;
   Operation *user = *op->user_begin();
-  bool joins = isElementwise(user) && user->getBlock() == op->getBlock() && user->getNumResults() == 1 &&
+  bool joins = isElementwise(user) && user->getBlock() == op->getBlock() &&
+               user->getNumResults() == 1 &&
                user->getResult(0).getType() == op->getResult(0).getType();
   return joins ? user : nullptr;
 }
@@ -68,7 +69,8 @@ lm::FusedOp outlineFused(llvm::ArrayRef<Operation *> ops, llvm::StringRef kind) 
   auto locations = llvm::map_to_vector(ops, [](Operation *op) { return op->getLoc(); });
   OpBuilder builder(last);
   Location loc = builder.getFusedLoc(locations);
-  auto fused = lm::FusedOp::create(builder, loc, last->getResultTypes(), kind, inputs.getArrayRef());
+  auto fused =
+      lm::FusedOp::create(builder, loc, last->getResultTypes(), kind, inputs.getArrayRef());
   Block &body = fused.getBody().emplaceBlock();
   IRMapping mapping;
   for (Value input : inputs)
@@ -76,7 +78,8 @@ lm::FusedOp outlineFused(llvm::ArrayRef<Operation *> ops, llvm::StringRef kind) 
   builder.setInsertionPointToStart(&body);
   for (Operation *op : ops)
     builder.clone(*op, mapping);
-  auto yielded = llvm::map_to_vector(last->getResults(), [&](Value result) { return mapping.lookup(result); });
+  auto yielded =
+      llvm::map_to_vector(last->getResults(), [&](Value result) { return mapping.lookup(result); });
   lm::YieldOp::create(builder, loc, yielded);
   last->replaceAllUsesWith(fused.getResults());
   for (Operation *op : llvm::reverse(ops))

@@ -1,7 +1,7 @@
-//===- FusionLegality.h - which ops may share a region ---------------------------------------------===//
+//===- FusionLegality.h - which ops may share a region -------------------===//
 //
-// Questions that the fusion passes and their gate ask, answered through interfaces alone: a new op takes part by
-// implementing FusibleOpInterface, and no model or op is named here.
+// Questions that the fusion passes and their gate ask, answered through interfaces alone: a new op
+// takes part by implementing FusibleOpInterface, and no model or op is named here.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_FUSION_FUSIONLEGALITY_H
@@ -14,9 +14,6 @@ namespace stoop::fusion {
 /// Kind of regions that hold elementwise ops alone.
 inline constexpr llvm::StringLiteral kElementwiseKind = "elementwise";
 
-/// Discardable attribute on an lm.fused: why its first op is not in the region of the op in front of it.
-inline constexpr llvm::StringLiteral kMissedAttrName = "lm.missed";
-
 /// The op's role as an anchor: its kind, or empty if it anchors no region.
 llvm::StringRef anchorKind(mlir::Operation *op);
 
@@ -26,17 +23,20 @@ bool acceptsEpilogue(mlir::Operation *op);
 /// True if the op may ride behind an anchor.
 bool isElementwise(mlir::Operation *op);
 
-/// The only user of the op's only result if that user is elementwise, stands in the same block and keeps the shape.
+/// The only user of the op's only result if that user is elementwise, stands in the same block and
+/// keeps the shape.
 mlir::Operation *epilogueUser(mlir::Operation *op);
 
 /// `first` and the chain of epilogue users behind it, in program order.
 llvm::SmallVector<mlir::Operation *> epilogueChain(mlir::Operation *first);
 
-/// Why elementwise `op` is not in the region that makes one of its operands; empty if no operand comes from a region.
+/// Why elementwise `op` is not in the region that makes one of its operands; empty if no operand
+/// comes from a region.
 std::string missedReason(mlir::Operation *op);
 
-/// Moves `ops` (program order; each but the last used only by later ones) into one lm.fused at the place of the last.
-/// Inputs are the values from outside in order of first use; results are those of the last op.
+/// Moves `ops` (program order; each but the last used only by later ones) into one lm.fused at the
+/// place of the last. Inputs are the values from outside in order of first use; results are those
+/// of the last op.
 lm::FusedOp outlineFused(llvm::ArrayRef<mlir::Operation *> ops, llvm::StringRef kind);
 
 } // namespace stoop::fusion

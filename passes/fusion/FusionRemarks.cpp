@@ -1,6 +1,7 @@
-//===- FusionRemarks.cpp - fusion decisions as remarks ---------------------------------------------===//
+//===- FusionRemarks.cpp - fusion decisions as remarks -------------------===//
 //
-// One wording for all fusion passes. The function of a remark is the entry, its location the model path.
+// One wording for all fusion passes. The function of a remark is the entry, its location the model
+// path.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionRemarks.h"
@@ -15,7 +16,8 @@ namespace stoop::fusion {
 
 static remark::RemarkOpts options(Operation *op, llvm::StringRef pass) {
   auto entry = op->getParentOfType<lm::EntryOp>();
-  return remark::RemarkOpts::name(pass).category("fusion").function(entry ? entry.getSymName() : llvm::StringRef());
+  return remark::RemarkOpts::name(pass).category("fusion").function(entry ? entry.getSymName()
+                                                                          : llvm::StringRef());
 }
 
 void remarkPassed(Operation *op, llvm::StringRef pass, llvm::StringRef kind) {

@@ -1,4 +1,4 @@
-//===- FusionRemarks.h - fusion decisions as remarks -----------------------------------------------===//
+//===- FusionRemarks.h - fusion decisions as remarks ---------------------===//
 #ifndef STOOP_PASSES_FUSION_FUSIONREMARKS_H
 #define STOOP_PASSES_FUSION_FUSIONREMARKS_H
 

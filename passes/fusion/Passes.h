@@ -1,4 +1,4 @@
-//===- Passes.h - passes of phase fused -----------------------------------------------------------===//
+//===- Passes.h - passes of phase fused ----------------------------------===//
 #ifndef STOOP_PASSES_FUSION_PASSES_H
 #define STOOP_PASSES_FUSION_PASSES_H
 

@@ -1,4 +1,4 @@
-//===- Passes.h - passes of phases import and graph -----------------------------------------------===//
+//===- Passes.h - passes of phases import and graph ----------------------===//
 #ifndef STOOP_PASSES_GRAPH_PASSES_H
 #define STOOP_PASSES_GRAPH_PASSES_H
 

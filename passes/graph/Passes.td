@@ -27,7 +27,7 @@ def SplitEntryPoints : Pass<"lm-split-entry-points", "::mlir::ModuleOp"> {
   }];
   let options = [
     ListOption<"prefillBuckets", "prefill-buckets", "int64_t",
-               "rows of the prefill entries; none: 64 and 512, clipped to the compiled context">,
+               "rows of the prefill entries; none: 32 and 512, clipped to the compiled context">,
     Option<"batch", "batch", "int64_t", "0", "most sequences decoded together; 0: the model's batch">,
     Option<"scoreRows", "score-rows", "int64_t", "32", "rows of the scoring entry; 0: no scoring entry">
   ];

@@ -1,8 +1,9 @@
-//===- SplitEntryPoints.cpp - static entries from the dynamic one ----------------------------------===//
+//===- SplitEntryPoints.cpp - static entries from the dynamic one --------===//
 //
-// Each entry is a clone of the forward entry with its rows fixed. The clone is exact but for the row count: ops keep
-// their order and locations. Prefill entries drop all rows but the last valid one as early as the values allow it: in
-// front of the trailing chain of ops that treat rows independently.
+// Each entry is a clone of the forward entry with its rows fixed. The clone is exact but for the
+// row count: ops keep their order and locations. Prefill entries drop all rows but the last valid
+// one as early as the values allow it: in front of the trailing chain of ops that treat rows
+// independently.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/graph/Passes.h"
@@ -49,8 +50,9 @@ static Type withRows(Type type, int64_t rows) {
   return RankedTensorType::get(shape, tensor.getElementType());
 }
 
-/// The first of the ops at the entry's end that compute each row from the same row of one operand; the terminator if
-/// there is none. From its row operand on, only one row matters when only the last row of the logits does.
+/// The first of the ops at the entry's end that compute each row from the same row of one operand;
+/// the terminator if there is none. From its row operand on, only one row matters when only the
+/// last row of the logits does.
 static Operation *firstRowwiseOp(Operation *terminator) {
   Operation *first = terminator;
   Value value = terminator->getOperand(0);
@@ -65,8 +67,8 @@ static Operation *firstRowwiseOp(Operation *terminator) {
   return first;
 }
 
-/// Clones the body of `forward` into `entry`, whose arguments have `rows` rows. From op `cut` on (null: nowhere) one row
-/// is left: the last valid one.
+/// Clones the body of `forward` into `entry`, whose arguments have `rows` rows. From op `cut` on
+/// (null: nowhere) one row is left: the last valid one.
 static void cloneBody(lm::EntryOp forward, lm::EntryOp entry, int64_t rows, Operation *cut) {
   OpBuilder builder = OpBuilder::atBlockEnd(&entry.getBody().front());
   IRMapping mapping;
@@ -76,11 +78,13 @@ static void cloneBody(lm::EntryOp forward, lm::EntryOp entry, int64_t rows, Oper
     if (&op == cut) {
       Value value = *llvm::find_if(op.getOperands(), hasDynamicRows);
       Value full = mapping.lookup(value);
-      Value last = lm::GatherLastOp::create(builder, full.getLoc(), withRows(value.getType(), 1), full);
+      Value last =
+          lm::GatherLastOp::create(builder, full.getLoc(), withRows(value.getType(), 1), full);
       mapping.map(value, last);
       oneRow.insert(value);
     }
-    bool behindCut = llvm::any_of(op.getOperands(), [&](Value operand) { return oneRow.contains(operand); });
+    bool behindCut =
+        llvm::any_of(op.getOperands(), [&](Value operand) { return oneRow.contains(operand); });
     Operation *clone = builder.clone(op, mapping);
     for (auto [source, result] : llvm::zip_equal(op.getResults(), clone->getResults())) {
       if (behindCut && hasDynamicRows(source))
@@ -101,8 +105,9 @@ static void makeEntry(OpBuilder &builder, lm::EntryOp forward, const EntrySpec &
   auto fixRows = [](ArrayRef<Type> types, int64_t rows) {
     return llvm::map_to_vector(types, [&](Type type) { return withRows(type, rows); });
   };
-  FunctionType type = builder.getFunctionType(fixRows(forward.getArgumentTypes(), spec.rows),
-                                              fixRows(forward.getResultTypes(), lastRowOnly ? 1 : spec.rows));
+  FunctionType type =
+      builder.getFunctionType(fixRows(forward.getArgumentTypes(), spec.rows),
+                              fixRows(forward.getResultTypes(), lastRowOnly ? 1 : spec.rows));
   auto entry = lm::EntryOp::create(builder, forward.getLoc(), spec.name, spec.kind, type,
                                    /*arg_attrs=*/ArrayAttr(), /*res_attrs=*/ArrayAttr());
   Block &body = entry.getBody().emplaceBlock();
@@ -113,18 +118,19 @@ static void makeEntry(OpBuilder &builder, lm::EntryOp forward, const EntrySpec &
 }
 
 /// All entries for a model, in the order decode, prefill, score, each by rows.
-static FailureOr<SmallVector<EntrySpec>> listEntries(lm::ModelOp model, ArrayRef<int64_t> buckets, int64_t batch,
-                                                     int64_t scoreRows) {
+static FailureOr<SmallVector<EntrySpec>> listEntries(lm::ModelOp model, ArrayRef<int64_t> buckets,
+                                                     int64_t batch, int64_t scoreRows) {
   int64_t context = model.getMaxPositions(), maxBatch = model.getBatch();
   if (batch == 0)
     batch = maxBatch;
   if (batch < 1 || batch > maxBatch)
-    return model.emitOpError() << "has room for " << maxBatch << " sequences in its KV cache, option batch asks for "
-                               << batch;
+    return model.emitOpError() << "has room for " << maxBatch
+                               << " sequences in its KV cache, option batch asks for " << batch;
   std::set<int64_t> batches{batch}, chunks;
   for (int64_t size = 1; size < batch; size *= 2)
     batches.insert(size);
-  static constexpr int64_t defaultBuckets[] = {64, 512};
+  // The small bucket has the rows of the scoring entry, so that both share their kernels.
+  static constexpr int64_t defaultBuckets[] = {32, 512};
   for (int64_t bucket : buckets.empty() ? ArrayRef(defaultBuckets) : buckets) {
     if (bucket < 1)
       return model.emitOpError() << "cannot have a prefill bucket of " << bucket << " rows";

@@ -1,6 +1,7 @@
-//===- VerifyGraph.cpp - gate of phase graph -------------------------------------------------------===//
+//===- VerifyGraph.cpp - gate of phase graph -----------------------------===//
 //
-// What fusion and planning rely on: nothing dynamic is left, and each entry has the rows that its kind promises.
+// What fusion and planning rely on: nothing dynamic is left, and each entry has the rows that its
+// kind promises.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/graph/Passes.h"
@@ -17,7 +18,8 @@ namespace stoop::graph {
 using namespace mlir;
 using namespace stoop;
 
-/// Results are static; tensors computed from rows have the entry's rows, or one row behind an lm.gather_last.
+/// Results are static; tensors computed from rows have the entry's rows, or one row behind an
+/// lm.gather_last.
 static LogicalResult verifyOp(lm::EntryOp entry, Operation &op) {
   for (Value result : op.getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
@@ -27,7 +29,8 @@ static LogicalResult verifyOp(lm::EntryOp entry, Operation &op) {
       return op.emitOpError() << "expects a static shape in phase graph, got " << type;
     bool isRows = !isa<lm::LoadWeightOp>(op);
     if (isRows && type.getDimSize(0) != entry.getRows() && type.getDimSize(0) != 1)
-      return op.emitOpError() << "expects " << entry.getRows() << " rows, as its entry, or one, got " << type;
+      return op.emitOpError() << "expects " << entry.getRows()
+                              << " rows, as its entry, or one, got " << type;
   }
   return success();
 }
@@ -38,15 +41,20 @@ static LogicalResult verifyEntry(lm::ModelOp model, lm::EntryOp entry) {
   int64_t rows = entry.getRows();
   if (ShapedType::isDynamic(rows))
     return entry.emitOpError() << "expects a static number of rows in phase graph";
-  auto limit = entry.getKind() == lm::EntryKind::Decode ? model.getBatch() : model.getMaxPositions();
+  auto limit =
+      entry.getKind() == lm::EntryKind::Decode ? model.getBatch() : model.getMaxPositions();
   if (rows > int64_t(limit))
     return entry.emitOpError() << "has " << rows << " rows, more than the model's "
-                               << (entry.getKind() == lm::EntryKind::Decode ? "batch of " : "context of ") << limit;
+                               << (entry.getKind() == lm::EntryKind::Decode ? "batch of "
+                                                                            : "context of ")
+                               << limit;
   int64_t logitRows = entry.getKind() == lm::EntryKind::Prefill ? 1 : rows;
-  auto expected = RankedTensorType::get({logitRows, int64_t(model.getVocab())}, Float32Type::get(entry.getContext()));
+  auto expected = RankedTensorType::get({logitRows, int64_t(model.getVocab())},
+                                        Float32Type::get(entry.getContext()));
   if (entry.getResultTypes()[0] != expected)
-    return entry.emitOpError() << "of kind " << stringifyEntryKind(entry.getKind()) << " expects logits of type "
-                               << expected << ", got " << entry.getResultTypes()[0];
+    return entry.emitOpError() << "of kind " << stringifyEntryKind(entry.getKind())
+                               << " expects logits of type " << expected << ", got "
+                               << entry.getResultTypes()[0];
   for (Operation &op : entry.getBody().front())
     if (failed(verifyOp(entry, op)))
       return failure();
@@ -71,7 +79,8 @@ struct VerifyGraph : graph::impl::VerifyGraphBase<VerifyGraph> {
       canPrefill |= entry.getKind() == lm::EntryKind::Prefill;
     }
     if (!canDecode || !canPrefill)
-      return model.emitOpError() << "expects an entry of kind " << (canDecode ? "prefill" : "decode") << ", got none";
+      return model.emitOpError() << "expects an entry of kind "
+                                 << (canDecode ? "prefill" : "decode") << ", got none";
     return success();
   }
 };

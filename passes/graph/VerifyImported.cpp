@@ -1,7 +1,7 @@
-//===- VerifyImported.cpp - gate of phase import ---------------------------------------------------===//
+//===- VerifyImported.cpp - gate of phase import -------------------------===//
 //
-// What later phases may rely on about an imported model. Local rules of single ops are their verifiers' business; here
-// stand the rules that need the whole model in view.
+// What later phases may rely on about an imported model. Local rules of single ops are their
+// verifiers' business; here stand the rules that need the whole model in view.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/graph/Passes.h"
@@ -26,7 +26,8 @@ static lm::ModelOp singleModel(ModuleOp module) {
   for (Operation &op : module.getOps()) {
     auto candidate = dyn_cast<lm::ModelOp>(op);
     if (!candidate) {
-      op.emitOpError() << "stands beside the model; phase import allows one lm.model and nothing else";
+      op.emitOpError()
+          << "stands beside the model; phase import allows one lm.model and nothing else";
       return {};
     }
     if (model) {
@@ -64,13 +65,15 @@ static lm::EntryOp forwardEntry(lm::ModelOp model) {
 static LogicalResult verifyKvState(lm::ModelOp model) {
   auto states = model.getOps<lm::KvStateOp>();
   if (!llvm::hasSingleElement(states))
-    return model.emitOpError() << "expects one lm.kv_state, got " << std::distance(states.begin(), states.end());
+    return model.emitOpError() << "expects one lm.kv_state, got "
+                               << std::distance(states.begin(), states.end());
   lm::KvStateOp state = *states.begin();
   auto type = cast<lm::KvType>(state.getType());
   auto agree = [&](StringRef what, int64_t actual, int64_t expected) -> LogicalResult {
     if (actual == expected)
       return success();
-    return state.emitOpError() << "expects the model's " << expected << " " << what << ", got " << actual;
+    return state.emitOpError() << "expects the model's " << expected << " " << what << ", got "
+                               << actual;
   };
   return success(succeeded(agree("layers", state.getLayers(), model.getLayers())) &&
                  succeeded(agree("sequences", type.getBatch(), model.getBatch())) &&
@@ -90,15 +93,18 @@ static LogicalResult verifyTypes(lm::ModelOp model, lm::EntryOp entry) {
       if (!type || type.hasStaticShape())
         continue;
       if (llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
-        return op.emitOpError() << "expects a result that is dynamic in its rows only, got " << type;
+        return op.emitOpError() << "expects a result that is dynamic in its rows only, got "
+                                << type;
       bool isLogits = llvm::is_contained(terminator->getOperands(), result);
       if (!isLogits && type.getElementType() != model.getDtype())
-        return op.emitOpError() << "expects a result of the model's dtype " << model.getDtype() << ", got " << type;
+        return op.emitOpError() << "expects a result of the model's dtype " << model.getDtype()
+                                << ", got " << type;
     }
   }
   auto logits = cast<RankedTensorType>(entry.getResultTypes()[0]);
   if (logits.getDimSize(1) != int64_t(model.getVocab()))
-    return entry.emitOpError() << "expects logits of the model's " << model.getVocab() << " columns, got " << logits;
+    return entry.emitOpError() << "expects logits of the model's " << model.getVocab()
+                               << " columns, got " << logits;
   return success();
 }
 
@@ -121,7 +127,8 @@ static LogicalResult verifyKvUses(lm::ModelOp model, lm::EntryOp entry) {
       return WalkResult::interrupt();
     }
     if (attention && !appends.contains(layer)) {
-      op->emitOpError() << "attends to layer " << layer << " of the KV cache before its keys are appended";
+      op->emitOpError() << "attends to layer " << layer
+                        << " of the KV cache before its keys are appended";
       return WalkResult::interrupt();
     }
     if (attention)

@@ -1,6 +1,7 @@
-//===- Pipelines.cpp - the phases of a compilation as pipelines ------------------------------------===//
+//===- Pipelines.cpp - the phases of a compilation as pipelines ----------===//
 //
-// Read from top to bottom, this is what happens to a model. Each phase ends in the gate that states its contract.
+// Read from top to bottom, this is what happens to a model. Each phase ends in the gate that states
+// its contract.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/pipelines/Pipelines.h"
@@ -84,15 +85,18 @@ void registerPhasePipelines() {
   planning::registerPlanningPasses();
   report::registerReportPasses();
 
-  PassPipelineRegistration<>("stoop-import-pipeline", "Phase import: check an imported model", buildImportPipeline);
-  PassPipelineRegistration<GraphPipelineOptions>("stoop-graph-pipeline", "Phase graph: static entries",
-                                                 buildGraphPipeline);
-  PassPipelineRegistration<FusedPipelineOptions>("stoop-fused-pipeline", "Phase fused: regions that become launches",
-                                                 buildFusedPipeline);
+  PassPipelineRegistration<>("stoop-import-pipeline", "Phase import: check an imported model",
+                             buildImportPipeline);
+  PassPipelineRegistration<GraphPipelineOptions>("stoop-graph-pipeline",
+                                                 "Phase graph: static entries", buildGraphPipeline);
+  PassPipelineRegistration<FusedPipelineOptions>(
+      "stoop-fused-pipeline", "Phase fused: regions that become launches", buildFusedPipeline);
   PassPipelineRegistration<ScheduledPipelineOptions>("stoop-scheduled-pipeline",
-                                                     "Phase scheduled: templates and tunables", buildScheduledPipeline);
+                                                     "Phase scheduled: templates and tunables",
+                                                     buildScheduledPipeline);
   PassPipelineRegistration<PlannedPipelineOptions>("stoop-planned-pipeline",
-                                                   "Phase planned: kernels, launches and places", buildPlannedPipeline);
+                                                   "Phase planned: kernels, launches and places",
+                                                   buildPlannedPipeline);
 }
 
 } // namespace stoop

@@ -1,7 +1,7 @@
-//===- Pipelines.h - the phases of a compilation as pipelines --------------------------------------===//
+//===- Pipelines.h - the phases of a compilation as pipelines ------------===//
 //
-// One pipeline per phase up to `planned`, registered as stoop-<phase>-pipeline, each ending in its gate. The same
-// functions build them for the driver, so stoop-opt reproduces what stoop does.
+// One pipeline per phase up to `planned`, registered as stoop-<phase>-pipeline, each ending in its
+// gate. The same functions build them for the driver, so stoop-opt reproduces what stoop does.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_PIPELINES_PIPELINES_H
@@ -19,22 +19,27 @@ namespace stoop {
 struct GraphPipelineOptions : public mlir::PassPipelineOptions<GraphPipelineOptions> {
   ListOption<int64_t> prefillBuckets{
       *this, "prefill-buckets",
-      llvm::cl::desc("rows of the prefill entries; none: 64 and 512, clipped to the compiled context")};
-  Option<int64_t> batch{*this, "batch", llvm::cl::desc("most sequences decoded together; 0: the model's batch"),
+      llvm::cl::desc(
+          "rows of the prefill entries; none: 32 and 512, clipped to the compiled context")};
+  Option<int64_t> batch{*this, "batch",
+                        llvm::cl::desc("most sequences decoded together; 0: the model's batch"),
                         llvm::cl::init(0)};
-  Option<int64_t> scoreRows{*this, "score-rows", llvm::cl::desc("rows of the scoring entry; 0: no scoring entry"),
+  Option<int64_t> scoreRows{*this, "score-rows",
+                            llvm::cl::desc("rows of the scoring entry; 0: no scoring entry"),
                             llvm::cl::init(32)};
 };
 
 /// Phase fused: what the target has kernels for.
 struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOptions> {
-  ListOption<std::string> kinds{*this, "kinds",
-                                llvm::cl::desc("kinds of regions that the target has kernels for; none: all")};
+  ListOption<std::string> kinds{
+      *this, "kinds",
+      llvm::cl::desc("kinds of regions that the target has kernels for; none: all")};
 };
 
 /// Phase scheduled: for whom templates and tunables are chosen.
 struct ScheduledPipelineOptions : public mlir::PassPipelineOptions<ScheduledPipelineOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::desc("target to choose templates for"), llvm::cl::init("cpu")};
+  Option<std::string> target{*this, "target", llvm::cl::desc("target to choose templates for"),
+                             llvm::cl::init("cpu")};
   ListOption<std::string> targetCpuLevels{
       *this, "target-cpu-levels",
       llvm::cl::desc("feature levels that each kernel is compiled for; none: the target's lowest")};
@@ -42,8 +47,10 @@ struct ScheduledPipelineOptions : public mlir::PassPipelineOptions<ScheduledPipe
 
 /// Phase planned: whose program it becomes, and how buffers are placed.
 struct PlannedPipelineOptions : public mlir::PassPipelineOptions<PlannedPipelineOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::desc("target of the program"), llvm::cl::init("cpu")};
-  Option<std::string> solver{*this, "solver", llvm::cl::desc("arena solver"), llvm::cl::init("first-fit")};
+  Option<std::string> target{*this, "target", llvm::cl::desc("target of the program"),
+                             llvm::cl::init("cpu")};
+  Option<std::string> solver{*this, "solver", llvm::cl::desc("arena solver"),
+                             llvm::cl::init("first-fit")};
 };
 
 /// The passes of each phase and its gate, on a module.

@@ -1,8 +1,8 @@
-//===- AssignOffsets.cpp - places of transient and io buffers --------------------------------------===//
+//===- AssignOffsets.cpp - places of transient and io buffers ------------===//
 //
-// Builds one ArenaProblem per entry and arena, lets the chosen solver place it, has the placement checked, and writes
-// the offsets into the IR. A step of the problem is a launch; intervals are inclusive, so a launch's inputs never share
-// bytes with its results.
+// Builds one ArenaProblem per entry and arena, lets the chosen solver place it, has the placement
+// checked, and writes the offsets into the IR. A step of the problem is a launch; intervals are
+// inclusive, so a launch's inputs never share bytes with its results.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/Passes.h"
@@ -11,6 +11,7 @@
 #include "passes/planning/arena/Liveness.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace stoop::planning {
@@ -36,8 +37,9 @@ static plan::AllocOp allocOf(Value buffer) {
   return buffer.getDefiningOp<plan::AllocOp>();
 }
 
-/// Collects the entry's unplaced buffers of `lifetime`. Buffers with a role live from the first to the last launch: the
-/// host writes and reads them outside of the entry. Buffers that no launch uses vanish.
+/// Collects the entry's unplaced buffers of `lifetime`. Buffers with a role live from the first to
+/// the last launch: the host writes and reads them outside of the entry. Buffers that no launch
+/// uses vanish.
 static EntryProblem collectProblem(plan::EntryOp entry, plan::Lifetime lifetime) {
   llvm::MapVector<Operation *, size_t> numbers;
   for (plan::AllocOp alloc : entry.getOps<plan::AllocOp>())
@@ -62,7 +64,8 @@ static EntryProblem collectProblem(plan::EntryOp entry, plan::Lifetime lifetime)
     if (!interval)
       continue;
     result.allocs.push_back(alloc);
-    result.problem.buffers.push_back({alloc.getSize(), planning::kBufferAlign, interval->first, interval->last});
+    result.problem.buffers.push_back(
+        {alloc.getSize(), planning::kBufferAlign, interval->first, interval->last});
   }
   return result;
 }
@@ -78,7 +81,8 @@ static LogicalResult setRole(plan::EntryOp entry, plan::AllocOp alloc, plan::Sli
     return entry.setSlotsAttr(place), success();
   if (role == "logits")
     return entry.setLogitsAttr(place), success();
-  return alloc.emitOpError() << "has role '" << role << "', expects tokens, positions, slots or logits";
+  return alloc.emitOpError() << "has role '" << role
+                             << "', expects tokens, positions, slots or logits";
 }
 
 namespace {
@@ -98,7 +102,8 @@ struct AssignOffsets : planning::impl::AssignOffsetsBase<AssignOffsets> {
   }
 
   /// Places all buffers of `lifetime` and adds their arena, as large as the largest entry needs.
-  LogicalResult placeAll(plan::ProgramOp program, arena::Solver solve, StringRef arenaName, plan::Lifetime lifetime) {
+  LogicalResult placeAll(plan::ProgramOp program, arena::Solver solve, StringRef arenaName,
+                         plan::Lifetime lifetime) {
     uint64_t size = 0;
     for (plan::EntryOp entry : program.getOps<plan::EntryOp>()) {
       EntryProblem work = collectProblem(entry, lifetime);
@@ -109,9 +114,15 @@ struct AssignOffsets : planning::impl::AssignOffsetsBase<AssignOffsets> {
         return entry.emitOpError() << "solver '" << solver.getValue()
                                    << "' is wrong: " << llvm::toString(std::move(error));
       size = std::max(size, placement.size);
+      remark::analysis(entry.getLoc(), remark::RemarkOpts::name("plan-assign-offsets")
+                                           .category("memory")
+                                           .function(entry.getSymName()))
+          << remark::metric("arena", arenaName) << remark::metric("bytes", placement.size)
+          << remark::metric("lower_bound", arena::livenessLowerBound(work.problem));
       for (auto [alloc, offset] : llvm::zip_equal(work.allocs, placement.offsets)) {
-        auto place = plan::SliceAttr::get(&getContext(), FlatSymbolRefAttr::get(&getContext(), arenaName), offset,
-                                          alloc.getSize());
+        auto place =
+            plan::SliceAttr::get(&getContext(), FlatSymbolRefAttr::get(&getContext(), arenaName),
+                                 offset, alloc.getSize());
         if (alloc.getRole() && failed(setRole(entry, alloc, place)))
           return failure();
         planning::placeBuffer(alloc, arenaName, offset, alloc.getSize());

@@ -1,4 +1,4 @@
-//===- KernelPool.h - equal regions share a kernel -------------------------------------------------===//
+//===- KernelPool.h - equal regions share a kernel -----------------------===//
 #ifndef STOOP_PASSES_PLANNING_KERNELPOOL_H
 #define STOOP_PASSES_PLANNING_KERNELPOOL_H
 
@@ -8,8 +8,8 @@
 
 namespace stoop::planning {
 
-/// The kernels of one program. Two regions share a kernel if their bodies are equal but for locations, and so are their
-/// row strides and schedules.
+/// The kernels of one program. Two regions share a kernel if their bodies are equal but for
+/// locations, and so are their row strides and schedules.
 class KernelPool {
 public:
   /// `builder` inserts where kernels go; it must stay valid as long as the pool.

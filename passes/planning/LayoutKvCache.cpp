@@ -1,4 +1,4 @@
-//===- LayoutKvCache.cpp - places of the persistent buffers ----------------------------------------===//
+//===- LayoutKvCache.cpp - places of the persistent buffers --------------===//
 //
 // One place per index, the same in all entries: what prefill writes is what decode reads.
 //

@@ -1,12 +1,14 @@
-//===- LowerFused.cpp - from regions and tensors to launches and buffers ---------------------------===//
+//===- LowerFused.cpp - from regions and tensors to launches and buffers -===//
 //
-// One walk over each entry, op by op: every value gets a buffer and a row stride. Nothing is placed here; what a value
-// needs (bytes, lifetime, role) is written down on its plan.alloc.
+// One walk over each entry, op by op: every value gets a buffer and a row stride. Nothing is placed
+// here; what a value needs (bytes, lifetime, role) is written down on its plan.alloc.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/KernelPool.h"
 #include "passes/planning/Passes.h"
 
+#include "ir/lm/LmAttrNames.h"
+#include "ir/lm/LmDialect.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 
@@ -32,7 +34,8 @@ struct Memory {
 class EntryLowering {
 public:
   EntryLowering(lm::EntryOp source, plan::EntryOp target, planning::KernelPool &kernels)
-      : source(source), builder(OpBuilder::atBlockEnd(&target.getBody().front())), kernels(kernels) {}
+      : source(source), builder(OpBuilder::atBlockEnd(&target.getBody().front())),
+        kernels(kernels) {}
 
   LogicalResult run();
 
@@ -92,7 +95,8 @@ LogicalResult EntryLowering::lower(Operation &op) {
 void EntryLowering::lowerWeight(lm::LoadWeightOp load) {
   Value &buffer = weights[load.getWeightAttr()];
   if (!buffer)
-    buffer = plan::WeightRefOp::create(builder, load.getLoc(), builder.getType<plan::BufferType>(), load.getWeight());
+    buffer = plan::WeightRefOp::create(builder, load.getLoc(), builder.getType<plan::BufferType>(),
+                                       load.getWeight());
   memory[load] = {buffer, 0};
 }
 
@@ -117,17 +121,20 @@ void EntryLowering::lowerView(lm::ViewOp view) {
     base = outer.getSource();
     offset += outer.getOffset();
   }
-  Value buffer = plan::SubviewOp::create(builder, view.getLoc(), builder.getType<plan::BufferType>(), base, offset);
+  Value buffer = plan::SubviewOp::create(builder, view.getLoc(),
+                                         builder.getType<plan::BufferType>(), base, offset);
   memory[view] = {buffer, source.rowStride};
 }
 
 LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
   auto schedule = fused->getAttrOfType<plan::ScheduleAttr>(plan::kScheduleAttrName);
   if (!schedule)
-    return fused.emitOpError() << "has no " << plan::kScheduleAttrName << "; run phase scheduled first";
+    return fused.emitOpError() << "has no " << plan::kScheduleAttrName
+                               << "; run phase scheduled first";
   SmallVector<Value> reads, writes, updates;
   SmallVector<int64_t> rowStrides;
-  bool hasWriteEffect = !isMemoryEffectFree(fused) && hasEffect<MemoryEffects::Write>(&fused.getBody().front().front());
+  bool hasWriteEffect = !isMemoryEffectFree(fused) &&
+                        hasEffect<MemoryEffects::Write>(&fused.getBody().front().front());
   for (Value input : fused.getInputs()) {
     Memory operand = memory.lookup(input);
     reads.push_back(operand.buffer);
@@ -137,9 +144,11 @@ LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
   }
   for (Value result : fused.getResults()) {
     auto type = cast<RankedTensorType>(result.getType());
-    bool isLogits = llvm::any_of(result.getUsers(), [](Operation *user) { return isa<lm::ReturnOp>(user); });
-    Value buffer = alloc(fused.getLoc(), *tensorBytes(type), isLogits ? plan::Lifetime::Io : plan::Lifetime::Transient,
-                         isLogits ? "logits" : "");
+    bool isLogits =
+        llvm::any_of(result.getUsers(), [](Operation *user) { return isa<lm::ReturnOp>(user); });
+    Value buffer =
+        alloc(fused.getLoc(), *tensorBytes(type),
+              isLogits ? plan::Lifetime::Io : plan::Lifetime::Transient, isLogits ? "logits" : "");
     memory[result] = {buffer, type.getDimSize(1)};
     writes.push_back(buffer);
     rowStrides.push_back(type.getDimSize(1));
@@ -177,16 +186,18 @@ static void lowerWeightSymbol(OpBuilder &builder, lm::WeightOp weight) {
   RankedTensorType type = weight.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
   auto kind = type.getRank() == 2 ? plan::PackKind::Rows : plan::PackKind::Vector;
-  auto pack = plan::PackAttr::get(builder.getContext(), kind, type.getElementType(), rows, type.getShape().back());
+  auto pack = plan::PackAttr::get(builder.getContext(), kind, type.getElementType(), rows,
+                                  type.getShape().back());
   plan::WeightOp::create(builder, weight.getLoc(), weight.getSymName(), pack, plan::SliceAttr(),
                          builder.getDictionaryAttr(origin));
 }
 
-/// Elementwise regions that could not join another, counted by op and reason in order of appearance.
+/// Elementwise regions that could not join another, counted by op and reason in order of
+/// appearance.
 static ArrayAttr missedFusions(OpBuilder &builder, lm::ModelOp model) {
   llvm::MapVector<std::pair<Attribute, Attribute>, std::pair<int64_t, std::string>> counts;
   model.walk([&](lm::FusedOp fused) {
-    Attribute reason = fused->getAttr("lm.missed");
+    Attribute reason = fused->getAttr(lm::kMissedAttrName);
     if (!reason)
       return;
     Operation &first = fused.getBody().front().front();
@@ -197,14 +208,15 @@ static ArrayAttr missedFusions(OpBuilder &builder, lm::ModelOp model) {
   });
   SmallVector<Attribute> missed;
   for (auto &[key, value] : counts)
-    missed.push_back(builder.getDictionaryAttr({builder.getNamedAttr("op", key.first),
-                                                builder.getNamedAttr("reason", key.second),
-                                                builder.getNamedAttr("count", builder.getI64IntegerAttr(value.first)),
-                                                builder.getNamedAttr("example", builder.getStringAttr(value.second))}));
+    missed.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("op", key.first), builder.getNamedAttr("reason", key.second),
+         builder.getNamedAttr("count", builder.getI64IntegerAttr(value.first)),
+         builder.getNamedAttr("example", builder.getStringAttr(value.second))}));
   return builder.getArrayAttr(missed);
 }
 
-/// The model's dimensions, then its own metadata, then the missed fusions; later ones win over equal keys.
+/// The model's dimensions, then its own metadata, then the missed fusions; later ones win over
+/// equal keys.
 static DictionaryAttr programMetadata(OpBuilder &builder, lm::ModelOp model) {
   NamedAttrList metadata;
   for (NamedAttribute attribute : model->getAttrs())
@@ -242,8 +254,8 @@ struct LowerFused : planning::impl::LowerFusedBase<LowerFused> {
       if (entry.getKind() == lm::EntryKind::Forward)
         return entry.emitOpError() << "of kind forward cannot be planned; run phase graph first";
       entries.push_back(plan::EntryOp::create(entryBuilder, entry.getLoc(), entry.getSymName(),
-                                              planKind(entry.getKind()), entry.getRows(), nullptr, nullptr, nullptr,
-                                              nullptr));
+                                              planKind(entry.getKind()), entry.getRows(), nullptr,
+                                              nullptr, nullptr, nullptr));
       entries.back().getBody().emplaceBlock();
     }
     OpBuilder kernelBuilder = entries.empty() ? entryBuilder : OpBuilder(entries.front());

@@ -1,7 +1,7 @@
-//===- PackWeights.cpp - order and place of every weight -------------------------------------------===//
+//===- PackWeights.cpp - order and place of every weight -----------------===//
 //
-// How a weight is packed follows from the templates that read it, so a new template needs a row here and nothing else.
-// Sizes are exact: padding is part of the pack.
+// How a weight is packed follows from the templates that read it, so a new template needs a row
+// here and nothing else. Sizes are exact: padding is part of the pack.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/Passes.h"
@@ -19,7 +19,8 @@ namespace stoop::planning {
 using namespace mlir;
 using namespace stoop;
 
-/// Alignment of the arena: the payload's, so that the weights can be mapped as they lie in the file.
+/// Alignment of the arena: the payload's, so that the weights can be mapped as they lie in the
+/// file.
 static constexpr int64_t kWeightArenaAlign = 65536;
 
 /// How kernels of `templateName` read a matrix. Vectors are always `vector`.
@@ -55,12 +56,13 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
         if (!ref)
           continue;
         plan::PackKind kind = matrixPack(kernel.getSchedule().getTemplateName());
-        Demand &demand = demands.try_emplace(ref.getWeightAttr().getAttr(), Demand{kind, kernel}).first->second;
+        Demand &demand =
+            demands.try_emplace(ref.getWeightAttr().getAttr(), Demand{kind, kernel}).first->second;
         auto weight = symbols.lookup<plan::WeightOp>(ref.getWeight());
         if (demand.kind != kind && weight.getPack().getKind() != plan::PackKind::Vector) {
-          weight.emitOpError() << "is read as " << stringifyPackKind(demand.kind) << " by template '"
-                               << demand.reader.getSchedule().getTemplateName() << "' and as "
-                               << stringifyPackKind(kind) << " by template '"
+          weight.emitOpError() << "is read as " << stringifyPackKind(demand.kind)
+                               << " by template '" << demand.reader.getSchedule().getTemplateName()
+                               << "' and as " << stringifyPackKind(kind) << " by template '"
                                << kernel.getSchedule().getTemplateName() << "'";
           return WalkResult::interrupt();
         }
@@ -81,16 +83,18 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
       plan::PackAttr pack = weight.getPack();
       auto demand = demands->find(weight.getSymNameAttr());
       if (pack.getKind() != plan::PackKind::Vector && demand != demands->end())
-        pack = plan::PackAttr::get(&getContext(), demand->second.kind, pack.getElementType(), pack.getRows(),
-                                   pack.getCols());
-      bool isFloat32 = pack.getKind() == plan::PackKind::Vector || pack.getKind() == plan::PackKind::Table;
+        pack = plan::PackAttr::get(&getContext(), demand->second.kind, pack.getElementType(),
+                                   pack.getRows(), pack.getCols());
+      bool isFloat32 =
+          pack.getKind() == plan::PackKind::Vector || pack.getKind() == plan::PackKind::Table;
       if (isFloat32 && !pack.getElementType().isF32())
-        return weight.emitOpError() << "is read as " << stringifyPackKind(pack.getKind()) << ", expects f32, got "
-                                    << pack.getElementType();
+        return weight.emitOpError() << "is read as " << stringifyPackKind(pack.getKind())
+                                    << ", expects f32, got " << pack.getElementType();
       weight.setPackAttr(pack);
       offset = llvm::alignTo(offset, planning::kBufferAlign);
-      weight.setPlaceAttr(
-          plan::SliceAttr::get(&getContext(), FlatSymbolRefAttr::get(&getContext(), "weights"), offset, pack.getBytes()));
+      weight.setPlaceAttr(plan::SliceAttr::get(&getContext(),
+                                               FlatSymbolRefAttr::get(&getContext(), "weights"),
+                                               offset, pack.getBytes()));
       offset += pack.getBytes();
     }
     planning::addArena(program, "weights", offset, kWeightArenaAlign, plan::Lifetime::Constant);

@@ -1,4 +1,4 @@
-//===- Passes.h - passes of phase planned ---------------------------------------------------------===//
+//===- Passes.h - passes of phase planned --------------------------------===//
 #ifndef STOOP_PASSES_PLANNING_PASSES_H
 #define STOOP_PASSES_PLANNING_PASSES_H
 

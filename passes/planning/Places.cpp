@@ -1,4 +1,4 @@
-//===- Places.cpp - what the placing passes share --------------------------------------------------===//
+//===- Places.cpp - what the placing passes share ------------------------===//
 #include "passes/planning/Places.h"
 
 using namespace mlir;
@@ -10,7 +10,8 @@ plan::ArenaOp addArena(plan::ProgramOp program, llvm::StringRef name, int64_t si
   Block &body = program.getBody().front();
   OpBuilder builder(body.getParentOp()->getContext());
   builder.setInsertionPointToStart(&body);
-  while (builder.getInsertionPoint() != body.end() && isa<plan::ArenaOp>(*builder.getInsertionPoint()))
+  while (builder.getInsertionPoint() != body.end() &&
+         isa<plan::ArenaOp>(*builder.getInsertionPoint()))
     builder.setInsertionPointAfter(&*builder.getInsertionPoint());
   return plan::ArenaOp::create(builder, program.getLoc(), name, size, align, lifetime);
 }
@@ -27,7 +28,8 @@ void placeBuffer(Operation *buffer, llvm::StringRef arena, int64_t offset, int64
       continue;
     builder.setInsertionPoint(subview);
     int64_t inner = subview.getOffset();
-    Value view = plan::SliceOp::create(builder, subview.getLoc(), type, arena, offset + inner, size - inner, base);
+    Value view = plan::SliceOp::create(builder, subview.getLoc(), type, arena, offset + inner,
+                                       size - inner, base);
     subview.getResult().replaceAllUsesWith(view);
     subview.erase();
   }

@@ -1,4 +1,4 @@
-//===- Places.h - what the placing passes share ----------------------------------------------------===//
+//===- Places.h - what the placing passes share --------------------------===//
 #ifndef STOOP_PASSES_PLANNING_PLACES_H
 #define STOOP_PASSES_PLANNING_PLACES_H
 
@@ -13,7 +13,8 @@ inline constexpr int64_t kBufferAlign = 64;
 plan::ArenaOp addArena(plan::ProgramOp program, llvm::StringRef name, int64_t size, int64_t align,
                        plan::Lifetime lifetime);
 
-/// Replaces a buffer by bytes [offset, offset + size) of an arena, and its subviews by views of them.
+/// Replaces a buffer by bytes [offset, offset + size) of an arena, and its subviews by views of
+/// them.
 void placeBuffer(mlir::Operation *buffer, llvm::StringRef arena, int64_t offset, int64_t size);
 
 } // namespace stoop::planning

@@ -1,7 +1,8 @@
-//===- VerifyPlanned.cpp - gate of phase planned ---------------------------------------------------===//
+//===- VerifyPlanned.cpp - gate of phase planned -------------------------===//
 //
-// The one pass to keep simple and slow. It plays the launches of an entry over the bytes of the arenas, remembering
-// which buffer last wrote each byte, and shares no code with the passes that placed the buffers.
+// The one pass to keep simple and slow. It plays the launches of an entry over the bytes of the
+// arenas, remembering which buffer last wrote each byte, and shares no code with the passes that
+// placed the buffers.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/Passes.h"
@@ -29,19 +30,23 @@ struct Range {
   int64_t begin, end;
 
   static Range of(plan::SliceOp slice) {
-    return {slice.getArena(), int64_t(slice.getOffset()), int64_t(slice.getOffset() + slice.getSize())};
+    return {slice.getArena(), int64_t(slice.getOffset()),
+            int64_t(slice.getOffset() + slice.getSize())};
   }
   static Range of(plan::SliceAttr slice) {
     return {slice.getArena().getValue(), slice.getOffset(), slice.getOffset() + slice.getSize()};
   }
-  bool overlaps(const Range &other) const { return arena == other.arena && begin < other.end && other.begin < end; }
+  bool overlaps(const Range &other) const {
+    return arena == other.arena && begin < other.end && other.begin < end;
+  }
   bool contains(const Range &other) const {
     return arena == other.arena && begin <= other.begin && other.end <= end;
   }
   bool operator==(const Range &other) const { return contains(other) && other.contains(*this); }
 };
 
-/// Bytes that hold the value of one buffer; `buffer` is null for what the host wrote before the entry.
+/// Bytes that hold the value of one buffer; `buffer` is null for what the host wrote before the
+/// entry.
 struct Content {
   Range range;
   Value buffer;
@@ -57,10 +62,13 @@ private:
   LogicalResult checkRoles();
   LogicalResult checkSlice(plan::SliceOp slice);
   LogicalResult checkLaunch(plan::LaunchOp launch);
-  LogicalResult checkSize(plan::LaunchOp launch, unsigned number, Type type, Value buffer, int64_t rowStride);
+  LogicalResult checkSize(plan::LaunchOp launch, unsigned number, Type type, Value buffer,
+                          int64_t rowStride);
   LogicalResult read(plan::LaunchOp launch, plan::SliceOp slice);
   LogicalResult write(plan::LaunchOp launch, plan::SliceOp slice);
-  plan::Lifetime lifetimeOf(StringRef arena) { return symbols.lookup<plan::ArenaOp>(arena).getLifetime(); }
+  plan::Lifetime lifetimeOf(StringRef arena) {
+    return symbols.lookup<plan::ArenaOp>(arena).getLifetime();
+  }
 
   plan::EntryOp entry;
   SymbolTable &symbols;
@@ -88,10 +96,11 @@ LogicalResult EntryCheck::run() {
 }
 
 LogicalResult EntryCheck::checkRoles() {
-  for (auto [name, place] : {std::pair<StringRef, std::optional<plan::SliceAttr>>{"tokens", entry.getTokens()},
-                             {"positions", entry.getPositions()},
-                             {"slots", entry.getSlots()},
-                             {"logits", entry.getLogits()}}) {
+  for (auto [name, place] :
+       {std::pair<StringRef, std::optional<plan::SliceAttr>>{"tokens", entry.getTokens()},
+        {"positions", entry.getPositions()},
+        {"slots", entry.getSlots()},
+        {"logits", entry.getLogits()}}) {
     if (!place)
       return entry.emitOpError() << "has no place for its " << name;
     auto arena = symbols.lookup<plan::ArenaOp>(place->getArena().getAttr());
@@ -99,12 +108,13 @@ LogicalResult EntryCheck::checkRoles() {
       return entry.emitOpError() << "expects its " << name << " in an io arena";
     Range range = Range::of(*place);
     if (range.begin < 0 || range.begin % kAlign != 0 || range.end > int64_t(arena.getSize()))
-      return entry.emitOpError() << "has its " << name << " misaligned or outside of " << place->getArena();
+      return entry.emitOpError() << "has its " << name << " misaligned or outside of "
+                                 << place->getArena();
     if (name == "logits")
       continue;
     if (place->getSize() != int64_t(entry.getRows()) * 4)
-      return entry.emitOpError() << "expects " << int64_t(entry.getRows()) * 4 << " bytes of " << name << ", got "
-                                 << place->getSize();
+      return entry.emitOpError() << "expects " << int64_t(entry.getRows()) * 4 << " bytes of "
+                                 << name << ", got " << place->getSize();
     for (const Range &other : inputs)
       if (other.overlaps(range))
         return entry.emitOpError() << "has its " << name << " in the place of another input";
@@ -133,13 +143,13 @@ LogicalResult EntryCheck::checkSize(plan::LaunchOp launch, unsigned number, Type
     auto tensor = cast<RankedTensorType>(type);
     int64_t rows = tensor.getDimSize(0), columns = tensor.getRank() == 2 ? tensor.getDimSize(1) : 1;
     if (rowStride < columns)
-      return launch.emitOpError() << "operand " << number << ": rows of " << columns << " elements lie "
-                                  << rowStride << " elements apart";
+      return launch.emitOpError() << "operand " << number << ": rows of " << columns
+                                  << " elements lie " << rowStride << " elements apart";
     needed = ((rows - 1) * rowStride + columns) * elementBytes(tensor.getElementType());
   }
   if (int64_t(slice.getSize()) < needed)
-    return launch.emitOpError() << "operand " << number << ": the kernel accesses " << needed << " bytes of a buffer of "
-                                << slice.getSize();
+    return launch.emitOpError() << "operand " << number << ": the kernel accesses " << needed
+                                << " bytes of a buffer of " << slice.getSize();
   return success();
 }
 
@@ -149,7 +159,8 @@ LogicalResult EntryCheck::checkLaunch(plan::LaunchOp launch) {
   llvm::append_range(types, kernel.getBody().front().back().getOperandTypes());
   SmallVector<Value> buffers(launch.getReads());
   llvm::append_range(buffers, launch.getWrites());
-  for (auto [number, type, buffer, stride] : llvm::enumerate(types, buffers, kernel.getRowStrides()))
+  for (auto [number, type, buffer, stride] :
+       llvm::enumerate(types, buffers, kernel.getRowStrides()))
     if (failed(checkSize(launch, number, type, buffer, stride)))
       return failure();
   for (Value buffer : launch.getReads())
@@ -162,10 +173,12 @@ LogicalResult EntryCheck::checkLaunch(plan::LaunchOp launch) {
   for (auto [number, buffer] : llvm::enumerate(launch.getWrites())) {
     auto slice = buffer.getDefiningOp<plan::SliceOp>();
     for (Value other : buffers)
-      if (other != buffer && Range::of(slice).overlaps(Range::of(other.getDefiningOp<plan::SliceOp>())))
-        return launch.emitOpError() << "writes bytes [" << slice.getOffset() << ", "
-                                    << slice.getOffset() + slice.getSize() << ") of @" << slice.getArena()
-                                    << ", which it also reads or writes as another operand";
+      if (other != buffer &&
+          Range::of(slice).overlaps(Range::of(other.getDefiningOp<plan::SliceOp>())))
+        return launch.emitOpError()
+               << "writes bytes [" << slice.getOffset() << ", "
+               << slice.getOffset() + slice.getSize() << ") of @" << slice.getArena()
+               << ", which it also reads or writes as another operand";
     if (llvm::count(buffers, buffer) > 1)
       return launch.emitOpError() << "writes a buffer that is also another operand";
     if (failed(write(launch, slice)))
@@ -183,8 +196,8 @@ LogicalResult EntryCheck::read(plan::LaunchOp launch, plan::SliceOp slice) {
     for (plan::WeightOp weight : entry->getParentOfType<plan::ProgramOp>().getOps<plan::WeightOp>())
       if (Range::of(*weight.getPlace()) == range)
         return success();
-    return launch.emitOpError() << "reads constants that are no weight: bytes [" << range.begin << ", " << range.end
-                                << ") of @" << range.arena;
+    return launch.emitOpError() << "reads constants that are no weight: bytes [" << range.begin
+                                << ", " << range.end << ") of @" << range.arena;
   }
   Value buffer = slice.getBase() ? slice.getBase() : slice.getResult();
   for (const Content &content : contents) {
@@ -192,14 +205,16 @@ LogicalResult EntryCheck::read(plan::LaunchOp launch, plan::SliceOp slice) {
     if (isInput || (content.buffer == buffer && content.range.contains(range)))
       return success();
   }
-  return launch.emitOpError() << "reads bytes [" << range.begin << ", " << range.end << ") of @" << range.arena
-                              << ", which do not hold the buffer's value: it was never written, or written over";
+  return launch.emitOpError()
+         << "reads bytes [" << range.begin << ", " << range.end << ") of @" << range.arena
+         << ", which do not hold the buffer's value: it was never written, or written over";
 }
 
 LogicalResult EntryCheck::write(plan::LaunchOp launch, plan::SliceOp slice) {
   plan::Lifetime lifetime = lifetimeOf(slice.getArena());
   if (lifetime == plan::Lifetime::Constant || lifetime == plan::Lifetime::Persistent)
-    return launch.emitOpError() << "writes a result into an arena of lifetime " << stringifyLifetime(lifetime);
+    return launch.emitOpError() << "writes a result into an arena of lifetime "
+                                << stringifyLifetime(lifetime);
   if (slice.getBase())
     return launch.emitOpError() << "writes a part of a buffer";
   Range range = Range::of(slice);
@@ -222,7 +237,8 @@ static LogicalResult verifyWeights(plan::ProgramOp program, SymbolTable &symbols
     if (!arena || arena.getLifetime() != plan::Lifetime::Constant)
       return weight.emitOpError() << "expects its place in a constant arena";
     if (range.begin < 0 || range.begin % kAlign != 0 || range.end > int64_t(arena.getSize()))
-      return weight.emitOpError() << "has a place that is misaligned or outside of @" << range.arena;
+      return weight.emitOpError() << "has a place that is misaligned or outside of @"
+                                  << range.arena;
     places.push_back({range, weight});
   }
   llvm::sort(places, [](auto &a, auto &b) { return a.first.begin < b.first.begin; });
@@ -244,8 +260,8 @@ static LogicalResult verifyPersistent(plan::ProgramOp program, SymbolTable &symb
   });
   for (size_t i = 1; i < places.size(); ++i)
     if (places[i].first.overlaps(places[i - 1].first) && !(places[i].first == places[i - 1].first))
-      return places[i].second.emitOpError() << "overlaps another persistent buffer at offset "
-                                            << places[i - 1].first.begin;
+      return places[i].second.emitOpError()
+             << "overlaps another persistent buffer at offset " << places[i - 1].first.begin;
   return success();
 }
 

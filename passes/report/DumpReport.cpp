@@ -1,4 +1,4 @@
-//===- DumpReport.cpp - plan-dump-report -----------------------------------------------------------===//
+//===- DumpReport.cpp - plan-dump-report ---------------------------------===//
 #include "passes/report/Passes.h"
 #include "passes/report/ProgramReport.h"
 
@@ -20,7 +20,8 @@ struct DumpReport : report::impl::DumpReportBase<DumpReport> {
 
   void runOnOperation() override {
     if (format != "json") {
-      getOperation().emitError() << "a report has no format '" << format.getValue() << "', only json";
+      getOperation().emitError() << "a report has no format '" << format.getValue()
+                                 << "', only json";
       return signalPassFailure();
     }
     std::string message;
@@ -30,7 +31,8 @@ struct DumpReport : report::impl::DumpReportBase<DumpReport> {
       return signalPassFailure();
     }
     for (plan::ProgramOp program : getOperation().getOps<plan::ProgramOp>())
-      file->os() << llvm::formatv("{0:2}\n", llvm::json::Value(report::toJson(report::collectReport(program))));
+      file->os() << llvm::formatv(
+          "{0:2}\n", llvm::json::Value(report::toJson(report::collectReport(program))));
     file->keep();
     markAllAnalysesPreserved();
   }

@@ -1,4 +1,4 @@
-//===- Passes.h - reports about programs ---------------------------------------------------------===//
+//===- Passes.h - reports about programs ---------------------------------===//
 #ifndef STOOP_PASSES_REPORT_PASSES_H
 #define STOOP_PASSES_REPORT_PASSES_H
 

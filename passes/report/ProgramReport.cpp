@@ -1,4 +1,4 @@
-//===- ProgramReport.cpp - what a program is and needs ---------------------------------------------===//
+//===- ProgramReport.cpp - what a program is and needs -------------------===//
 //
 // Every number is computed from the IR at hand; nothing is passed beside it.
 //
@@ -16,8 +16,8 @@ using namespace mlir;
 namespace stoop::report {
 
 /// Sections of the metadata that are sections of the report.
-static constexpr llvm::StringLiteral kOptions = "options", kLedger = "ledger", kWarnings = "warnings",
-                                     kMissed = "missed_fusions";
+static constexpr llvm::StringLiteral kOptions = "options", kLedger = "ledger",
+                                     kWarnings = "warnings", kMissed = "missed_fusions";
 
 static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
   DictionaryAttr metadata = program.getMetadata();
@@ -35,8 +35,8 @@ static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
   if (auto missed = metadata.getAs<ArrayAttr>(kMissed))
     for (auto entry : missed.getAsRange<DictionaryAttr>()) {
       auto count = entry.getAs<IntegerAttr>("count");
-      report.missed.push_back(
-          {text(entry, "op"), text(entry, "reason"), text(entry, "example"), count ? count.getInt() : 0});
+      report.missed.push_back({text(entry, "op"), text(entry, "reason"), text(entry, "example"),
+                               count ? count.getInt() : 0});
     }
 }
 
@@ -44,7 +44,8 @@ static void collectMemory(plan::ProgramOp program, ProgramReport &report) {
   int64_t persistent = 0;
   for (plan::ArenaOp arena : program.getOps<plan::ArenaOp>()) {
     int64_t bytes = arena.getSize();
-    report.arenas.push_back({arena.getSymName().str(), bytes, stringifyLifetime(arena.getLifetime()).str()});
+    report.arenas.push_back(
+        {arena.getSymName().str(), bytes, stringifyLifetime(arena.getLifetime()).str()});
     report.totalBytes += bytes;
     if (arena.getLifetime() == plan::Lifetime::Persistent)
       persistent += bytes;
@@ -75,8 +76,11 @@ static int64_t operandBytes(OpOperand &use) {
 
 static KernelReport collectKernel(plan::KernelOp kernel) {
   plan::ScheduleAttr schedule = kernel.getSchedule();
-  KernelReport report{kernel.getSymName().str(), schedule.getTemplateName().str(), schedule.getSource().str(),
-                      schedule.getTunables(), {}};
+  KernelReport report{kernel.getSymName().str(),
+                      schedule.getTemplateName().str(),
+                      schedule.getSource().str(),
+                      schedule.getTunables(),
+                      {}};
   Block &body = kernel.getBody().front();
   for (Operation &op : body.without_terminator()) {
     report.ops.push_back(op.getName().getStringRef().str());
@@ -132,7 +136,8 @@ ProgramReport collectReport(plan::ProgramOp program) {
   for (plan::EntryOp entry : program.getOps<plan::EntryOp>()) {
     auto launches = entry.getOps<plan::LaunchOp>();
     report.entries.push_back({entry.getSymName().str(), stringifyEntryKind(entry.getKind()).str(),
-                              int64_t(entry.getRows()), std::distance(launches.begin(), launches.end()),
+                              int64_t(entry.getRows()),
+                              std::distance(launches.begin(), launches.end()),
                               launchesPerLayer(entry, layers ? layers.getInt() : 0)});
   }
   for (plan::BinaryOp binary : program.getOps<plan::BinaryOp>())

@@ -1,7 +1,8 @@
-//===- ProgramReport.h - what a program is and needs -----------------------------------------------===//
+//===- ProgramReport.h - what a program is and needs ---------------------===//
 //
-// Collected from plan IR alone, so the report of a module, of a dump read back and of a finished program agree. No
-// printing here: toJson() is what commands print and what the packager stores as manifest.
+// Collected from plan IR alone, so the report of a module, of a dump read back and of a finished
+// program agree. No printing here: toJson() is what commands print and what the packager stores as
+// manifest.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_REPORT_PROGRAMREPORT_H
@@ -57,10 +58,11 @@ struct FusionMissed {
 };
 
 struct ProgramReport {
-  mlir::DictionaryAttr model;  ///< dimensions, sampling defaults, …: the program's metadata without the sections below
+  mlir::DictionaryAttr model; ///< dimensions, sampling defaults, …: the program's metadata without
+                              ///< the sections below
   mlir::DictionaryAttr options; ///< what the user chose; may be null
-  mlir::DictionaryAttr ledger; ///< fate of config keys and tensors; may be null
-  mlir::ArrayAttr warnings;    ///< of the import; may be null
+  mlir::DictionaryAttr ledger;  ///< fate of config keys and tensors; may be null
+  mlir::ArrayAttr warnings;     ///< of the import; may be null
   std::string target;
   std::vector<std::string> levels; ///< that binaries exist for; none before phase binaries
   std::vector<ArenaReport> arenas;

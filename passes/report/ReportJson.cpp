@@ -1,4 +1,4 @@
-//===- ReportJson.cpp - a report as JSON -----------------------------------------------------------===//
+//===- ReportJson.cpp - a report as JSON ---------------------------------===//
 //
 // Keys are a contract with scripts: they stay, more may be added.
 //
@@ -42,7 +42,8 @@ static json::Value orEmptyObject(DictionaryAttr attribute) {
 static json::Object memoryJson(const ProgramReport &report) {
   json::Array arenas;
   for (const ArenaReport &arena : report.arenas)
-    arenas.push_back(json::Object{{"name", arena.name}, {"bytes", arena.bytes}, {"lifetime", arena.lifetime}});
+    arenas.push_back(
+        json::Object{{"name", arena.name}, {"bytes", arena.bytes}, {"lifetime", arena.lifetime}});
   return json::Object{{"arenas", std::move(arenas)},
                       {"total_bytes", report.totalBytes},
                       {"kv_bytes_per_token", report.kvBytesPerToken}};
@@ -76,11 +77,13 @@ static json::Array kernelsJson(const ProgramReport &report) {
 static json::Object fusionJson(const ProgramReport &report) {
   json::Array passed, missed;
   for (const FusionPassed &fusion : report.passed)
-    passed.push_back(
-        json::Object{{"anchor", fusion.anchor}, {"ops", json::Array(fusion.ops)}, {"count", fusion.count}});
+    passed.push_back(json::Object{
+        {"anchor", fusion.anchor}, {"ops", json::Array(fusion.ops)}, {"count", fusion.count}});
   for (const FusionMissed &fusion : report.missed)
-    missed.push_back(json::Object{
-        {"op", fusion.op}, {"reason", fusion.reason}, {"count", fusion.count}, {"example", fusion.example}});
+    missed.push_back(json::Object{{"op", fusion.op},
+                                  {"reason", fusion.reason},
+                                  {"count", fusion.count},
+                                  {"example", fusion.example}});
   return json::Object{{"passed", std::move(passed)}, {"missed", std::move(missed)}};
 }
 

@@ -1,6 +1,7 @@
-//===- HeuristicProvider.cpp - schedules from shapes alone -----------------------------------------===//
+//===- HeuristicProvider.cpp - schedules from shapes alone ---------------===//
 //
-// One rule per tunable. A tunable that a template has and no rule sets is a programming error that the gate reports.
+// One rule per tunable. A tunable that a template has and no rule sets is a programming error that
+// the gate reports.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/HeuristicProvider.h"
@@ -13,8 +14,9 @@ using namespace mlir;
 
 namespace stoop::schedule {
 
-/// How far ahead to fetch a weight stream: 32 vectors of the widest level when the weight is read from memory, which
-/// covers about 100 ns at 10 GB/s per core; nothing when a core's cache keeps the weight.
+/// How far ahead to fetch a weight stream: 32 vectors of the widest level when the weight is read
+/// from memory, which covers about 100 ns at 10 GB/s per core; nothing when a core's cache keeps
+/// the weight.
 int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
   int64_t weightBytes = 0, vectorBytes = 0;
   fused.walk([&](lm::LinearOp linear) {
@@ -32,8 +34,10 @@ plan::ScheduleAttr HeuristicProvider::choose(lm::FusedOp fused) const {
   Builder builder(fused.getContext());
   SmallVector<NamedAttribute> tunables;
   if (kernel->findTunable("prefetch"))
-    tunables.push_back(builder.getNamedAttr("prefetch", builder.getI64IntegerAttr(prefetchBytes(fused))));
-  return plan::ScheduleAttr::get(fused.getContext(), kernel->name, "heuristic", builder.getDictionaryAttr(tunables));
+    tunables.push_back(
+        builder.getNamedAttr("prefetch", builder.getI64IntegerAttr(prefetchBytes(fused))));
+  return plan::ScheduleAttr::get(fused.getContext(), kernel->name, "heuristic",
+                                 builder.getDictionaryAttr(tunables));
 }
 
 } // namespace stoop::schedule

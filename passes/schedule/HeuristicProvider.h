@@ -1,4 +1,4 @@
-//===- HeuristicProvider.h - schedules from shapes alone -------------------------------------------===//
+//===- HeuristicProvider.h - schedules from shapes alone -----------------===//
 #ifndef STOOP_PASSES_SCHEDULE_HEURISTICPROVIDER_H
 #define STOOP_PASSES_SCHEDULE_HEURISTICPROVIDER_H
 
@@ -7,10 +7,12 @@
 
 namespace stoop::schedule {
 
-/// Knows a schedule for every region that the target has a template for; uses shapes and the target's table.
+/// Knows a schedule for every region that the target has a template for; uses shapes and the
+/// target's table.
 class HeuristicProvider final : public ScheduleProvider {
 public:
-  /// `levels` are the feature levels that each kernel is compiled for; both must outlive the provider.
+  /// `levels` are the feature levels that each kernel is compiled for; both must outlive the
+  /// provider.
   HeuristicProvider(const TargetInfo &target, llvm::ArrayRef<const LevelInfo *> levels)
       : target(target), levels(levels) {}
 

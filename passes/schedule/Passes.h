@@ -1,4 +1,4 @@
-//===- Passes.h - passes of phase scheduled -------------------------------------------------------===//
+//===- Passes.h - passes of phase scheduled ------------------------------===//
 #ifndef STOOP_PASSES_SCHEDULE_PASSES_H
 #define STOOP_PASSES_SCHEDULE_PASSES_H
 

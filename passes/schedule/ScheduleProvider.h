@@ -1,4 +1,4 @@
-//===- ScheduleProvider.h - who knows a schedule ---------------------------------------------------===//
+//===- ScheduleProvider.h - who knows a schedule -------------------------===//
 #ifndef STOOP_PASSES_SCHEDULE_SCHEDULEPROVIDER_H
 #define STOOP_PASSES_SCHEDULE_SCHEDULEPROVIDER_H
 
@@ -7,8 +7,9 @@
 
 namespace stoop::schedule {
 
-/// A source of schedules: heuristics, or a record of measurements. Providers are asked in turn; the first answer counts.
-/// Their answers are attributes in the IR, so nothing behind phase scheduled asks again.
+/// A source of schedules: heuristics, or a record of measurements. Providers are asked in turn; the
+/// first answer counts. Their answers are attributes in the IR, so nothing behind phase scheduled
+/// asks again.
 class ScheduleProvider {
 public:
   virtual ~ScheduleProvider() = default;

@@ -1,12 +1,14 @@
-//===- SelectSchedule.cpp - a schedule on every region ---------------------------------------------===//
+//===- SelectSchedule.cpp - a schedule on every region -------------------===//
 //
-// Adds attributes and nothing else. Whoever wants to force a schedule puts it on the region before this pass.
+// Adds attributes and nothing else. Whoever wants to force a schedule puts it on the region before
+// this pass.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/HeuristicProvider.h"
 #include "passes/schedule/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Remarks.h"
 
 namespace stoop::schedule {
 #define GEN_PASS_DEF_SELECTSCHEDULE
@@ -23,14 +25,16 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
   void runOnOperation() override {
     const schedule::TargetInfo *info = schedule::findTarget(target);
     if (!info) {
-      getOperation().emitError() << "no schedules are known for target '" << target.getValue() << "'";
+      getOperation().emitError() << "no schedules are known for target '" << target.getValue()
+                                 << "'";
       return signalPassFailure();
     }
     SmallVector<const schedule::LevelInfo *> chosen;
     for (const std::string &name : levels) {
       chosen.push_back(info->findLevel(name));
       if (!chosen.back()) {
-        getOperation().emitError() << "target '" << info->name << "' has no feature level '" << name << "'";
+        getOperation().emitError()
+            << "target '" << info->name << "' has no feature level '" << name << "'";
         return signalPassFailure();
       }
     }
@@ -38,25 +42,31 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
       chosen.push_back(&info->levels.front());
     schedule::HeuristicProvider heuristics(*info, chosen);
     const schedule::ScheduleProvider *providers[] = {&heuristics};
-    WalkResult walked = getOperation().walk([&](lm::FusedOp fused) { return select(fused, providers); });
+    WalkResult walked =
+        getOperation().walk([&](lm::FusedOp fused) { return select(fused, providers); });
     if (walked.wasInterrupted())
       signalPassFailure();
   }
 
   WalkResult select(lm::FusedOp fused, ArrayRef<const schedule::ScheduleProvider *> providers) {
-    if (auto forced = fused->getAttrOfType<plan::ScheduleAttr>(plan::kScheduleAttrName)) {
-      fused->setAttr(plan::kScheduleAttrName, plan::ScheduleAttr::get(&getContext(), forced.getTemplateName(), "forced",
-                                                                      forced.getTunables()));
-      return WalkResult::advance();
-    }
+    auto schedule = fused->getAttrOfType<plan::ScheduleAttr>(plan::kScheduleAttrName);
+    if (schedule)
+      schedule = plan::ScheduleAttr::get(&getContext(), schedule.getTemplateName(), "forced",
+                                         schedule.getTunables());
     for (const schedule::ScheduleProvider *provider : providers)
-      if (plan::ScheduleAttr schedule = provider->choose(fused)) {
-        fused->setAttr(plan::kScheduleAttrName, schedule);
-        return WalkResult::advance();
-      }
-    fused.emitOpError() << "of kind '" << fused.getKind() << "' has no kernel template on target '" << target.getValue()
-                        << "'";
-    return WalkResult::interrupt();
+      if (!schedule)
+        schedule = provider->choose(fused);
+    if (!schedule) {
+      fused.emitOpError() << "of kind '" << fused.getKind()
+                          << "' has no kernel template on target '" << target.getValue() << "'";
+      return WalkResult::interrupt();
+    }
+    fused->setAttr(plan::kScheduleAttrName, schedule);
+    remark::analysis(fused.getLoc(), remark::RemarkOpts::name(getArgument()).category("schedule"))
+        << remark::metric("template", schedule.getTemplateName())
+        << remark::metric("source", schedule.getSource())
+        << remark::metric("tunables", Attribute(schedule.getTunables()));
+    return WalkResult::advance();
   }
 };
 } // namespace

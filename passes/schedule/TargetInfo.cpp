@@ -1,6 +1,7 @@
-//===- TargetInfo.cpp - the tables -----------------------------------------------------------------===//
+//===- TargetInfo.cpp - the tables ---------------------------------------===//
 //
-// Levels and templates of the CPU are those of the kernel catalog; here stands only what scheduling adds to them.
+// Levels and templates of the CPU are those of the kernel catalog; here stands only what scheduling
+// adds to them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/TargetInfo.h"
@@ -11,7 +12,7 @@
 namespace stoop::schedule {
 
 static const LevelInfo cpuLevels[] = {
-#define STOOP_CPU_LEVEL(NAME, ID, FEATURES) {NAME, ((FEATURES) & STOOP_CPU_AVX512) ? 64 : 32},
+#define STOOP_CPU_LEVEL(NAME, ID, FEATURES) {NAME, ((FEATURES)&STOOP_CPU_AVX512) ? 64 : 32},
 #include "kernels/catalog/Levels.def"
 };
 
@@ -38,15 +39,24 @@ static const Row *findByName(llvm::ArrayRef<Row> rows, llvm::StringRef name) {
   return found == rows.end() ? nullptr : found;
 }
 
-const TunableInfo *TemplateInfo::findTunable(llvm::StringRef name) const { return findByName(tunables, name); }
-const LevelInfo *TargetInfo::findLevel(llvm::StringRef name) const { return findByName(levels, name); }
-const TemplateInfo *TargetInfo::findTemplate(llvm::StringRef name) const { return findByName(templates, name); }
+const TunableInfo *TemplateInfo::findTunable(llvm::StringRef name) const {
+  return findByName(tunables, name);
+}
+const LevelInfo *TargetInfo::findLevel(llvm::StringRef name) const {
+  return findByName(levels, name);
+}
+const TemplateInfo *TargetInfo::findTemplate(llvm::StringRef name) const {
+  return findByName(templates, name);
+}
 
 const TemplateInfo *TargetInfo::templateForKind(llvm::StringRef kind) const {
-  const TemplateInfo *found = llvm::find_if(templates, [&](const TemplateInfo &row) { return row.kind == kind; });
+  const TemplateInfo *found =
+      llvm::find_if(templates, [&](const TemplateInfo &row) { return row.kind == kind; });
   return found == templates.end() ? nullptr : found;
 }
 
-const TargetInfo *findTarget(llvm::StringRef name) { return findByName(llvm::ArrayRef<TargetInfo>(targets), name); }
+const TargetInfo *findTarget(llvm::StringRef name) {
+  return findByName(llvm::ArrayRef<TargetInfo>(targets), name);
+}
 
 } // namespace stoop::schedule

@@ -1,7 +1,7 @@
-//===- TargetInfo.h - what a target can run, as tables ---------------------------------------------===//
+//===- TargetInfo.h - what a target can run, as tables -------------------===//
 //
-// One row per target, feature level and kernel template: facts that schedule selection reads and the gate checks. A
-// new target or template is a new row; no pass names one.
+// One row per target, feature level and kernel template: facts that schedule selection reads and
+// the gate checks. A new target or template is a new row; no pass names one.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_SCHEDULE_TARGETINFO_H
@@ -40,7 +40,8 @@ struct TargetInfo {
   llvm::StringRef name;
   llvm::ArrayRef<LevelInfo> levels;
   llvm::ArrayRef<TemplateInfo> templates;
-  /// Bytes of weights that a core's own cache is sure to keep from one launch to the next; more come from memory.
+  /// Bytes of weights that a core's own cache is sure to keep from one launch to the next; more
+  /// come from memory.
   int64_t cachedWeightBytes;
 
   const LevelInfo *findLevel(llvm::StringRef name) const;

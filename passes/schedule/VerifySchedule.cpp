@@ -1,4 +1,4 @@
-//===- VerifySchedule.cpp - gate of phase scheduled ------------------------------------------------===//
+//===- VerifySchedule.cpp - gate of phase scheduled ----------------------===//
 //
 // What planning and code generation rely on: they read schedules and never check them again.
 //
@@ -20,19 +20,22 @@ using namespace mlir;
 using namespace stoop;
 
 /// Exactly the template's tunables, each an integer within its bounds.
-static LogicalResult verifyTunables(lm::FusedOp fused, const schedule::TemplateInfo &kernel, DictionaryAttr tunables) {
+static LogicalResult verifyTunables(lm::FusedOp fused, const schedule::TemplateInfo &kernel,
+                                    DictionaryAttr tunables) {
   for (const schedule::TunableInfo &tunable : kernel.tunables) {
     auto value = tunables.getAs<IntegerAttr>(tunable.name);
     if (!value)
-      return fused.emitOpError() << "expects tunable '" << tunable.name << "' of template '" << kernel.name << "'";
+      return fused.emitOpError() << "expects tunable '" << tunable.name << "' of template '"
+                                 << kernel.name << "'";
     if (value.getInt() < tunable.least || value.getInt() > tunable.most)
-      return fused.emitOpError() << "expects tunable '" << tunable.name << "' between " << tunable.least << " and "
-                                 << tunable.most << ", got " << value.getInt();
+      return fused.emitOpError() << "expects tunable '" << tunable.name << "' between "
+                                 << tunable.least << " and " << tunable.most << ", got "
+                                 << value.getInt();
   }
   for (NamedAttribute attribute : tunables)
     if (!kernel.findTunable(attribute.getName()))
-      return fused.emitOpError() << "has tunable '" << attribute.getName().getValue() << "', which template '"
-                                 << kernel.name << "' does not have";
+      return fused.emitOpError() << "has tunable '" << attribute.getName().getValue()
+                                 << "', which template '" << kernel.name << "' does not have";
   return success();
 }
 
@@ -43,7 +46,8 @@ struct VerifySchedule : schedule::impl::VerifyScheduleBase<VerifySchedule> {
   void runOnOperation() override {
     const schedule::TargetInfo *info = schedule::findTarget(target);
     if (!info) {
-      getOperation().emitError() << "no schedules are known for target '" << target.getValue() << "'";
+      getOperation().emitError() << "no schedules are known for target '" << target.getValue()
+                                 << "'";
       return signalPassFailure();
     }
     WalkResult walked = getOperation().walk([&](lm::FusedOp fused) {
@@ -60,11 +64,11 @@ struct VerifySchedule : schedule::impl::VerifyScheduleBase<VerifySchedule> {
       return fused.emitOpError() << "has no " << plan::kScheduleAttrName;
     const schedule::TemplateInfo *kernel = info.findTemplate(schedule.getTemplateName());
     if (!kernel)
-      return fused.emitOpError() << "names template '" << schedule.getTemplateName() << "', which target '" << info.name
-                                 << "' does not have";
+      return fused.emitOpError() << "names template '" << schedule.getTemplateName()
+                                 << "', which target '" << info.name << "' does not have";
     if (kernel->kind != fused.getKind())
-      return fused.emitOpError() << "of kind '" << fused.getKind() << "' names template '" << kernel->name
-                                 << "', which is for kind '" << kernel->kind << "'";
+      return fused.emitOpError() << "of kind '" << fused.getKind() << "' names template '"
+                                 << kernel->name << "', which is for kind '" << kernel->kind << "'";
     return verifyTunables(fused, *kernel, schedule.getTunables());
   }
 };

@@ -1,4 +1,4 @@
-//===- ArenaProblem.cpp - checks, lower bound and solver table ------------------------------------===//
+//===- ArenaProblem.cpp - checks, lower bound and solver table -----------===//
 //
 // The checker: plain loops over all pairs, sharing no code with the solvers that it judges.
 //
@@ -15,8 +15,7 @@
 
 namespace stoop::arena {
 
-template <typename... Args>
-static llvm::Error failure(const char *format, Args... args) {
+template <typename... Args> static llvm::Error failure(const char *format, Args... args) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), format, args...);
 }
 
@@ -26,10 +25,11 @@ llvm::Error Problem::check() const {
     if (buffer.size == 0)
       return failure("buffer %zu is empty", i);
     if (!llvm::isPowerOf2_64(buffer.align))
-      return failure("buffer %zu: alignment %llu is no power of two", i, (unsigned long long)buffer.align);
+      return failure("buffer %zu: alignment %llu is no power of two", i,
+                     (unsigned long long)buffer.align);
     if (buffer.lastUse < buffer.firstUse)
-      return failure("buffer %zu is last used in step %u, before its first use in step %u", i, buffer.lastUse,
-                     buffer.firstUse);
+      return failure("buffer %zu is last used in step %u, before its first use in step %u", i,
+                     buffer.lastUse, buffer.firstUse);
   }
   return llvm::Error::success();
 }
@@ -43,8 +43,9 @@ llvm::Error Problem::verify(const Placement &placement) const {
       return failure("buffer %zu: offset %llu is not aligned to %llu", i, (unsigned long long)begin,
                      (unsigned long long)buffers[i].align);
     if (begin > placement.size || buffers[i].size > placement.size - begin)
-      return failure("buffer %zu: [%llu, +%llu) ends outside of the arena's %llu bytes", i, (unsigned long long)begin,
-                     (unsigned long long)buffers[i].size, (unsigned long long)placement.size);
+      return failure("buffer %zu: [%llu, +%llu) ends outside of the arena's %llu bytes", i,
+                     (unsigned long long)begin, (unsigned long long)buffers[i].size,
+                     (unsigned long long)placement.size);
   }
   for (size_t i = 0; i < buffers.size(); ++i)
     for (size_t j = i + 1; j < buffers.size(); ++j) {
@@ -53,8 +54,9 @@ llvm::Error Problem::verify(const Placement &placement) const {
       bool samePlace = placement.offsets[i] < placement.offsets[j] + b.size &&
                        placement.offsets[j] < placement.offsets[i] + a.size;
       if (sameTime && samePlace)
-        return failure("buffers %zu and %zu overlap at offsets %llu and %llu while both are live", i, j,
-                       (unsigned long long)placement.offsets[i], (unsigned long long)placement.offsets[j]);
+        return failure("buffers %zu and %zu overlap at offsets %llu and %llu while both are live",
+                       i, j, (unsigned long long)placement.offsets[i],
+                       (unsigned long long)placement.offsets[j]);
     }
   return llvm::Error::success();
 }

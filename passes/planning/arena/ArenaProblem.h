@@ -1,8 +1,9 @@
-//===- ArenaProblem.h - where buffers go in one arena, as plain data -----------------------------===//
+//===- ArenaProblem.h - where buffers go in one arena, as plain data -----===//
 //
-// The memory planning problem, its solution and the independent checker. A problem is plain data: no solver state, no
-// IR. check() says whether a problem makes sense; verify() says whether a placement solves it and trusts no solver: it
-// compares every pair of buffers. Solvers are free functions listed in Solvers.def.
+// The memory planning problem, its solution and the independent checker. A problem is plain data:
+// no solver state, no IR. check() says whether a problem makes sense; verify() says whether a
+// placement solves it and trusts no solver: it compares every pair of buffers. Solvers are free
+// functions listed in Solvers.def.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_PLANNING_ARENA_ARENAPROBLEM_H
@@ -17,8 +18,8 @@
 
 namespace stoop::arena {
 
-/// One buffer: `size` bytes, live from step `firstUse` to step `lastUse`, both inclusive: a buffer that a step reads and
-/// one that the same step writes are live together.
+/// One buffer: `size` bytes, live from step `firstUse` to step `lastUse`, both inclusive: a buffer
+/// that a step reads and one that the same step writes are live together.
 struct Buffer {
   uint64_t size = 0;  ///< bytes, at least 1
   uint64_t align = 1; ///< bytes, a power of two
@@ -26,10 +27,13 @@ struct Buffer {
   uint32_t lastUse = 0;
 
   /// True if some step needs both buffers.
-  bool isLiveWith(const Buffer &other) const { return firstUse <= other.lastUse && other.firstUse <= lastUse; }
+  bool isLiveWith(const Buffer &other) const {
+    return firstUse <= other.lastUse && other.firstUse <= lastUse;
+  }
 };
 
-/// A solution: one offset (bytes) per buffer of the problem, in the same order, and the bytes that the arena needs.
+/// A solution: one offset (bytes) per buffer of the problem, in the same order, and the bytes that
+/// the arena needs.
 struct Placement {
   std::vector<uint64_t> offsets;
   uint64_t size = 0;
@@ -39,11 +43,13 @@ struct Placement {
 struct Problem {
   std::vector<Buffer> buffers;
 
-  /// Fails if a buffer is empty, has an alignment that is no power of two, or ends before it begins.
+  /// Fails if a buffer is empty, has an alignment that is no power of two, or ends before it
+  /// begins.
   llvm::Error check() const;
 
-  /// Fails unless `placement` has one aligned offset per buffer, every buffer ends within the arena, and no two buffers
-  /// that are live together overlap. Quadratic and independent of all solvers, on purpose.
+  /// Fails unless `placement` has one aligned offset per buffer, every buffer ends within the
+  /// arena, and no two buffers that are live together overlap. Quadratic and independent of all
+  /// solvers, on purpose.
   llvm::Error verify(const Placement &placement) const;
 };
 

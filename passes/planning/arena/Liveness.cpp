@@ -1,4 +1,4 @@
-//===- Liveness.cpp - when buffers are used ---------------------------------------------------------===//
+//===- Liveness.cpp - when buffers are used ------------------------------===//
 //
 // An interval only ever grows: it covers every use that was added.
 //

@@ -1,7 +1,7 @@
-//===- Liveness.h - when buffers are used -----------------------------------------------------------===//
+//===- Liveness.h - when buffers are used --------------------------------===//
 //
-// Turns a list of uses (step, buffer) into inclusive live intervals. Knows nothing of IR; each planning pass feeds it
-// the launches that it walks.
+// Turns a list of uses (step, buffer) into inclusive live intervals. Knows nothing of IR; each
+// planning pass feeds it the launches that it walks.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_PLANNING_ARENA_LIVENESS_H

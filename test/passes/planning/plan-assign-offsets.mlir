@@ -57,3 +57,7 @@ plan.program @p target("cpu") metadata({}) {
     plan.launch @copy reads(%part) writes(%logits)
   }
 }
+
+// How much more than the unavoidable each entry takes is an analysis remark.
+// RUN: stoop-opt %s --plan-assign-offsets --remarks-filter=memory --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: [Analysis] plan-assign-offsets | Category:memory | Function=chain | {{.*}}arena=act, bytes=384, lower_bound=384

@@ -46,3 +46,8 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
     lm.return %z : tensor<1x16384xf32>
   }
 }
+
+// Every choice is an analysis remark.
+// RUN: stoop-opt %s --lm-select-schedule --remarks-filter=schedule --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// REMARK: [Analysis] lm-select-schedule | Category:schedule | {{.*}}template=embedding
+// REMARK: [Analysis] lm-select-schedule | Category:schedule | {{.*}}source=forced

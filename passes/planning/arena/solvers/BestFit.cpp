@@ -1,6 +1,7 @@
-//===- BestFit.cpp - the tightest gap that holds the buffer ----------------------------------------===//
+//===- BestFit.cpp - the tightest gap that holds the buffer --------------===//
 //
-// Largest buffer first, each in the smallest gap that is free for its whole life; of equal gaps the lowest.
+// Largest buffer first, each in the smallest gap that is free for its whole life; of equal gaps the
+// lowest.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/arena/solvers/Gaps.h"

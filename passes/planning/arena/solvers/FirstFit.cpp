@@ -1,4 +1,4 @@
-//===- FirstFit.cpp - the lowest gap that holds the buffer -----------------------------------------===//
+//===- FirstFit.cpp - the lowest gap that holds the buffer ---------------===//
 //
 // Largest buffer first, each at the lowest offset that is free for its whole life.
 //

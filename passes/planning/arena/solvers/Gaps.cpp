@@ -1,6 +1,7 @@
-//===- Gaps.cpp - greedy fitting, largest buffer first ---------------------------------------------===//
+//===- Gaps.cpp - greedy fitting, largest buffer first -------------------===//
 //
-// Keeps the placed buffers sorted by offset; gaps for a buffer are found in one walk over those live with it.
+// Keeps the placed buffers sorted by offset; gaps for a buffer are found in one walk over those
+// live with it.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/arena/solvers/Gaps.h"
@@ -22,7 +23,8 @@ static std::vector<size_t> bySize(const Problem &problem) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     const Buffer &x = problem.buffers[a], &y = problem.buffers[b];
-    return std::tie(y.size, x.firstUse, x.lastUse, y.align) < std::tie(x.size, y.firstUse, y.lastUse, x.align);
+    return std::tie(y.size, x.firstUse, x.lastUse, y.align) <
+           std::tie(x.size, y.firstUse, y.lastUse, x.align);
   });
   return order;
 }
@@ -54,8 +56,10 @@ Placement placeBySize(const Problem &problem, PickGap pick) {
     uint64_t offset = gaps[pick(gaps)].begin;
     placement.offsets[index] = offset;
     placement.size = std::max(placement.size, offset + buffer.size);
-    auto position = std::upper_bound(placed.begin(), placed.end(), offset,
-                                     [&](uint64_t value, size_t other) { return value < placement.offsets[other]; });
+    auto position =
+        std::upper_bound(placed.begin(), placed.end(), offset, [&](uint64_t value, size_t other) {
+          return value < placement.offsets[other];
+        });
     placed.insert(position, index);
   }
   return placement;

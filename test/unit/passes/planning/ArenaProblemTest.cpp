@@ -1,6 +1,7 @@
-//===- ArenaProblemTest.cpp - every solver against the independent checker --------------------------===//
+//===- ArenaProblemTest.cpp - every solver against the independent checker -===//
 //
-// Random problems from fixed seeds x all solvers of Solvers.def, plus hand-made placements that the checker must refuse.
+// Random problems from fixed seeds x all solvers of Solvers.def, plus hand-made placements that the
+// checker must refuse.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/arena/ArenaProblem.h"
@@ -15,7 +16,9 @@
 
 using namespace stoop::arena;
 
-static std::string message(llvm::Error error) { return error ? llvm::toString(std::move(error)) : ""; }
+static std::string message(llvm::Error error) {
+  return error ? llvm::toString(std::move(error)) : "";
+}
 
 static Problem randomProblem(uint32_t seed) {
   std::mt19937 random(seed);
@@ -24,7 +27,8 @@ static Problem randomProblem(uint32_t seed) {
   Problem problem;
   for (uint32_t i = 0, count = 1 + below(80); i < count; ++i) {
     uint32_t first = below(numSteps), last = std::min(numSteps - 1, first + below(8));
-    problem.buffers.push_back({1 + below(below(4) ? 300 : 100000), uint64_t(1) << below(8), first, last});
+    problem.buffers.push_back(
+        {1 + below(below(4) ? 300 : 100000), uint64_t(1) << below(8), first, last});
   }
   return problem;
 }
@@ -62,7 +66,8 @@ TEST_P(AllSolvers, ReachesTheLowerBoundOnAChain) {
 
 TEST_P(AllSolvers, EmptyProblemNeedsNothing) { EXPECT_EQ(GetParam().solve(Problem{}).size, 0u); }
 
-INSTANTIATE_TEST_SUITE_P(Solvers, AllSolvers, testing::ValuesIn(allSolvers().begin(), allSolvers().end()),
+INSTANTIATE_TEST_SUITE_P(Solvers, AllSolvers,
+                         testing::ValuesIn(allSolvers().begin(), allSolvers().end()),
                          [](const testing::TestParamInfo<SolverInfo> &info) {
                            std::string name = info.param.name.str();
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -87,9 +92,12 @@ TEST(ArenaProblem, VerifyRefusesBadPlacements) {
   // Buffers 0 and 2 never meet: they may share.
   EXPECT_EQ(message(problem.verify({{0, 128, 0}, 228})), "");
   EXPECT_EQ(message(problem.verify({{0, 128}, 228})), "2 offsets for 3 buffers");
-  EXPECT_EQ(message(problem.verify({{0, 100, 0}, 228})), "buffer 1: offset 100 is not aligned to 64");
-  EXPECT_EQ(message(problem.verify({{0, 128, 0}, 227})), "buffer 1: [128, +100) ends outside of the arena's 227 bytes");
-  EXPECT_EQ(message(problem.verify({{0, 64, 0}, 228})), "buffers 0 and 1 overlap at offsets 0 and 64 while both are live");
+  EXPECT_EQ(message(problem.verify({{0, 100, 0}, 228})),
+            "buffer 1: offset 100 is not aligned to 64");
+  EXPECT_EQ(message(problem.verify({{0, 128, 0}, 227})),
+            "buffer 1: [128, +100) ends outside of the arena's 227 bytes");
+  EXPECT_EQ(message(problem.verify({{0, 64, 0}, 228})),
+            "buffers 0 and 1 overlap at offsets 0 and 64 while both are live");
   EXPECT_EQ(message(problem.verify({{~uint64_t(63), 128, 0}, 228})),
             "buffer 0: [18446744073709551552, +100) ends outside of the arena's 228 bytes");
 }
