@@ -63,6 +63,7 @@ class Run {
   stoop_sampling sampling();
   static int on_token(void* self, const stoop_token_event* event);
   void take(const stoop_token_event& event);
+  void print_prompt();
   void print_text(const stoop_token_event& event);
   void report_json(const stoop_generation& result);
   void report_timing(const stoop_generation& result);
@@ -81,6 +82,7 @@ class Run {
   std::unique_ptr<Progress> progress_;
   std::exception_ptr error_;
   uint64_t seed_ = 0;
+  bool prompt_shown_ = false;
 };
 
 std::vector<uint32_t> Run::read_prompt() {
@@ -136,6 +138,7 @@ int Run::on_token(void* self, const stoop_token_event* event) {
 
 void Run::take(const stoop_token_event& event) {
   progress_.reset();
+  print_prompt();
   if (event.logits) {
     ids_.push_back(event.token);
     if (logits_file_) logits_file_->add(event.logits);
@@ -152,6 +155,12 @@ void Run::take(const stoop_token_event& event) {
     text_.append(event.text, event.text_bytes);
   else
     print_text(event);
+}
+
+// Not before the first token: until then the prompt may be refused or the file found damaged.
+void Run::print_prompt() {
+  if (!prompt_shown_) write_out(prompt_text_);
+  prompt_shown_ = true;
 }
 
 // Without a tokenizer the ids themselves are the result.
@@ -231,16 +240,15 @@ int Run::execute() {
   generation.on_token = on_token;
   generation.user = this;
   load_seconds_ = seconds_now() - start_;
-  bool show_prompt = !options_.json && !options_.no_display_prompt;
-  if (show_prompt) write_out(prompt_text_);
-
+  prompt_shown_ = options_.json || options_.no_display_prompt;
   progress_ = std::make_unique<Progress>("reading the prompt");
   model_.show_progress(progress_.get());
   stoop_status status = stoop_generate(session.get(), sampler.get(), &generation);
   model_.show_progress(nullptr);
   progress_.reset();
   if (error_) std::rethrow_exception(error_);
-  if (!options_.json && !ids_.empty()) write_out("\n");
+  if (status == STOOP_OK) print_prompt();
+  if (!options_.json && (!ids_.empty() || status == STOOP_OK)) write_out("\n");
   model_.check(status, kExitBadInput);
   if (generation.finish == STOOP_FINISH_CANCELLED) {
     write_error("interrupted");

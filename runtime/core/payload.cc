@@ -87,7 +87,11 @@ stoop_status check_file_size(const void* elf, uint64_t vaddr, uint64_t bytes, co
   close(file);
   uint64_t needed = segment->p_offset + bytes;
   if (known && static_cast<uint64_t>(about.st_size) < needed) {
-    return fail(message, STOOP_BAD_PROGRAM, "%s is cut off: it has %llu bytes and needs %llu", path,
+    char target[256];  // what /proc/self/exe points at says more than that name
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length > 0) target[length] = '\0';
+    return fail(message, STOOP_BAD_PROGRAM, "%s is cut off: it has %llu bytes and needs %llu",
+                length > 0 ? target : path,
                 static_cast<u64>(about.st_size), static_cast<u64>(needed));
   }
   return STOOP_OK;

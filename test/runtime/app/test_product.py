@@ -37,7 +37,7 @@ class Product(unittest.TestCase):
         cls.folder.cleanup()
 
     def path(self, name):
-        return os.path.join(self.folder.name, name)
+        return os.path.join(os.path.realpath(self.folder.name), name)
 
     def copy(self, name, cut=0, flip=None):
         path = self.path(name)
@@ -149,7 +149,7 @@ class Product(unittest.TestCase):
                 result = run(path, *command)
                 self.assertEqual((result.returncode, result.out), (1, ""), cut)
                 size = self.offset + self.bytes
-                self.assertIn(f"cut off: it has {size - cut} bytes and needs {size}", result.err)
+                self.assertIn(f"{path} is cut off: it has {size - cut} bytes and needs {size}", result.err)
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_cut_off_and_unreadable(self):

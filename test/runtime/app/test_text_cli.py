@@ -115,6 +115,11 @@ class Text(unittest.TestCase):
                 self.assertEqual((document["prompt_ids"], document["ids"]), (expected["prompt_ids"], expected["ids"]))
         self.assertNotEqual(run_json("-p", "a\\nb", "-n", 3)["prompt_ids"], expected["prompt_ids"])
 
+    def test_nothing_to_generate(self):
+        self.assertEqual(run("-p", "the", "-n", 0).out, "the\n")
+        document = run_json("-p", "the", "-n", 0)
+        self.assertEqual((document["ids"], document["text"], document["finish_reason"]), ([], "", "length"))
+
     def test_empty_prompt(self):
         result = run("-p", "")
         self.assertEqual((result.returncode, result.out), (1, ""))
@@ -145,6 +150,8 @@ class Text(unittest.TestCase):
         self.assertEqual(by_ids["tokens"], len(ids) - 1)
 
     def test_damaged_tokenizer_is_found(self):
+        result = toy.run(MODEL, "-p", "the", env={**ENVIRONMENT, "TOY_FLIP": "5000"})
+        self.assertEqual((result.returncode, result.out), (1, ""))
         for at in range(16384, 16384 + 2000, 97):
             result = toy.run(MODEL, "tokenize", "the", env={**ENVIRONMENT, "TOY_FLIP": str(at)})
             self.assertEqual((result.returncode, result.out), (1, ""), at)
