@@ -146,9 +146,4 @@ ProgramReport collectReport(plan::ProgramOp program) {
   return report;
 }
 
-ProgramReport collectReport(ModuleOp module) {
-  auto programs = module.getOps<plan::ProgramOp>();
-  return programs.empty() ? ProgramReport() : collectReport(*programs.begin());
-}
-
 } // namespace stoop::report

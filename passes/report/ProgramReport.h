@@ -10,7 +10,6 @@
 
 #include "ir/plan/PlanOps.h"
 
-#include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
 #include <string>
@@ -76,9 +75,6 @@ struct ProgramReport {
 
 /// Collects the report of a program in phase planned or behind it.
 ProgramReport collectReport(plan::ProgramOp program);
-
-/// The same for the first program of a module; an empty report if there is none.
-ProgramReport collectReport(mlir::ModuleOp module);
 
 /// The schema of `info --json`, `plan --json` and `inspect --format json`.
 llvm::json::Object toJson(const ProgramReport &report);
