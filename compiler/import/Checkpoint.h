@@ -34,7 +34,6 @@ public:
   static llvm::StringRef fileName(const TensorRef &tensor);
   /// Path of the single file or of the index: for messages about the whole set.
   llvm::StringRef path() const { return rootPath; }
-  llvm::ArrayRef<std::unique_ptr<SafetensorsFile>> files() const { return shards; }
 
 private:
   llvm::Error addFile(llvm::StringRef path);

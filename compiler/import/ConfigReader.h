@@ -63,7 +63,6 @@ public:
   llvm::StringRef file() const { return fileName; }
   llvm::StringRef section() const { return sectionName; }
   Ledger &ledger() { return book; }
-  const nlohmann::json &object() const { return root; }
 
 private:
   std::string fullKey(llvm::StringRef key) const { return keyPrefix + key.str(); }

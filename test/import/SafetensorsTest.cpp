@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "TestCheckpoint.h"
 #include "compiler/import/Checkpoint.h"
+#include <array>
 #include <gtest/gtest.h>
 
 using namespace stoop::importer;
