@@ -37,7 +37,7 @@ llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &pro
       continue;
     tensors.push_back(
         llvm::json::Object{{"key", tensor.key},
-                           {"file", llvm::sys::path::filename(tensor.file)},
+                           {"file", llvm::sys::path::filename(tensor.file).str()},
                            {"dtype", elementName(tensor.element)},
                            {"elements", static_cast<int64_t>(tensor.rows * tensor.cols)},
                            {"hash", llvm::formatv("{0:x-16}", tensor.hash).str()}});

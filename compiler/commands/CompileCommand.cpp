@@ -73,8 +73,8 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
     return "--dry-run and --compile-to contradict each other";
   if (dryRun && !outputFile.empty())
     return "--dry-run and -o contradict each other: nothing is written";
-  if (output.json && to != Phase::Executable && outputFile.empty())
-    return "--json and --compile-to both want standard output; name a file with -o";
+  if (output.json && to != Phase::Executable)
+    return "--json and --compile-to " + toName + " contradict each other: IR is not JSON";
   if (!from)
     return weightsFolder.empty() ? "" : "--weights needs --compile-from";
   if (to < *from)

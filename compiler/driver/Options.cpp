@@ -7,7 +7,7 @@
 #include "compiler/driver/Options.h"
 
 #include "compiler/driver/Phase.h"
-#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringExtras.h"
 #include <CLI/CLI.hpp>
 
 namespace stoop::driver {
@@ -113,20 +113,27 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
   declareUnsupported(app);
 }
 
+/// The value that an option has: given words joined by commas, else its default.
+static std::string optionValue(const CLI::Option &option) {
+  if (option.get_expected_max() == 0) // a flag
+    return option.count() ? "true" : "false";
+  if (option.count())
+    return llvm::join(option.results(), ",");
+  llvm::StringRef value = option.get_default_str(); // "[a,b]" for lists
+  value.consume_front("[");
+  value.consume_back("]");
+  return value.str();
+}
+
 llvm::json::Object flagLedger(const CLI::App &app) {
   llvm::json::Array used, defaulted;
   for (const CLI::Option *option : app.get_options()) {
     if (option->get_group().empty() || option->get_name() == "--help")
       continue;
-    std::string name =
-        option->get_lnames().empty() ? option->get_name() : "--" + option->get_lnames().front();
-    std::string value;
-    for (const std::string &word : option->count() ? option->results() : std::vector<std::string>())
-      value += (value.empty() ? "" : ",") + word;
-    if (option->count())
-      used.push_back(llvm::json::Object{{"key", name}, {"value", value}});
-    else
-      defaulted.push_back(llvm::json::Object{{"key", name}, {"value", option->get_default_str()}});
+    const std::vector<std::string> &names = option->get_lnames();
+    std::string name = names.empty() ? option->get_name() : "--" + names.front();
+    (option->count() ? used : defaulted)
+        .push_back(llvm::json::Object{{"key", name}, {"value", optionValue(*option)}});
   }
   return llvm::json::Object{{"used", std::move(used)},
                             {"defaulted", std::move(defaulted)},

@@ -35,7 +35,7 @@ static llvm::json::Object chosenOptions(const llvm::json::Object &flags) {
       for (const llvm::json::Value &entry : *entries)
         if (llvm::StringRef key = entry.getAsObject()->getString("key").value_or("");
             key.consume_front("--"))
-          options[key] = entry.getAsObject()->getString("value").value_or("");
+          options[key.str()] = entry.getAsObject()->getString("value").value_or("").str();
   return options;
 }
 

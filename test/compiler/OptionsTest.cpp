@@ -108,6 +108,8 @@ TEST(OptionsTest, LedgerTellsUsedFromDefaulted) {
   };
   EXPECT_TRUE(has("used", "--dtype", "bf16"));
   EXPECT_TRUE(has("defaulted", "--alibi", "hf"));
+  EXPECT_TRUE(has("defaulted", "--no-tokenizer", "false"));
+  EXPECT_TRUE(has("defaulted", "--target-cpu", "host"));
   EXPECT_FALSE(has("used", "--alibi", "hf"));
   EXPECT_FALSE(has("defaulted", "--quantization", ""));
 }
