@@ -12,10 +12,10 @@ import safetensors_io
 
 LOGIT_TOLERANCE = 2e-5  # of the largest recorded magnitude
 NLL_TOLERANCE = 1e-4  # relative
-KL_LIMIT = 2e-3  # nats, mean over the prompts
-# The reference rounds after each op, as Hugging Face does: that alone costs 3.3e-3 on rand-falcon3.
-# Programs keep float32 inside of a fused region.
-KL_LIMIT_EVERY_OP = 4e-3
+# Nats, mean over a checkpoint's prompts. Rounding after each op, as Hugging Face does, costs some 1e-4 on the
+# recorded checkpoints, but 3.3e-3 on rand-falcon3 (random weights, logits of deviation 5, RMSNorm rounding twice).
+KL_LIMIT = 2e-3
+KL_LIMITS = {"rand-falcon3": 4e-3}
 LOW_PRECISION_NLL = 5e-3  # relative
 GENERATED = 48
 
@@ -24,6 +24,7 @@ class Recorded:
     """Hugging Face's results beside a checkpoint."""
 
     def __init__(self, directory):
+        self.kl_limit = KL_LIMITS.get(os.path.basename(os.path.normpath(directory)), KL_LIMIT)
         with open(os.path.join(directory, "expected.json"), encoding="utf-8") as file:
             document = json.load(file)
         self.generations = document["generations"]
@@ -109,14 +110,14 @@ def check_nll(model, recorded, report, where, windows=None):
         report.limit("nll", error, NLL_TOLERANCE, at)
 
 
-def check_low_precision(model, recorded, report, where, window, kl_limit=KL_LIMIT):
+def check_low_precision(model, recorded, report, where, window):
     """Divergence of a bf16 or f16 model from the recorded float32 logits, and its likelihood."""
     divergences = []
     for index, generation in enumerate(recorded.generations):
         _, logits = model.generate(generation["prompt_ids"], 1)
         p, q = log_softmax(recorded.logits(index)), log_softmax(logits[0])
         divergences.append((np.exp(p) * (p - q)).sum())
-    report.limit("kl", np.mean(divergences), kl_limit, where)
+    report.limit("kl", np.mean(divergences), recorded.kl_limit, where)
     entry = next(entry for entry in recorded.nll if entry["window"] == window)
     result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], window)
     report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), LOW_PRECISION_NLL, where)
@@ -150,17 +151,17 @@ def check_context_end(model, context, vocab, report, where):
 
 
 def check_long(model, directory, mode, contexts, report, where):
-    """Mean likelihood of the first n tokens as one window, n up to 12288."""
+    """Mean likelihood of the last 256 of the first n tokens as one window, and of all with contexts=None."""
     with open(os.path.join(directory, "long.json"), encoding="utf-8") as file:
         document = json.load(file)
     for entry in document[f"alibi_{mode}"]:
         context = entry["context"]
         if contexts is not None and context not in contexts:
             continue
-        ids = document["ids"][: context + 1]
         at = f"{where}, context {context}, alibi {mode}"
-        last = model.perplexity(ids, context, last=256)
-        report.require(last["tokens"] == 256, f"{at}: {last['tokens']} tokens were scored")
-        report.limit("nll", abs(last["mean_nats"] / entry["mean_nats_last_256"] - 1), NLL_TOLERANCE, at)
-        every = model.perplexity(ids, context)
-        report.limit("nll", abs(every["mean_nats"] / entry["mean_nats_all"] - 1), NLL_TOLERANCE, at)
+        parts = {"last_256": 256} if contexts else {"last_256": 256, "all": context}
+        for name, last in parts.items():
+            result = model.perplexity(document["ids"][: context + 1], context, last=last)
+            report.require(result["tokens"] == last, f"{at}: {result['tokens']} tokens were scored")
+            error = abs(result["mean_nats"] / entry[f"mean_nats_{name}"] - 1)
+            report.limit("nll", error, NLL_TOLERANCE, f"{at}, {name}")
