@@ -1,7 +1,7 @@
 //===- EmitBinaries.cpp - compile every kernel of a program ---------------===//
 //
-// Asks the program's backend for code and stores it as plan.binary ops, in program order of their first kernel, so that equal
-// inputs give equal IR whatever the number of threads.
+// Asks the program's backend for code and stores it as plan.binary ops, in program order of their
+// first kernel, so that equal inputs give equal IR whatever the number of threads.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Passes.h"
@@ -31,9 +31,12 @@ static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
     kernels.push_back(FlatSymbolRefAttr::get(kernel.getSymNameAttr()));
   plan::KernelOp first = binary.kernels.front();
   std::string name = (first.getSymName() + "_" + symbolPart(binary.architecture)).str();
-  auto type = RankedTensorType::get({static_cast<int64_t>(binary.data.size())}, builder.getI8Type());
-  auto data = DenseI8ResourceElementsAttr::get(
-      type, name, HeapAsmResourceBlob::allocateAndCopyWithAlign(binary.data, /*align=*/64, /*dataIsMutable=*/false));
+  auto type =
+      RankedTensorType::get({static_cast<int64_t>(binary.data.size())}, builder.getI8Type());
+  auto data =
+      DenseI8ResourceElementsAttr::get(type, name,
+                                       HeapAsmResourceBlob::allocateAndCopyWithAlign(
+                                           binary.data, /*align=*/64, /*dataIsMutable=*/false));
   plan::BinaryOp::create(builder, first.getLoc(), builder.getStringAttr(name),
                          builder.getArrayAttr(kernels), builder.getStringAttr(binary.architecture),
                          builder.getStringAttr(binary.format), cast<ElementsAttr>(data));
@@ -53,8 +56,8 @@ struct EmitBinaries : public codegen::impl::EmitBinariesBase<EmitBinaries> {
     FailureOr<std::vector<codegen::KernelBinary>> binaries = (*backend)->compile(program, options);
     if (failed(binaries))
       return signalPassFailure();
-    OpBuilder builder = OpBuilder::atBlockEnd(program.getBody().empty() ? &program.getBody().emplaceBlock()
-                                                                       : &program.getBody().front());
+    OpBuilder builder = OpBuilder::atBlockEnd(
+        program.getBody().empty() ? &program.getBody().emplaceBlock() : &program.getBody().front());
     for (const codegen::KernelBinary &binary : *binaries)
       addBinary(builder, binary);
   }

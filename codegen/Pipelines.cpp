@@ -1,7 +1,7 @@
 //===- Pipelines.cpp - the last phases as pipelines -----------------------===//
 //
-// Phase binaries = compile, then its gate. Phase executable has no pipeline: its input is files besides the IR, and its
-// gate is reading the manifest back (codegen/package).
+// Phase binaries = compile, then its gate. Phase executable has no pipeline: its input is files
+// besides the IR, and its gate is reading the manifest back (codegen/package).
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Pipelines.h"
@@ -14,9 +14,11 @@ using namespace stoop;
 
 namespace {
 struct BinariesPipelineOptions : public PassPipelineOptions<BinariesPipelineOptions> {
-  Option<std::string> architectures{*this, "architectures", llvm::cl::desc("comma list of CPU names or feature levels"),
+  Option<std::string> architectures{*this, "architectures",
+                                    llvm::cl::desc("comma list of CPU names or feature levels"),
                                     llvm::cl::init("host")};
-  Option<unsigned> numThreads{*this, "threads", llvm::cl::desc("compilations at a time; 0: one per processor"),
+  Option<unsigned> numThreads{*this, "threads",
+                              llvm::cl::desc("compilations at a time; 0: one per processor"),
                               llvm::cl::init(0)};
 };
 } // namespace

@@ -7,7 +7,8 @@
 
 namespace stoop::codegen {
 
-/// Phase binaries: planned program -> program with code. `pm` runs on a module that holds the program.
+/// Phase binaries: planned program -> program with code. `pm` runs on a module that holds the
+/// program.
 void buildBinariesPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
 
 /// Registers stoop-binaries-pipeline{architectures=... threads=...} and its passes.

@@ -1,7 +1,8 @@
 //===- ProgramDescriptor.cpp - stoop_program_desc as an object ------------===//
 //
-// Every struct of abi.h is written field by field in declaration order, padding and reserved fields included; the size of
-// each finished constant is compared with sizeof of the C struct, so a change of abi.h cannot go unnoticed.
+// Every struct of abi.h is written field by field in declaration order, padding and reserved fields
+// included; the size of each finished constant is compared with sizeof of the C struct, so a change
+// of abi.h cannot go unnoticed.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/ProgramDescriptor.h"
@@ -26,20 +27,29 @@ namespace {
 class ConstantWriter {
 public:
   explicit ConstantWriter(llvm::Module &module)
-      : module(module), context(module.getContext()), pointer(llvm::PointerType::getUnqual(context)) {}
+      : module(module), context(module.getContext()),
+        pointer(llvm::PointerType::getUnqual(context)) {}
 
-  Constant *u32(uint64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value); }
-  Constant *u64(uint64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value); }
-  Constant *f32(double value) { return llvm::ConstantFP::get(llvm::Type::getFloatTy(context), value); }
+  Constant *u32(uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
+  }
+  Constant *u64(uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value);
+  }
+  Constant *f32(double value) {
+    return llvm::ConstantFP::get(llvm::Type::getFloatTy(context), value);
+  }
   Constant *null() { return llvm::ConstantPointerNull::get(pointer); }
   Constant *zeros(unsigned count) {
-    return llvm::ConstantAggregateZero::get(llvm::ArrayType::get(llvm::Type::getInt64Ty(context), count));
+    return llvm::ConstantAggregateZero::get(
+        llvm::ArrayType::get(llvm::Type::getInt64Ty(context), count));
   }
 
   /// A C struct; T is the struct of abi.h that the fields spell.
   template <class T> Constant *record(ArrayRef<Constant *> fields) {
     Constant *value = llvm::ConstantStruct::getAnon(context, fields);
-    assert(module.getDataLayout().getTypeAllocSize(value->getType()) == sizeof(T) && "field list differs from abi.h");
+    assert(module.getDataLayout().getTypeAllocSize(value->getType()) == sizeof(T) &&
+           "field list differs from abi.h");
     return value;
   }
 
@@ -83,8 +93,8 @@ private:
 /// Writes one program.
 class DescriptorBuilder {
 public:
-  DescriptorBuilder(plan::ProgramOp program, const codegen::CodeTable &code, const codegen::DescriptorOptions &options,
-                    llvm::Module &module)
+  DescriptorBuilder(plan::ProgramOp program, const codegen::CodeTable &code,
+                    const codegen::DescriptorOptions &options, llvm::Module &module)
       : program(program), code(code), options(options), out(module) {}
 
   /// The address of the finished stoop_program_desc.
@@ -99,9 +109,11 @@ private:
   FailureOr<Constant *> entry(plan::EntryOp entry);
   FailureOr<Constant *> launch(plan::LaunchOp launch);
   Constant *slice(FlatSymbolRefAttr arena, uint64_t offset, uint64_t size) {
-    return out.record<stoop_slice>({out.u32(arenaIndex.lookup(arena.getAttr())), out.u32(0), out.u64(offset), out.u64(size)});
+    return out.record<stoop_slice>(
+        {out.u32(arenaIndex.lookup(arena.getAttr())), out.u32(0), out.u64(offset), out.u64(size)});
   }
-  FailureOr<Constant *> slice(std::optional<plan::SliceAttr> place, plan::EntryOp entry, llvm::StringRef role);
+  FailureOr<Constant *> slice(std::optional<plan::SliceAttr> place, plan::EntryOp entry,
+                              llvm::StringRef role);
 
   FailureOr<int64_t> required(llvm::StringRef key);
   int64_t integer(llvm::StringRef key, int64_t missing);
@@ -130,12 +142,14 @@ double DescriptorBuilder::number(llvm::StringRef key, double missing) {
 FailureOr<int64_t> DescriptorBuilder::required(llvm::StringRef key) {
   auto value = program.getMetadata().getAs<IntegerAttr>(key);
   if (!value)
-    return program.emitOpError() << "metadata lacks the integer '" << key << "', which the runtime needs";
+    return program.emitOpError() << "metadata lacks the integer '" << key
+                                 << "', which the runtime needs";
   return value.getInt();
 }
 
 FailureOr<Constant *> DescriptorBuilder::modelInfo() {
-  FailureOr<int64_t> vocab = required("vocab"), positions = required("max_positions"), batch = required("max_batch");
+  FailureOr<int64_t> vocab = required("vocab"), positions = required("max_positions"),
+                     batch = required("max_batch");
   if (failed(vocab) || failed(positions) || failed(batch))
     return failure();
   SmallVector<Constant *> eos;
@@ -144,10 +158,12 @@ FailureOr<Constant *> DescriptorBuilder::modelInfo() {
       eos.push_back(out.u32(id.getInt()));
   auto name = program.getMetadata().getAs<StringAttr>("name");
   return out.record<stoop_model_info>(
-      {out.string(name ? name.getValue() : program.getSymName()), out.u32(*vocab), out.u32(*positions), out.u32(*batch),
-       out.u32(eos.size()), out.array(eos, "eos"), out.u64(integer("bos", -1)), out.u32(integer("num_token_ids", *vocab)),
-       out.u32(options.hasTokenizer), out.f32(number("temperature", 0)), out.f32(number("top_p", 1)),
-       out.f32(number("min_p", 0)), out.f32(number("repetition_penalty", 1)), out.u32(integer("top_k", 0)), out.u32(0)});
+      {out.string(name ? name.getValue() : program.getSymName()), out.u32(*vocab),
+       out.u32(*positions), out.u32(*batch), out.u32(eos.size()), out.array(eos, "eos"),
+       out.u64(integer("bos", -1)), out.u32(integer("num_token_ids", *vocab)),
+       out.u32(options.hasTokenizer), out.f32(number("temperature", 0)),
+       out.f32(number("top_p", 1)), out.f32(number("min_p", 0)),
+       out.f32(number("repetition_penalty", 1)), out.u32(integer("top_k", 0)), out.u32(0)});
 }
 
 Constant *DescriptorBuilder::levels() {
@@ -166,8 +182,8 @@ FailureOr<Constant *> DescriptorBuilder::arenas() {
       weightsArena = list.size();
     }
     arenaIndex[arena.getSymNameAttr()] = list.size();
-    list.push_back(out.record<stoop_arena>({out.string(arena.getSymName()), out.u64(arena.getSize()),
-                                            out.u32(arena.getAlign()),
+    list.push_back(out.record<stoop_arena>({out.string(arena.getSymName()),
+                                            out.u64(arena.getSize()), out.u32(arena.getAlign()),
                                             out.u32(static_cast<uint32_t>(arena.getLifetime()))}));
   }
   if (!weightsArena)
@@ -210,12 +226,13 @@ FailureOr<Constant *> DescriptorBuilder::launch(plan::LaunchOp launch) {
         return launch.emitOpError("uses a buffer without a place; run plan-assign-offsets");
       buffers.push_back(slice(place.getArenaAttr(), place.getOffset(), place.getSize()));
     }
-  return out.record<stoop_launch>({out.u32(kernelIndex.lookup(launch.getKernelAttr().getAttr())), out.u32(buffers.size()),
-                                   out.array(buffers, "buffers"), out.string(modelPath(launch.getLoc()))});
+  return out.record<stoop_launch>({out.u32(kernelIndex.lookup(launch.getKernelAttr().getAttr())),
+                                   out.u32(buffers.size()), out.array(buffers, "buffers"),
+                                   out.string(modelPath(launch.getLoc()))});
 }
 
-FailureOr<Constant *> DescriptorBuilder::slice(std::optional<plan::SliceAttr> place, plan::EntryOp entry,
-                                               llvm::StringRef role) {
+FailureOr<Constant *> DescriptorBuilder::slice(std::optional<plan::SliceAttr> place,
+                                               plan::EntryOp entry, llvm::StringRef role) {
   if (!place)
     return entry.emitOpError() << "has no place for its " << role << "; run plan-assign-offsets";
   return slice(place->getArena(), place->getOffset(), place->getSize());
@@ -231,12 +248,14 @@ FailureOr<Constant *> DescriptorBuilder::entry(plan::EntryOp entry) {
   }
   FailureOr<Constant *> tokens = slice(entry.getTokens(), entry, "tokens"),
                         positions = slice(entry.getPositions(), entry, "positions"),
-                        slots = slice(entry.getSlots(), entry, "slots"), logits = slice(entry.getLogits(), entry, "logits");
+                        slots = slice(entry.getSlots(), entry, "slots"),
+                        logits = slice(entry.getLogits(), entry, "logits");
   if (failed(tokens) || failed(positions) || failed(slots) || failed(logits))
     return failure();
-  return out.record<stoop_entry>({out.string(entry.getSymName()), out.u32(static_cast<uint32_t>(entry.getKind())),
-                                  out.u32(entry.getRows()), out.u32(launches.size()), out.u32(0),
-                                  out.array(launches, "launches"), *tokens, *positions, *slots, *logits});
+  return out.record<stoop_entry>(
+      {out.string(entry.getSymName()), out.u32(static_cast<uint32_t>(entry.getKind())),
+       out.u32(entry.getRows()), out.u32(launches.size()), out.u32(0),
+       out.array(launches, "launches"), *tokens, *positions, *slots, *logits});
 }
 
 FailureOr<Constant *> DescriptorBuilder::entries() {
@@ -262,10 +281,10 @@ FailureOr<Constant *> DescriptorBuilder::build() {
     return failure();
   Constant *description = out.record<stoop_program_desc>(
       {out.u32(sizeof(stoop_program_desc)), out.u32(STOOP_ABI_VERSION), out.u64(STOOP_MAGIC),
-       out.string(program.getTarget()), *model, out.u32(code.levels.size()), out.u32(arenaIndex.size()),
-       out.u32(kernelIndex.size()), out.u32(numEntries), levels(), *arenaList, kernelList, *entryList,
-       out.u64(code.scratchBytes), out.u32(options.maxThreads), out.u32(*weightsArena),
-       out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
+       out.string(program.getTarget()), *model, out.u32(code.levels.size()),
+       out.u32(arenaIndex.size()), out.u32(kernelIndex.size()), out.u32(numEntries), levels(),
+       *arenaList, kernelList, *entryList, out.u64(code.scratchBytes), out.u32(options.maxThreads),
+       out.u32(*weightsArena), out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
   return out.global(description, "program");
 }
 
@@ -274,13 +293,17 @@ static void addQuery(llvm::Module &module, Constant *description) {
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *type = llvm::FunctionType::get(pointer, {llvm::Type::getInt32Ty(context)}, false);
-  auto *query = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, "stoop_program_query", module);
+  auto *query = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                       "stoop_program_query", module);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", query));
-  llvm::Value *tooOld = builder.CreateICmpULT(query->getArg(0), builder.getInt32(STOOP_ABI_VERSION));
-  builder.CreateRet(builder.CreateSelect(tooOld, llvm::ConstantPointerNull::get(pointer), description));
+  llvm::Value *tooOld =
+      builder.CreateICmpULT(query->getArg(0), builder.getInt32(STOOP_ABI_VERSION));
+  builder.CreateRet(
+      builder.CreateSelect(tooOld, llvm::ConstantPointerNull::get(pointer), description));
 }
 
-FailureOr<SmallVector<char, 0>> codegen::emitProgramDescriptor(plan::ProgramOp program, const DescriptorOptions &options) {
+FailureOr<SmallVector<char, 0>> codegen::emitProgramDescriptor(plan::ProgramOp program,
+                                                               const DescriptorOptions &options) {
   FailureOr<const TargetBackend *> backend = targetOf(program);
   if (failed(backend))
     return failure();

@@ -1,7 +1,8 @@
 //===- ProgramDescriptor.h - stoop_program_desc as an object -----*- C++ -*-===//
 //
-// Turns a program with its code into the constant data of abi.h that the runtime reads: arenas, kernels, entries, launches
-// and the facts of the model. Target-neutral but for the host format (x86-64 ELF).
+// Turns a program with its code into the constant data of abi.h that the runtime reads: arenas,
+// kernels, entries, launches and the facts of the model. Target-neutral but for the host format
+// (x86-64 ELF).
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_PROGRAMDESCRIPTOR_H
@@ -18,9 +19,10 @@ struct DescriptorOptions {
   uint32_t maxThreads = 256; ///< most threads that the runtime may start
 };
 
-/// An object that defines stoop_program_query and refers to the kernels' functions. `program` has passed the gate of
-/// phase binaries. The model's facts come from its metadata: name, vocab, max_positions, max_batch, eos, bos,
-/// num_token_ids, temperature, top_k, top_p, min_p, repetition_penalty; a missing vocab, max_positions or max_batch is an error.
+/// An object that defines stoop_program_query and refers to the kernels' functions. `program` has
+/// passed the gate of phase binaries. The model's facts come from its metadata: name, vocab,
+/// max_positions, max_batch, eos, bos, num_token_ids, temperature, top_k, top_p, min_p,
+/// repetition_penalty; a missing vocab, max_positions or max_batch is an error.
 mlir::FailureOr<llvm::SmallVector<char, 0>> emitProgramDescriptor(plan::ProgramOp program,
                                                                   const DescriptorOptions &options);
 

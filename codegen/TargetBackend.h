@@ -1,7 +1,7 @@
 //===- TargetBackend.h - what a code generator provides ----------*- C++ -*-===//
 //
-// The interface between the phases `binaries` and `executable` and one target. A backend reads a planned program and
-// produces code; it decides nothing that the plan left open.
+// The interface between the phases `binaries` and `executable` and one target. A backend reads a
+// planned program and produces code; it decides nothing that the plan left open.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_TARGETBACKEND_H
@@ -18,8 +18,8 @@ namespace stoop::codegen {
 /// An architecture or feature level that a target can compile for.
 struct ArchitectureInfo {
   std::string name;
-  std::string needs;   ///< what a machine must have, in words
-  bool onThisMachine;  ///< whether this machine has it
+  std::string needs;  ///< what a machine must have, in words
+  bool onThisMachine; ///< whether this machine has it
 };
 
 /// Called with the number of compiled and of all compilations; from one thread at a time.
@@ -70,8 +70,8 @@ public:
 
   /// Compiles all kernels of a planned program. Reports at the kernel that fails.
   /// IR before: plan.kernel with body, schedule and strides. IR after: unchanged.
-  virtual mlir::FailureOr<std::vector<KernelBinary>> compile(plan::ProgramOp program,
-                                                             const CompileOptions &options) const = 0;
+  virtual mlir::FailureOr<std::vector<KernelBinary>>
+  compile(plan::ProgramOp program, const CompileOptions &options) const = 0;
 
   /// Checks a plan.binary of this target on its own: format, symbols.
   virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;

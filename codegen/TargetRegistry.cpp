@@ -33,8 +33,8 @@ const TargetBackend *codegen::findTarget(StringRef name) {
 FailureOr<const TargetBackend *> codegen::targetOf(plan::ProgramOp program) {
   if (const TargetBackend *backend = findTarget(program.getTarget()))
     return backend;
-  InFlightDiagnostic error = program.emitOpError()
-                             << "has target '" << program.getTarget() << "', but code generators exist for:";
+  InFlightDiagnostic error = program.emitOpError() << "has target '" << program.getTarget()
+                                                   << "', but code generators exist for:";
   for (const TargetBackend *backend : targetBackends())
     error << " " << backend->getName();
   return error;

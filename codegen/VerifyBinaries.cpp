@@ -1,6 +1,7 @@
 //===- VerifyBinaries.cpp - gate of phase binaries ------------------------===//
 //
-// Checks completeness (every kernel at every architecture, once) here and each binary's contents through its target.
+// Checks completeness (every kernel at every architecture, once) here and each binary's contents
+// through its target.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Passes.h"
@@ -30,8 +31,8 @@ struct VerifyBinaries : public codegen::impl::VerifyBinariesBase<VerifyBinaries>
       auto [it, isNew] = seen.insert({{symbol.getAttr(), binary.getLevelAttr()}, binary});
       if (isNew)
         continue;
-      InFlightDiagnostic error = binary.emitOpError()
-                                 << "is a second binary of " << symbol << " for level " << binary.getLevelAttr();
+      InFlightDiagnostic error = binary.emitOpError() << "is a second binary of " << symbol
+                                                      << " for level " << binary.getLevelAttr();
       error.attachNote(it->second.getLoc()) << "the first is here";
       return error;
     }

@@ -1,6 +1,7 @@
 //===- CpuLevels.cpp - feature levels, CPU names, this machine ------------===//
 //
-// CPUID leaf and bit numbers: Intel SDM volume 2, "CPUID"; AMX permission: Linux, Documentation/arch/x86/xstate.rst.
+// CPUID leaf and bit numbers: Intel SDM volume 2, "CPUID"; AMX permission: Linux,
+// Documentation/arch/x86/xstate.rst.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/CpuLevels.h"
@@ -48,9 +49,11 @@ uint64_t codegen::detectCpuFeatures() {
   bool lzcnt = bit(c, 5);
 
   uint64_t features = 0;
-  if (savesYmm && bit(leaf7b, 5) && bit(leaf7b, 3) && bit(leaf7b, 8) && fma && movbe && f16c && lzcnt)
+  if (savesYmm && bit(leaf7b, 5) && bit(leaf7b, 3) && bit(leaf7b, 8) && fma && movbe && f16c &&
+      lzcnt)
     features |= STOOP_CPU_AVX2;
-  if (savesZmm && bit(leaf7b, 16) && bit(leaf7b, 17) && bit(leaf7b, 28) && bit(leaf7b, 30) && bit(leaf7b, 31)) {
+  if (savesZmm && bit(leaf7b, 16) && bit(leaf7b, 17) && bit(leaf7b, 28) && bit(leaf7b, 30) &&
+      bit(leaf7b, 31)) {
     features |= STOOP_CPU_AVX512;
     if (bit(leaf7c, 11))
       features |= STOOP_CPU_AVX512_VNNI;
@@ -76,11 +79,13 @@ const KernelLevel *codegen::bestLevel(uint64_t features) {
 }
 
 std::string codegen::describeFeatures(uint64_t features) {
-  constexpr std::pair<uint64_t, StringRef> names[] = {
-      {STOOP_CPU_AVX2, "AVX2"},          {STOOP_CPU_AVX512, "AVX-512"},
-      {STOOP_CPU_AVX512_BF16, "AVX-512 BF16"}, {STOOP_CPU_AVX512_VNNI, "AVX-512 VNNI"},
-      {STOOP_CPU_AMX_TILE, "AMX-TILE"},  {STOOP_CPU_AMX_BF16, "AMX-BF16"},
-      {STOOP_CPU_AMX_INT8, "AMX-INT8"}};
+  constexpr std::pair<uint64_t, StringRef> names[] = {{STOOP_CPU_AVX2, "AVX2"},
+                                                      {STOOP_CPU_AVX512, "AVX-512"},
+                                                      {STOOP_CPU_AVX512_BF16, "AVX-512 BF16"},
+                                                      {STOOP_CPU_AVX512_VNNI, "AVX-512 VNNI"},
+                                                      {STOOP_CPU_AMX_TILE, "AMX-TILE"},
+                                                      {STOOP_CPU_AMX_BF16, "AMX-BF16"},
+                                                      {STOOP_CPU_AMX_INT8, "AMX-INT8"}};
   SmallVector<StringRef> present;
   for (auto [mask, name] : names)
     if (features & mask)
@@ -95,8 +100,9 @@ static Expected<const KernelLevel *> resolveOne(StringRef name) {
     uint64_t features = codegen::detectCpuFeatures();
     if (const KernelLevel *level = codegen::bestLevel(features))
       return level;
-    return createStringError("--target-cpu=host: this machine lacks x86-64-v3 (AVX2, FMA, BMI2, F16C); name "
-                             "the CPU that the model shall run on");
+    return createStringError(
+        "--target-cpu=host: this machine lacks x86-64-v3 (AVX2, FMA, BMI2, F16C); name "
+        "the CPU that the model shall run on");
   }
   if (const KernelLevel *level = findLevel(name))
     return level;
@@ -108,7 +114,8 @@ static Expected<const KernelLevel *> resolveOne(StringRef name) {
     known.push_back(level.name);
   for (const codegen::CpuName &cpu : kCpuNames)
     known.push_back(cpu.name);
-  return createStringError("--target-cpu: unknown CPU '" + name.str() + "'; known are " + join(known, ", "));
+  return createStringError("--target-cpu: unknown CPU '" + name.str() + "'; known are " +
+                           join(known, ", "));
 }
 
 Expected<SmallVector<const KernelLevel *>> codegen::resolveTargetCpu(StringRef list) {

@@ -1,7 +1,8 @@
 //===- CpuLevels.h - feature levels, CPU names, this machine -----*- C++ -*-===//
 //
-// Maps what users write in --target-cpu to feature levels of the kernel library, and asks CPUID what this
-// machine has. Features decide, never model names alone: LLVM's idea of a host's name is not consulted.
+// Maps what users write in --target-cpu to feature levels of the kernel library, and asks CPUID
+// what this machine has. Features decide, never model names alone: LLVM's idea of a host's name is
+// not consulted.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_CPU_CPULEVELS_H
@@ -14,8 +15,8 @@
 
 namespace stoop::codegen {
 
-/// stoop_cpu_feature bits of this machine: CPUID, and XGETBV for what the kernel saves. AMX counts only when the
-/// kernel grants its use to this process.
+/// stoop_cpu_feature bits of this machine: CPUID, and XGETBV for what the kernel saves. AMX counts
+/// only when the kernel grants its use to this process.
 uint64_t detectCpuFeatures();
 
 /// The best level whose features are all in `features`; null when there is none.
@@ -33,9 +34,10 @@ struct CpuName {
 /// All CPU names, without "host" and the levels' own names.
 llvm::ArrayRef<CpuName> cpuNames();
 
-/// Resolves a comma-separated --target-cpu value to levels, best last, each once. Fails for an unknown name, listing
-/// the known ones, and for "host" on a machine below the lowest level.
-llvm::Expected<llvm::SmallVector<const kernels::KernelLevel *>> resolveTargetCpu(llvm::StringRef list);
+/// Resolves a comma-separated --target-cpu value to levels, best last, each once. Fails for an
+/// unknown name, listing the known ones, and for "host" on a machine below the lowest level.
+llvm::Expected<llvm::SmallVector<const kernels::KernelLevel *>>
+resolveTargetCpu(llvm::StringRef list);
 
 } // namespace stoop::codegen
 

@@ -1,7 +1,8 @@
 //===- CpuTarget.cpp - the CPU as a target --------------------------------===//
 //
-// Describes every kernel in program order (MLIR, one thread), then compiles each distinct specialisation at each level on a
-// few threads (LLVM, one context each). The result is ordered by program and level, never by who finished first.
+// Describes every kernel in program order (MLIR, one thread), then compiles each distinct
+// specialisation at each level on a few threads (LLVM, one context each). The result is ordered by
+// program and level, never by who finished first.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/TargetBackend.h"
@@ -46,8 +47,8 @@ public:
   std::vector<codegen::ArchitectureInfo> describe() const override;
   llvm::Expected<std::vector<std::string>> resolve(StringRef architectures) const override;
   std::vector<std::string> fusedKinds() const override;
-  FailureOr<std::vector<KernelBinary>> compile(plan::ProgramOp program,
-                                               const codegen::CompileOptions &options) const override;
+  FailureOr<std::vector<KernelBinary>>
+  compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
   FailureOr<CodeTable> codeTable(plan::ProgramOp program) const override;
 };
@@ -57,12 +58,14 @@ std::vector<codegen::ArchitectureInfo> CpuTarget::describe() const {
   uint64_t features = codegen::detectCpuFeatures();
   std::vector<codegen::ArchitectureInfo> result;
   for (const kernels::KernelLevel &level : kernels::kernelLevels())
-    result.push_back({level.name.str(), codegen::describeFeatures(level.required), (level.required & ~features) == 0});
+    result.push_back({level.name.str(), codegen::describeFeatures(level.required),
+                      (level.required & ~features) == 0});
   return result;
 }
 
 llvm::Expected<std::vector<std::string>> CpuTarget::resolve(StringRef architectures) const {
-  llvm::Expected<SmallVector<const kernels::KernelLevel *>> levels = codegen::resolveTargetCpu(architectures);
+  llvm::Expected<SmallVector<const kernels::KernelLevel *>> levels =
+      codegen::resolveTargetCpu(architectures);
   if (!levels)
     return levels.takeError();
   std::vector<std::string> names;
@@ -99,7 +102,8 @@ static void runJob(Job &job) {
   SmallVector<std::string> symbols;
   for (plan::KernelOp kernel : job.compilation->kernels)
     symbols.push_back(symbolOf(kernel, *job.level));
-  llvm::Expected<SmallVector<char, 0>> object = codegen::specializeKernel(job.compilation->spec, *job.level, symbols);
+  llvm::Expected<SmallVector<char, 0>> object =
+      codegen::specializeKernel(job.compilation->spec, *job.level, symbols);
   if (object)
     job.object = std::move(*object);
   else
@@ -107,7 +111,8 @@ static void runJob(Job &job) {
 }
 
 /// Runs all jobs on `numThreads` threads, the caller's among them.
-static void runJobs(std::vector<Job> &jobs, unsigned numThreads, const codegen::CompileProgress &progress) {
+static void runJobs(std::vector<Job> &jobs, unsigned numThreads,
+                    const codegen::CompileProgress &progress) {
   std::atomic<size_t> next = 0;
   std::mutex reporting;
   size_t done = 0;
@@ -128,9 +133,10 @@ static void runJobs(std::vector<Job> &jobs, unsigned numThreads, const codegen::
     thread.join();
 }
 
-FailureOr<std::vector<KernelBinary>> CpuTarget::compile(plan::ProgramOp program,
-                                                        const codegen::CompileOptions &options) const {
-  llvm::Expected<SmallVector<const kernels::KernelLevel *>> levels = codegen::resolveTargetCpu(options.architectures);
+FailureOr<std::vector<KernelBinary>>
+CpuTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &options) const {
+  llvm::Expected<SmallVector<const kernels::KernelLevel *>> levels =
+      codegen::resolveTargetCpu(options.architectures);
   if (!levels)
     return program.emitOpError() << llvm::toString(levels.takeError());
   FailureOr<std::vector<Compilation>> compilations = describeAll(program);
@@ -140,7 +146,8 @@ FailureOr<std::vector<KernelBinary>> CpuTarget::compile(plan::ProgramOp program,
   for (const Compilation &compilation : *compilations)
     for (const kernels::KernelLevel *level : *levels)
       jobs.push_back({&compilation, level, {}, {}});
-  unsigned threads = options.numThreads ? options.numThreads : std::max(1u, std::thread::hardware_concurrency());
+  unsigned threads =
+      options.numThreads ? options.numThreads : std::max(1u, std::thread::hardware_concurrency());
   runJobs(jobs, threads, options.progress);
 
   std::vector<KernelBinary> binaries;
@@ -149,7 +156,8 @@ FailureOr<std::vector<KernelBinary>> CpuTarget::compile(plan::ProgramOp program,
       plan::KernelOp kernel = job.compilation->kernels.front();
       return kernel.emitOpError() << "could not be compiled: " << job.error;
     }
-    binaries.push_back({job.compilation->kernels, job.level->name.str(), "elf-object", std::move(job.object)});
+    binaries.push_back(
+        {job.compilation->kernels, job.level->name.str(), "elf-object", std::move(job.object)});
   }
   return binaries;
 }
@@ -166,7 +174,8 @@ LogicalResult CpuTarget::verifyBinary(plan::BinaryOp binary) const {
     return binary.emitOpError("has no code");
   SmallVector<std::string> symbols;
   for (Attribute symbol : binary.getKernels())
-    symbols.push_back(("stoop_" + cast<FlatSymbolRefAttr>(symbol).getValue() + "_" + level->id).str());
+    symbols.push_back(
+        ("stoop_" + cast<FlatSymbolRefAttr>(symbol).getValue() + "_" + level->id).str());
   if (llvm::Error error = codegen::checkSymbols(blob->getData(), symbols))
     return binary.emitOpError() << llvm::toString(std::move(error));
   return success();

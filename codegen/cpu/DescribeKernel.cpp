@@ -1,7 +1,8 @@
 //===- DescribeKernel.cpp - a plan.kernel as port and parameters ----------===//
 //
-// One function per anchor op fills the template's parameter struct (kernels/common/params.h). Operands of a launch are
-// the kernel's inputs, then its results; a block argument's number is therefore its index among the buffers.
+// One function per anchor op fills the template's parameter struct (kernels/common/params.h).
+// Operands of a launch are the kernel's inputs, then its results; a block argument's number is
+// therefore its index among the buffers.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/DescribeKernel.h"
@@ -75,7 +76,8 @@ LogicalResult KernelReader::usePort(const Twine &elements) {
   std::string wanted = elements.str();
   const kernels::KernelPort *port = kernels::findPort(*entry, wanted);
   if (!port)
-    return kernel.emitOpError() << "template '" << entry->name << "' has no variant for element types " << wanted;
+    return kernel.emitOpError() << "template '" << entry->name
+                                << "' has no variant for element types " << wanted;
   spec.port = port->symbol.str();
   return success();
 }
@@ -102,7 +104,8 @@ LogicalResult KernelReader::readLinear(lm::LinearOp op) {
   p.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
   setParams(p);
   spec.scratchBytes = kernels::linear_scratch_bytes(p.k, p.max_rows);
-  if (failed(usePort(element(op.getWeight()) + Twine(",") + element(op.getInput()) + "," + element(yielded()))))
+  if (failed(usePort(element(op.getWeight()) + Twine(",") + element(op.getInput()) + "," +
+                     element(yielded()))))
     return failure();
   return addHooks(op);
 }
@@ -227,7 +230,8 @@ FailureOr<KernelSpec> KernelReader::read() {
   StringRef name = kernel.getSchedule().getTemplateName();
   entry = kernels::findTemplate(name);
   if (!entry) {
-    InFlightDiagnostic error = kernel.emitOpError() << "names template '" << name << "', which is not one of";
+    InFlightDiagnostic error = kernel.emitOpError()
+                               << "names template '" << name << "', which is not one of";
     for (const kernels::KernelTemplate &known : kernels::kernelTemplates())
       error << " " << known.name;
     return error;
@@ -242,13 +246,16 @@ FailureOr<KernelSpec> KernelReader::read() {
     if (anchor)
       return op.emitOpError() << "is a second anchor in one kernel";
     if (fusible.getAnchorKind() != entry->kind)
-      return op.emitOpError() << "cannot be computed by template '" << name << "' of kind " << entry->kind;
+      return op.emitOpError() << "cannot be computed by template '" << name << "' of kind "
+                              << entry->kind;
     anchor = &op;
   }
   if (!entry->acceptsEpilogue && (!anchor || numOps != 1))
-    return kernel.emitOpError() << "template '" << name << "' takes no epilogue, but the body has " << numOps << " ops";
+    return kernel.emitOpError() << "template '" << name << "' takes no epilogue, but the body has "
+                                << numOps << " ops";
   if (!anchor && entry->kind != "elementwise")
-    return kernel.emitOpError() << "template '" << name << "' expects an anchor of kind " << entry->kind;
+    return kernel.emitOpError() << "template '" << name << "' expects an anchor of kind "
+                                << entry->kind;
 
   LogicalResult done =
       !anchor ? readElementwise()
@@ -268,4 +275,6 @@ FailureOr<KernelSpec> KernelReader::read() {
   return std::move(spec);
 }
 
-FailureOr<KernelSpec> codegen::describeKernel(plan::KernelOp kernel) { return KernelReader(kernel).read(); }
+FailureOr<KernelSpec> codegen::describeKernel(plan::KernelOp kernel) {
+  return KernelReader(kernel).read();
+}

@@ -1,8 +1,9 @@
 //===- HookEmitter.cpp - a kernel's epilogue as LLVM bitcode --------------===//
 //
-// ElementwiseOpInterface gives a scalar expression in arith and math. It is emitted once into a scratch block and
-// copied from there with vector types, so that both hooks come from one description and the 16-lane one is
-// vector code by construction, not by the vectoriser's leave. exp, erf and tanh become calls into the kernel bitcode.
+// ElementwiseOpInterface gives a scalar expression in arith and math. It is emitted once into a
+// scratch block and copied from there with vector types, so that both hooks come from one
+// description and the 16-lane one is vector code by construction, not by the vectoriser's leave.
+// exp, erf and tanh become calls into the kernel bitcode.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/HookEmitter.h"
@@ -61,7 +62,9 @@ private:
   void copyWithLanes(Operation *op, IRMapping &map);
   Value constant(int64_t n) { return LLVM::ConstantOp::create(builder, loc, i64, n); }
   Value spill(Value v);
-  Value reload(Value slot) { return LLVM::LoadOp::create(builder, loc, value, slot, /*alignment=*/4); }
+  Value reload(Value slot) {
+    return LLVM::LoadOp::create(builder, loc, value, slot, /*alignment=*/4);
+  }
 
   ModuleOp module;
   plan::KernelOp kernel;
@@ -115,18 +118,22 @@ Value HookBuilder::round(Value v, Type elementType) {
 FailureOr<Value> HookBuilder::load(BlockArgument input) {
   auto type = dyn_cast<RankedTensorType>(input.getType());
   if (!type || elementName(type.getElementType()).empty() || type.getElementType().isInteger())
-    return kernel.emitOpError() << "cannot read an operand of type " << input.getType() << " in an epilogue";
+    return kernel.emitOpError() << "cannot read an operand of type " << input.getType()
+                                << " in an epilogue";
   Value row = function.getArgument(1), column = function.getArgument(2);
   Value index = column;
   if (type.getRank() == 2) {
     Value stride = constant(kernel.getRowStrides()[input.getArgNumber()]);
-    index = LLVM::AddOp::create(builder, loc, LLVM::MulOp::create(builder, loc, row, stride), column);
+    index =
+        LLVM::AddOp::create(builder, loc, LLVM::MulOp::create(builder, loc, row, stride), column);
   }
-  Value slot = LLVM::GEPOp::create(builder, loc, pointer, pointer, function.getArgument(3),
-                                   ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(input.getArgNumber())});
+  Value slot =
+      LLVM::GEPOp::create(builder, loc, pointer, pointer, function.getArgument(3),
+                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(input.getArgNumber())});
   Value base = LLVM::LoadOp::create(builder, loc, pointer, slot);
   Type bytes = IntegerType::get(module.getContext(), 8 * elementBytes(type.getElementType()));
-  Value address = LLVM::GEPOp::create(builder, loc, pointer, bytes, base, ArrayRef<LLVM::GEPArg>{index});
+  Value address =
+      LLVM::GEPOp::create(builder, loc, pointer, bytes, base, ArrayRef<LLVM::GEPArg>{index});
   Value result = spill(nullptr);
   callLibrary(("load_" + elementName(type.getElementType())).str(), {result, address});
   return reload(result);
@@ -137,7 +144,8 @@ FailureOr<Value> HookBuilder::read(Value operand) {
     return known;
   auto input = dyn_cast<BlockArgument>(operand);
   if (!input)
-    return kernel.emitOpError() << "epilogue uses a value that is neither an input nor computed before it";
+    return kernel.emitOpError()
+           << "epilogue uses a value that is neither an input nor computed before it";
   FailureOr<Value> loaded = load(input);
   if (succeeded(loaded))
     values[operand] = *loaded;
@@ -188,8 +196,9 @@ FailureOr<Value> HookBuilder::emitElementwise(lm::ElementwiseOpInterface op) {
 LogicalResult HookBuilder::build(Operation *anchor) {
   MLIRContext *context = module.getContext();
   Type voidType = LLVM::LLVMVoidType::get(context);
-  function = LLVM::LLVMFuncOp::create(builder, loc, ("stoop_hook" + suffix).str(),
-                                      LLVM::LLVMFunctionType::get(voidType, {pointer, i64, i64, pointer}));
+  function =
+      LLVM::LLVMFuncOp::create(builder, loc, ("stoop_hook" + suffix).str(),
+                               LLVM::LLVMFunctionType::get(voidType, {pointer, i64, i64, pointer}));
   Block *body = function.addEntryBlock(builder);
   builder.setInsertionPointToEnd(body);
   Operation *yield = &kernel.getBody().front().back();
@@ -197,7 +206,8 @@ LogicalResult HookBuilder::build(Operation *anchor) {
 
   if (anchor) {
     Value result = anchor->getResult(0);
-    Value sums = LLVM::LoadOp::create(builder, loc, value, function.getArgument(0), /*alignment=*/4);
+    Value sums =
+        LLVM::LoadOp::create(builder, loc, value, function.getArgument(0), /*alignment=*/4);
     bool last = out == result;
     values[result] = last ? sums : round(sums, getElementTypeOrSelf(result.getType()));
   }

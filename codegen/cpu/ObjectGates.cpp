@@ -1,6 +1,7 @@
 //===- ObjectGates.cpp - what no kernel object may contain ----------------===//
 //
-// Symbols are read from the ELF symbol table; calls and tile stores are counted by disassembling the text sections.
+// Symbols are read from the ELF symbol table; calls and tile stores are counted by disassembling
+// the text sections.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/ObjectGates.h"
@@ -48,7 +49,8 @@ unsigned codegen::countTileStores(const Module &module) {
 }
 
 static Expected<std::unique_ptr<object::ObjectFile>> open(ArrayRef<char> object) {
-  return object::ObjectFile::createELFObjectFile(MemoryBufferRef(StringRef(object.data(), object.size()), "kernel object"));
+  return object::ObjectFile::createELFObjectFile(
+      MemoryBufferRef(StringRef(object.data(), object.size()), "kernel object"));
 }
 
 static Error checkSymbolTable(const object::ObjectFile &file, ArrayRef<std::string> symbols) {
@@ -68,7 +70,8 @@ static Error checkSymbolTable(const object::ObjectFile &file, ArrayRef<std::stri
       return createStringError("undefined symbol '" + name->str() + "' in kernel code");
   }
   if (!missing.empty())
-    return createStringError("kernel object does not define '" + missing.begin()->getKey().str() + "'");
+    return createStringError("kernel object does not define '" + missing.begin()->getKey().str() +
+                             "'");
   return Error::success();
 }
 
@@ -91,9 +94,12 @@ public:
     ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(code.data()), code.size());
     for (uint64_t at = 0, size = 0; at < bytes.size(); at += size) {
       MCInst instruction;
-      if (decoder->getInstruction(instruction, size, bytes.slice(at), at, nulls()) != MCDisassembler::Success)
-        return createStringError("kernel code at offset " + std::to_string(at) + " cannot be decoded");
-      visit(instructions->getName(instruction.getOpcode()), instructions->get(instruction.getOpcode()));
+      if (decoder->getInstruction(instruction, size, bytes.slice(at), at, nulls()) !=
+          MCDisassembler::Success)
+        return createStringError("kernel code at offset " + std::to_string(at) +
+                                 " cannot be decoded");
+      visit(instructions->getName(instruction.getOpcode()),
+            instructions->get(instruction.getOpcode()));
     }
     return Error::success();
   }
@@ -117,7 +123,8 @@ Error codegen::checkSymbols(ArrayRef<char> object, ArrayRef<std::string> symbols
   return checkSymbolTable(**file, symbols);
 }
 
-Error codegen::checkObject(ArrayRef<char> object, ArrayRef<std::string> symbols, unsigned tileStores) {
+Error codegen::checkObject(ArrayRef<char> object, ArrayRef<std::string> symbols,
+                           unsigned tileStores) {
   initializeX86Target();
   Expected<std::unique_ptr<object::ObjectFile>> file = open(object);
   if (!file)
@@ -142,7 +149,7 @@ Error codegen::checkObject(ArrayRef<char> object, ArrayRef<std::string> symbols,
   if (calls)
     return createStringError(std::to_string(calls) + " calls remain in kernel code");
   if (stores > tileStores)
-    return createStringError("tiles are spilled: " + std::to_string(stores) + " tile stores where " +
-                             std::to_string(tileStores) + " were written");
+    return createStringError("tiles are spilled: " + std::to_string(stores) +
+                             " tile stores where " + std::to_string(tileStores) + " were written");
   return Error::success();
 }

@@ -1,6 +1,7 @@
 //===- ObjectGates.h - what no kernel object may contain ---------*- C++ -*-===//
 //
-// Checks on emitted machine code: kernels need nothing from outside, call nothing, and never spill an AMX tile.
+// Checks on emitted machine code: kernels need nothing from outside, call nothing, and never spill
+// an AMX tile.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_CPU_OBJECTGATES_H
@@ -22,11 +23,13 @@ void initializeX86Target();
 /// Tile stores that optimised IR asks for; any more in the object are spills.
 unsigned countTileStores(const llvm::Module &module);
 
-/// Fails if the object has an undefined symbol, lacks one of `symbols`, contains a call, or stores more
-/// tiles than `tileStores`.
-llvm::Error checkObject(llvm::ArrayRef<char> object, llvm::ArrayRef<std::string> symbols, unsigned tileStores);
+/// Fails if the object has an undefined symbol, lacks one of `symbols`, contains a call, or stores
+/// more tiles than `tileStores`.
+llvm::Error checkObject(llvm::ArrayRef<char> object, llvm::ArrayRef<std::string> symbols,
+                        unsigned tileStores);
 
-/// Fails if the object has an undefined symbol or lacks one of `symbols`: the part that needs no disassembly.
+/// Fails if the object has an undefined symbol or lacks one of `symbols`: the part that needs no
+/// disassembly.
 llvm::Error checkSymbols(llvm::ArrayRef<char> object, llvm::ArrayRef<std::string> symbols);
 
 } // namespace stoop::codegen

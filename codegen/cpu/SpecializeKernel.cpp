@@ -1,9 +1,10 @@
 //===- SpecializeKernel.cpp - from a kernel template to an object ---------===//
 //
-// The generated function calls the port with pointers to constant globals; after inlining LLVM folds every field, so
-// the kernel sees constant shapes. Two things make that work: all string attributes of the library's functions are copied to the
-// generated ones (a caller without "no-builtins" and the same target features would not inline), and everything but the
-// entry is always_inline and internal.
+// The generated function calls the port with pointers to constant globals; after inlining LLVM
+// folds every field, so the kernel sees constant shapes. Two things make that work: all string
+// attributes of the library's functions are copied to the generated ones (a caller without
+// "no-builtins" and the same target features would not inline), and everything but the entry is
+// always_inline and internal.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/SpecializeKernel.h"
@@ -38,7 +39,8 @@ static Error problem(const codegen::KernelSpec &spec, const Twine &what) {
   return createStringError("kernel port '" + spec.port + "': " + what.str());
 }
 
-/// Marks a generated function with the library's target attributes; unwind tables let debuggers and profilers through.
+/// Marks a generated function with the library's target attributes; unwind tables let debuggers and
+/// profilers through.
 static void adoptAttributes(Function &function, const LibraryTarget &target) {
   function.addFnAttrs(target.attributes);
   function.addFnAttr(Attribute::NoUnwind);
@@ -48,7 +50,8 @@ static void adoptAttributes(Function &function, const LibraryTarget &target) {
 /// Adds `bytes` as a private constant.
 static GlobalVariable *addConstant(Module &module, StringRef bytes, StringRef name) {
   Constant *data = ConstantDataArray::getString(module.getContext(), bytes, /*AddNull=*/false);
-  auto *global = new GlobalVariable(module, data->getType(), /*isConstant=*/true, GlobalValue::PrivateLinkage, data, name);
+  auto *global = new GlobalVariable(module, data->getType(), /*isConstant=*/true,
+                                    GlobalValue::PrivateLinkage, data, name);
   global->setAlignment(Align(8));
   return global;
 }
@@ -58,24 +61,28 @@ static Function *addEntry(Module &module, const codegen::KernelSpec &spec, Strin
   LLVMContext &context = module.getContext();
   Type *pointer = PointerType::getUnqual(context);
   SmallVector<Type *> types(spec.table.empty() ? 2 : 3, pointer);
-  FunctionCallee port = module.getOrInsertFunction(spec.port, FunctionType::get(Type::getVoidTy(context), types, false));
+  FunctionCallee port = module.getOrInsertFunction(
+      spec.port, FunctionType::get(Type::getVoidTy(context), types, false));
   auto *type = FunctionType::get(Type::getVoidTy(context), {pointer}, false);
   auto *entry = Function::Create(type, GlobalValue::ExternalLinkage, symbol, module);
   IRBuilder<> builder(BasicBlock::Create(context, "", entry));
   SmallVector<Value *> arguments = {entry->getArg(0), addConstant(module, spec.params, "params")};
   if (!spec.table.empty())
-    arguments.push_back(addConstant(
-        module, StringRef(reinterpret_cast<const char *>(spec.table.data()), spec.table.size() * sizeof(float)), "table"));
+    arguments.push_back(addConstant(module,
+                                    StringRef(reinterpret_cast<const char *>(spec.table.data()),
+                                              spec.table.size() * sizeof(float)),
+                                    "table"));
   builder.CreateCall(port, arguments);
   builder.CreateRetVoid();
   return entry;
 }
 
 /// Reads the library lazily and takes the target's attributes from the port.
-static Expected<std::unique_ptr<Module>> loadLibrary(const codegen::KernelSpec &spec, const kernels::KernelLevel &level,
+static Expected<std::unique_ptr<Module>> loadLibrary(const codegen::KernelSpec &spec,
+                                                     const kernels::KernelLevel &level,
                                                      LLVMContext &context, LibraryTarget &target) {
-  Expected<std::unique_ptr<Module>> library =
-      getLazyBitcodeModule(MemoryBufferRef(level.bitcode, level.name), context, /*ShouldLazyLoadMetadata=*/true);
+  Expected<std::unique_ptr<Module>> library = getLazyBitcodeModule(
+      MemoryBufferRef(level.bitcode, level.name), context, /*ShouldLazyLoadMetadata=*/true);
   if (!library)
     return library.takeError();
   const Function *port = (*library)->getFunction(spec.port);
@@ -91,8 +98,10 @@ static Expected<std::unique_ptr<Module>> loadLibrary(const codegen::KernelSpec &
 }
 
 /// Entry, hooks and the needed part of the library in one module; only the entry is visible.
-static Expected<std::unique_ptr<Module>> assemble(const codegen::KernelSpec &spec, const kernels::KernelLevel &level,
-                                                  ArrayRef<std::string> symbols, LLVMContext &context, LibraryTarget &target) {
+static Expected<std::unique_ptr<Module>> assemble(const codegen::KernelSpec &spec,
+                                                  const kernels::KernelLevel &level,
+                                                  ArrayRef<std::string> symbols,
+                                                  LLVMContext &context, LibraryTarget &target) {
   Expected<std::unique_ptr<Module>> library = loadLibrary(spec, level, context, target);
   if (!library)
     return library.takeError();
@@ -100,7 +109,8 @@ static Expected<std::unique_ptr<Module>> assemble(const codegen::KernelSpec &spe
   if (spec.hooks.empty()) {
     module = std::make_unique<Module>("kernel", context);
   } else {
-    Expected<std::unique_ptr<Module>> hooks = parseBitcodeFile(MemoryBufferRef(spec.hooks, "hooks"), context);
+    Expected<std::unique_ptr<Module>> hooks =
+        parseBitcodeFile(MemoryBufferRef(spec.hooks, "hooks"), context);
     if (!hooks)
       return hooks.takeError();
     module = std::move(*hooks);
@@ -143,7 +153,8 @@ static void optimize(Module &module, TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, modules);
 }
 
-Expected<SmallVector<char, 0>> codegen::specializeKernel(const KernelSpec &spec, const kernels::KernelLevel &level,
+Expected<SmallVector<char, 0>> codegen::specializeKernel(const KernelSpec &spec,
+                                                         const kernels::KernelLevel &level,
                                                          ArrayRef<std::string> symbols) {
   initializeX86Target();
   LLVMContext context;
@@ -157,8 +168,9 @@ Expected<SmallVector<char, 0>> codegen::specializeKernel(const KernelSpec &spec,
     return problem(spec, error);
   TargetOptions options;
   options.FunctionSections = true;
-  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
-      library.triple, library.cpu, library.features, options, Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
+  std::unique_ptr<TargetMachine> machine(
+      target->createTargetMachine(library.triple, library.cpu, library.features, options,
+                                  Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
   optimize(**module, *machine);
   std::string diagnosis;
   raw_string_ostream diagnosisStream(diagnosis);

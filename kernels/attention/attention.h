@@ -1,12 +1,15 @@
-// Causal attention over the cache with an online softmax: a row sees keys 0 .. positions[t] of slot slots[t].
+// Causal attention over the cache with an online softmax: a row sees keys 0 .. positions[t] of slot
+// slots[t].
 //
-// score = (q . k + bias) * scale, bias by ALiBi mode: hf = bf16(bf16(slope) * bf16(j)), exact = slope * (j - i) in
-// float32 (equal to slope * j under softmax, and precise at any distance). No score matrix: at most 32 queries x 64 keys
-// exist at a time. A work item is a group of queries that share keys: up to 32 rows of one head when all rows belong to one
-// sequence (prefill), else heads of one group at one row (decode). Items are dealt to threads in turn, which evens out
-// the causal triangle. Groups of four queries or more transpose each block of keys once and are bound by FMA issue;
-// smaller ones read keys in place and are bound by the cache's memory traffic. Keys behind a query's position are never
-// multiplied, so a NaN there cannot reach it. Rows with a slot outside of the cache give zeros.
+// score = (q . k + bias) * scale, bias by ALiBi mode: hf = bf16(bf16(slope) * bf16(j)), exact =
+// slope * (j - i) in float32 (equal to slope * j under softmax, and precise at any distance). No
+// score matrix: at most 32 queries x 64 keys exist at a time. A work item is a group of queries
+// that share keys: up to 32 rows of one head when all rows belong to one sequence (prefill), else
+// heads of one group at one row (decode). Items are dealt to threads in turn, which evens out the
+// causal triangle. Groups of four queries or more transpose each block of keys once and are bound
+// by FMA issue; smaller ones read keys in place and are bound by the cache's memory traffic. Keys
+// behind a query's position are never multiplied, so a NaN there cannot reach it. Rows with a slot
+// outside of the cache give zeros.
 #ifndef STOOP_KERNELS_ATTENTION_ATTENTION_H
 #define STOOP_KERNELS_ATTENTION_ATTENTION_H
 
@@ -24,12 +27,12 @@ constexpr i64 kDirectQueries = 3;
 
 // The queries of a work item and their running softmax; everything lies in the thread's scratch.
 struct AttentionState {
-  i64 count, padded;  // queries; head_dim rounded up to 16
-  float *q;           // [count][padded], zero behind head_dim
-  float *out;         // [count][padded], weighted sum of values so far
-  float *scores;      // [count][kBlockKeys]
-  float *keys;        // [padded][kBlockKeys]: a block of keys, transposed
-  float *values;      // [kBlockKeys][padded]
+  i64 count, padded;                         // queries; head_dim rounded up to 16
+  float *q;                                  // [count][padded], zero behind head_dim
+  float *out;                                // [count][padded], weighted sum of values so far
+  float *scores;                             // [count][kBlockKeys]
+  float *keys;                               // [padded][kBlockKeys]: a block of keys, transposed
+  float *values;                             // [kBlockKeys][padded]
   float *maximum, *total, *slope, *rescale;  // [count]
   i64 *position, *row, *head;                // [count]
 
@@ -55,8 +58,8 @@ STOOP_INLINE f32x16 load_padded(const typename E::T *p, i64 n) {
   return n >= kLanes ? E::load16(p) : load_head<E>(p, n);
 }
 
-// Turns the scores of one query in a block into weights and updates its running maximum and total. Only the first
-// `valid` keys count; the others get weight 0.
+// Turns the scores of one query in a block into weights and updates its running maximum and total.
+// Only the first `valid` keys count; the others get weight 0.
 STOOP_INLINE void soften(AttentionState &s, const AttentionParams *p, i64 query, i64 first_key,
                          i64 valid) {
   float *scores = s.scores + query * kBlockKeys;
@@ -103,7 +106,8 @@ STOOP_INLINE void score_strip(const AttentionState &s, i64 query, i64 head_dim, 
     for (i64 d = 0; d < head_dim; ++d) {
       const f32x16 key = load_vector<f32x16>(s.keys + d * kBlockKeys + k);
 #pragma clang loop unroll(full)
-      for (int r = 0; r < R; ++r) acc[r] = fma16(key, splat(s.q[(query + r) * s.padded + d]), acc[r]);
+      for (int r = 0; r < R; ++r)
+        acc[r] = fma16(key, splat(s.q[(query + r) * s.padded + d]), acc[r]);
     }
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r) store_vector(s.scores + (query + r) * kBlockKeys + k, acc[r]);
@@ -117,7 +121,8 @@ STOOP_INLINE void value_strip(const AttentionState &s, i64 query, i64 keys) {
     f32x16 acc[R];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r)
-      acc[r] = load_vector<f32x16>(s.out + (query + r) * s.padded + d) * splat(s.rescale[query + r]);
+      acc[r] =
+          load_vector<f32x16>(s.out + (query + r) * s.padded + d) * splat(s.rescale[query + r]);
 #pragma clang loop unroll(disable)
     for (i64 k = 0; k < keys; ++k) {
       const f32x16 value = load_vector<f32x16>(s.values + k * s.padded + d);
@@ -188,8 +193,9 @@ STOOP_INLINE void score_direct(const AttentionState &s, const AttentionParams *p
     for (i64 d = 0; d < p->head_dim; d += kLanes)
 #pragma clang loop unroll(full)
       for (int i = 0; i < 4; ++i)
-        acc[i] = fma16(load_padded<C>(k + min_of(j + i, seen - 1) * p->head_dim + d, p->head_dim - d),
-                       load_vector<f32x16>(q + d), acc[i]);
+        acc[i] =
+            fma16(load_padded<C>(k + min_of(j + i, seen - 1) * p->head_dim + d, p->head_dim - d),
+                  load_vector<f32x16>(q + d), acc[i]);
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; ++i) scores[j + i] = sum_lanes(acc[i]);
   }
@@ -220,7 +226,8 @@ STOOP_INLINE void value_direct(const AttentionState &s, const AttentionParams *p
   }
 }
 
-// Takes one block of keys into account for all queries; `shared`: four queries or more, which pays for a layout of its own.
+// Takes one block of keys into account for all queries; `shared`: four queries or more, which pays
+// for a layout of its own.
 template <class C>
 STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, const typename C::T *k,
                                const typename C::T *v, i64 first_key, i64 keys, bool shared) {
@@ -273,8 +280,8 @@ STOOP_INLINE void attend(AttentionState &s, const stoop_kernel_args *args, const
     const auto *k = kv + layout.key(slot, kv_head, first);
     const auto *v = kv + layout.value(slot, kv_head, first);
     // The first test folds when no item can have more queries.
-    const bool shared = (p->max_rows > 1 || p->heads / p->kv_heads > kDirectQueries) &&
-                        s.count > kDirectQueries;
+    const bool shared =
+        (p->max_rows > 1 || p->heads / p->kv_heads > kDirectQueries) && s.count > kDirectQueries;
     attend_block<C>(s, p, k, v, first, keys, shared);
   }
   for (i64 i = 0; i < s.count; ++i) {
@@ -300,7 +307,8 @@ STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams
   bool one_sequence = rows > 1;
   for (i64 t = 1; t < rows; ++t) one_sequence &= slots[t] == slots[0];
 
-  // Queries of an item: rows of one head, or heads of one group. Short groups are cut so that every thread has work.
+  // Queries of an item: rows of one head, or heads of one group. Short groups are cut so that every
+  // thread has work.
   const i64 parts = divide_up(args->num_threads, rows * p->kv_heads);
   const i64 heads_each = min_of(kMaxQueries, divide_up(group, parts));
   const i64 per_head = one_sequence ? divide_up(rows, kMaxQueries) : 0;
@@ -331,10 +339,10 @@ STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams
   }
 }
 
-#define STOOP_ATTENTION(x, c)                                                                  \
-  extern "C" void stoop_attention_##x##_##c(const stoop_kernel_args *args,                     \
-                                            const AttentionParams *p, const float *slopes) {   \
-    attention<element::x, element::c>(args, p, slopes);                                        \
+#define STOOP_ATTENTION(x, c)                                                                \
+  extern "C" void stoop_attention_##x##_##c(const stoop_kernel_args *args,                   \
+                                            const AttentionParams *p, const float *slopes) { \
+    attention<element::x, element::c>(args, p, slopes);                                      \
   }
 #include "kernels/attention/attention.def"
 

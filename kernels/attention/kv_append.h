@@ -1,7 +1,7 @@
 // Writes the keys and values of this step's rows into the cache at (slots[t], positions[t]).
 //
-// Rows with a slot or position outside of the cache are skipped (a negative slot marks padding). Split: (row, head)
-// pairs over threads.
+// Rows with a slot or position outside of the cache are skipped (a negative slot marks padding).
+// Split: (row, head) pairs over threads.
 #ifndef STOOP_KERNELS_ATTENTION_KV_APPEND_H
 #define STOOP_KERNELS_ATTENTION_KV_APPEND_H
 
@@ -12,7 +12,8 @@
 namespace stoop::kernels {
 
 template <class X, class C>
-STOOP_INLINE void convert_row(const typename X::T *__restrict x, typename C::T *__restrict y, i64 n) {
+STOOP_INLINE void convert_row(const typename X::T *__restrict x, typename C::T *__restrict y,
+                              i64 n) {
   i64 i = 0;
   for (; i + kLanes <= n; i += kLanes) C::store16(y + i, X::load16(x + i));
   for (; i < n; ++i) C::store1(y + i, X::load1(x + i));
@@ -36,10 +37,10 @@ STOOP_INLINE void kv_append(const stoop_kernel_args *args, const KvAppendParams 
   }
 }
 
-#define STOOP_ATTENTION(x, c)                                                                 \
-  extern "C" void stoop_kv_append_##x##_##c(const stoop_kernel_args *args,                    \
-                                            const KvAppendParams *p) {                        \
-    kv_append<element::x, element::c>(args, p);                                               \
+#define STOOP_ATTENTION(x, c)                                              \
+  extern "C" void stoop_kv_append_##x##_##c(const stoop_kernel_args *args, \
+                                            const KvAppendParams *p) {     \
+    kv_append<element::x, element::c>(args, p);                            \
   }
 #include "kernels/attention/attention.def"
 

@@ -4,9 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "kernels/catalog/Catalog.h"
-#include "stoop/abi.h"
-#include "llvm/ADT/STLExtras.h"
+
 #include <array>
+
+#include "llvm/ADT/STLExtras.h"
+#include "stoop/abi.h"
 
 using namespace llvm;
 using namespace stoop::kernels;
@@ -46,16 +48,17 @@ constexpr KernelPort kElementwise[] = {
 };
 
 // Template name -> table of its ports, for the expansion of Templates.def.
-constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope), kv_append(kKvAppend), attention(kAttention),
-    gather_last(kGatherLast), elementwise(kElementwise);
+constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope),
+    kv_append(kKvAppend), attention(kAttention), gather_last(kGatherLast),
+    elementwise(kElementwise);
 
 constexpr KernelTemplate kTemplates[] = {
 #define STOOP_KERNEL_TEMPLATE(name, kind, epilogue) {#name, kind, epilogue, name},
 #include "kernels/catalog/Templates.def"
 };
-} // namespace
+}  // namespace
 
-#define STOOP_CPU_LEVEL(name, id, required)                                                        \
+#define STOOP_CPU_LEVEL(name, id, required) \
   extern "C" const char stoop_kernels_##id[], stoop_kernels_##id##_end[];
 #include "kernels/catalog/Levels.def"
 
@@ -75,8 +78,8 @@ const KernelPort *stoop::kernels::findPort(const KernelTemplate &kernel, StringR
 
 ArrayRef<KernelLevel> stoop::kernels::kernelLevels() {
   static const KernelLevel levels[] = {
-#define STOOP_CPU_LEVEL(name, id, required)                                                        \
-  {name, #id, required,                                                                            \
+#define STOOP_CPU_LEVEL(name, id, required) \
+  {name, #id, required,                     \
    StringRef(stoop_kernels_##id, size_t(stoop_kernels_##id##_end - stoop_kernels_##id))},
 #include "kernels/catalog/Levels.def"
   };

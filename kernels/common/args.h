@@ -12,8 +12,8 @@ STOOP_INLINE T *buffer(const stoop_kernel_args *args, i64 operand) {
   return static_cast<T *>(args->buffers[operand]);
 }
 
-// Valid rows of this step, which the runtime keeps within the entry's. An entry of one row has always exactly one, which
-// lets LLVM fold row loops.
+// Valid rows of this step, which the runtime keeps within the entry's. An entry of one row has
+// always exactly one, which lets LLVM fold row loops.
 STOOP_INLINE i64 valid_rows(const stoop_kernel_args *args, i64 max_rows) {
   return max_rows == 1 ? 1 : args->step->num_rows;
 }
@@ -23,8 +23,8 @@ STOOP_INLINE Range my_share(const stoop_kernel_args *args, i64 count) {
   return share_of(count, args->thread, args->num_threads);
 }
 
-// Hands out pieces of the thread's scratch, 64-byte aligned. Whatever a kernel takes in all is what its catalog entry
-// states as scratch bytes.
+// Hands out pieces of the thread's scratch, 64-byte aligned. Whatever a kernel takes in all is what
+// its catalog entry states as scratch bytes.
 struct Scratch {
   char *next;
   STOOP_INLINE explicit Scratch(const stoop_kernel_args *args)

@@ -1,9 +1,10 @@
-// The epilogue hook: elementwise work that the compiler lowers from a fused region's IR into the kernel.
+// The epilogue hook: elementwise work that the compiler lowers from a fused region's IR into the
+// kernel.
 //
-// stoop_hook_16 transforms 16 consecutive columns of one row in place, stoop_hook_1 one (the columns behind the last
-// whole panel). On entry v holds the anchor's float32 result before rounding; on return the values to store. The
-// generated definitions are inlined into the kernel, so v never reaches memory. stoop_math_* and the typed loads below
-// are what generated hooks call.
+// stoop_hook_16 transforms 16 consecutive columns of one row in place, stoop_hook_1 one (the
+// columns behind the last whole panel). On entry v holds the anchor's float32 result before
+// rounding; on return the values to store. The generated definitions are inlined into the kernel,
+// so v never reaches memory. stoop_math_* and the typed loads below are what generated hooks call.
 #ifndef STOOP_KERNELS_COMMON_HOOK_H
 #define STOOP_KERNELS_COMMON_HOOK_H
 

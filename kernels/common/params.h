@@ -1,8 +1,9 @@
 // Constant parameters of the CPU kernel templates.
 //
-// The code generator fills one struct per kernel and emits its bytes as a constant global, so that LLVM folds every
-// field after inlining. Plain 8-byte fields (float64 for real numbers): the host compiler and clang's bitcode agree on
-// the layout, and there is no padding. `*_operand` fields index stoop_kernel_args.buffers; strides count elements.
+// The code generator fills one struct per kernel and emits its bytes as a constant global, so that
+// LLVM folds every field after inlining. Plain 8-byte fields (float64 for real numbers): the host
+// compiler and clang's bitcode agree on the layout, and there is no padding. `*_operand` fields
+// index stoop_kernel_args.buffers; strides count elements.
 #ifndef STOOP_KERNELS_COMMON_PARAMS_H
 #define STOOP_KERNELS_COMMON_PARAMS_H
 
@@ -10,7 +11,8 @@
 
 namespace stoop::kernels {
 
-// `max_rows` of a kernel whose code is the same for any number of rows: buckets of different sizes then share it.
+// `max_rows` of a kernel whose code is the same for any number of rows: buckets of different sizes
+// then share it.
 constexpr int64_t kAnyRows = int64_t(1) << 31;
 
 // y[row][col] = hook(sum_k x[row][k] * w[col][k]), w in panel16 layout.
@@ -18,7 +20,8 @@ struct LinearParams {
   int64_t x_operand, w_operand, y_operand;
   int64_t x_stride, y_stride;
   int64_t n, k;      // output columns, inner length
-  int64_t max_rows;  // rows of the entry: 1 lets LLVM drop the prefill half, up to 4 share one weight pass
+  int64_t max_rows;  // rows of the entry: 1 lets LLVM drop the prefill half, up to 4 share one
+                     // weight pass
   int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
 };
 

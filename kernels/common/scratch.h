@@ -1,4 +1,5 @@
-// Scratch bytes of the kernel templates: one definition for the kernels that use it and the compiler that plans it.
+// Scratch bytes of the kernel templates: one definition for the kernels that use it and the
+// compiler that plans it.
 #ifndef STOOP_KERNELS_COMMON_SCRATCH_H
 #define STOOP_KERNELS_COMMON_SCRATCH_H
 

@@ -1,8 +1,9 @@
 // Vector and element types shared by all CPU kernel templates.
 //
-// Everything is written with 16-lane generic vectors, so one source serves AVX2 (two registers a vector) and AVX-512
-// (one). An element policy (F32, Bf16, F16) loads and stores with conversion from and to float32; conversion to a narrow
-// type rounds to nearest even and keeps NaN a NaN, without library calls.
+// Everything is written with 16-lane generic vectors, so one source serves AVX2 (two registers a
+// vector) and AVX-512 (one). An element policy (F32, Bf16, F16) loads and stores with conversion
+// from and to float32; conversion to a narrow type rounds to nearest even and keeps NaN a NaN,
+// without library calls.
 #ifndef STOOP_KERNELS_COMMON_TYPES_H
 #define STOOP_KERNELS_COMMON_TYPES_H
 

@@ -1,7 +1,8 @@
 // Elementwise work that hangs on no linear, and the copy of the last valid row.
 //
-// elementwise: the hook loads its operands itself (each with its own stride) and the kernel stores what it returns.
-// Split: rows times blocks of 16 columns over threads. gather_last: row num_rows - 1 to row 0.
+// elementwise: the hook loads its operands itself (each with its own stride) and the kernel stores
+// what it returns. Split: rows times blocks of 16 columns over threads. gather_last: row num_rows -
+// 1 to row 0.
 #ifndef STOOP_KERNELS_ELEMENTWISE_ELEMENTWISE_H
 #define STOOP_KERNELS_ELEMENTWISE_ELEMENTWISE_H
 
@@ -33,14 +34,14 @@ STOOP_INLINE void gather_last(const stoop_kernel_args *args, const GatherLastPar
   for (i64 c = columns.begin; c < columns.end; ++c) y[c] = x[c];
 }
 
-#define STOOP_ELEMENTWISE(y)                                                                    \
-  extern "C" void stoop_elementwise_##y(const stoop_kernel_args *args,                          \
-                                        const ElementwiseParams *p) {                           \
-    elementwise<element::y>(args, p);                                                           \
-  }                                                                                             \
-  extern "C" void stoop_gather_last_##y(const stoop_kernel_args *args,                          \
-                                        const GatherLastParams *p) {                            \
-    gather_last<element::y>(args, p);                                                           \
+#define STOOP_ELEMENTWISE(y)                                           \
+  extern "C" void stoop_elementwise_##y(const stoop_kernel_args *args, \
+                                        const ElementwiseParams *p) {  \
+    elementwise<element::y>(args, p);                                  \
+  }                                                                    \
+  extern "C" void stoop_gather_last_##y(const stoop_kernel_args *args, \
+                                        const GatherLastParams *p) {   \
+    gather_last<element::y>(args, p);                                  \
   }
 #include "kernels/elementwise/elementwise.def"
 

@@ -1,8 +1,10 @@
-// Embedding: copies row tokens[t] out of a matrix in panel16 order; a tied output matrix is stored once so.
+// Embedding: copies row tokens[t] out of a matrix in panel16 order; a tied output matrix is stored
+// once so.
 //
-// An element (row, column) of float32 or float16 lies at [row / 16][column][row % 16], of bfloat16 at
-// [row / 16][column / 2][row % 16][column % 2] (panels padded to an even number of columns). A token outside of the
-// vocabulary gives a row of zeros. Split: columns over threads, so that one row is shared out too.
+// An element (row, column) of float32 or float16 lies at [row / 16][column][row % 16], of bfloat16
+// at [row / 16][column / 2][row % 16][column % 2] (panels padded to an even number of columns). A
+// token outside of the vocabulary gives a row of zeros. Split: columns over threads, so that one
+// row is shared out too.
 #ifndef STOOP_KERNELS_EMBEDDING_EMBEDDING_H
 #define STOOP_KERNELS_EMBEDDING_EMBEDDING_H
 
@@ -17,8 +19,8 @@ STOOP_INLINE i64 panel_offset(i64 row, i64 column, i64 columns) {
 }
 template <>
 STOOP_INLINE i64 panel_offset<Bf16>(i64 row, i64 column, i64 columns) {
-  return row / kLanes * round_up(columns, 2) * kLanes + column / 2 * 2 * kLanes +
-         row % kLanes * 2 + column % 2;
+  return row / kLanes * round_up(columns, 2) * kLanes + column / 2 * 2 * kLanes + row % kLanes * 2 +
+         column % 2;
 }
 
 template <class W, class X>
@@ -36,10 +38,10 @@ STOOP_INLINE void embedding(const stoop_kernel_args *args, const EmbeddingParams
   }
 }
 
-#define STOOP_EMBEDDING(w, x)                                                           \
-  extern "C" void stoop_embedding_##w##_##x(const stoop_kernel_args *args,              \
-                                            const EmbeddingParams *p) {                 \
-    embedding<element::w, element::x>(args, p);                                         \
+#define STOOP_EMBEDDING(w, x)                                              \
+  extern "C" void stoop_embedding_##w##_##x(const stoop_kernel_args *args, \
+                                            const EmbeddingParams *p) {    \
+    embedding<element::w, element::x>(args, p);                            \
   }
 #include "kernels/embedding/embedding.def"
 

@@ -1,9 +1,9 @@
 // Linear for many rows (prefill): a blocked matrix product on packed activations.
 //
-// Per thread: for 48 rows, for 512 of its columns, for 1024 of the inner dimension: pack the rows (192 KiB at most),
-// then run the register-blocked core over strips of 6 rows; sums of unfinished inner blocks wait in scratch (96 KiB).
-// So scratch is a constant, the packed block and one panel stay in L2, and weights come from memory once every 48 rows.
-// Bound: FMA (or vdpbf16ps) issue.
+// Per thread: for 48 rows, for 512 of its columns, for 1024 of the inner dimension: pack the rows
+// (192 KiB at most), then run the register-blocked core over strips of 6 rows; sums of unfinished
+// inner blocks wait in scratch (96 KiB). So scratch is a constant, the packed block and one panel
+// stay in L2, and weights come from memory once every 48 rows. Bound: FMA (or vdpbf16ps) issue.
 #ifndef STOOP_KERNELS_GEMM_GEMM_H
 #define STOOP_KERNELS_GEMM_GEMM_H
 
@@ -22,8 +22,8 @@ constexpr int kGemmPanels = 1;  // 12 of 16
 #endif
 constexpr int kGemmStrip = 6;
 
-// One strip of rows times NP panels, for one block of the inner dimension. `sums` is [NP][kGemmStrip][16] apart by
-// `sums_panel` floats; the first inner block starts from zero.
+// One strip of rows times NP panels, for one block of the inner dimension. `sums` is
+// [NP][kGemmStrip][16] apart by `sums_panel` floats; the first inner block starts from zero.
 template <class P, int NP>
 STOOP_INLINE void gemm_tile(const typename P::A *a, const typename P::Weight *w, i64 panel_elements,
                             i64 units, float *sums, i64 sums_panel, bool first) {
@@ -32,20 +32,19 @@ STOOP_INLINE void gemm_tile(const typename P::A *a, const typename P::Weight *w,
   for (int r = 0; r < kGemmStrip; ++r)
 #pragma clang loop unroll(full)
     for (int p = 0; p < NP; ++p)
-      acc[r][p] = first ? splat(0.0f)
-                        : load_vector<f32x16>(sums + p * sums_panel + r * kLanes);
+      acc[r][p] = first ? splat(0.0f) : load_vector<f32x16>(sums + p * sums_panel + r * kLanes);
   multiply<P, kGemmStrip, NP, 1>(a, w, panel_elements, units, 0, acc);
 #pragma clang loop unroll(full)
   for (int r = 0; r < kGemmStrip; ++r)
 #pragma clang loop unroll(full)
-    for (int p = 0; p < NP; ++p)
-      store_vector(sums + p * sums_panel + r * kLanes, acc[r][p]);
+    for (int p = 0; p < NP; ++p) store_vector(sums + p * sums_panel + r * kLanes, acc[r][p]);
 }
 
 // Runs the hook over a finished block. sums: [panel][row][16].
 template <class Y>
-STOOP_INLINE void gemm_finish(const stoop_kernel_args *args, const LinearParams *p, const float *sums,
-                              i64 row0, i64 rows, i64 panel0, i64 panels, i64 sums_panel) {
+STOOP_INLINE void gemm_finish(const stoop_kernel_args *args, const LinearParams *p,
+                              const float *sums, i64 row0, i64 rows, i64 panel0, i64 panels,
+                              i64 sums_panel) {
   typename Y::T *y = buffer<typename Y::T>(args, p->y_operand);
 #pragma clang loop unroll(disable)
   for (i64 row = 0; row < rows; ++row)
@@ -63,7 +62,8 @@ STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64
   const i64 panel_elements = divide_up(p->k, P::kUnitColumns) * P::kUnitElements;
   const Range mine = my_share(args, divide_up(p->n, kLanes));
   Scratch scratch(args);
-  auto *a = scratch.take<typename P::A>(kGemmBlockRows * kGemmBlockInner * P::kSubs / P::kUnitColumns);
+  auto *a =
+      scratch.take<typename P::A>(kGemmBlockRows * kGemmBlockInner * P::kSubs / P::kUnitColumns);
   float *sums = scratch.take<float>(kGemmBlockRows * kGemmBlockPanels * kLanes);
   constexpr i64 kSumsPanel = kGemmBlockRows * kLanes;
 
@@ -83,19 +83,17 @@ STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64
         for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
 #pragma clang loop unroll(disable)
           for (i64 s = 0; s < strips; ++s)
-            gemm_tile<P, kGemmPanels>(a + s * strip_elements, block + panel * panel_elements,
-                                      panel_elements, units,
-                                      sums + panel * kSumsPanel + s * kGemmStrip * kLanes,
-                                      kSumsPanel, k0 == 0);
+            gemm_tile<P, kGemmPanels>(
+                a + s * strip_elements, block + panel * panel_elements, panel_elements, units,
+                sums + panel * kSumsPanel + s * kGemmStrip * kLanes, kSumsPanel, k0 == 0);
         if constexpr (kGemmPanels > 1)
 #pragma clang loop unroll(disable)
           for (; panel < panels; ++panel)
 #pragma clang loop unroll(disable)
             for (i64 s = 0; s < strips; ++s)
-              gemm_tile<P, 1>(a + s * strip_elements, block + panel * panel_elements,
-                              panel_elements, units,
-                              sums + panel * kSumsPanel + s * kGemmStrip * kLanes, kSumsPanel,
-                              k0 == 0);
+              gemm_tile<P, 1>(
+                  a + s * strip_elements, block + panel * panel_elements, panel_elements, units,
+                  sums + panel * kSumsPanel + s * kGemmStrip * kLanes, kSumsPanel, k0 == 0);
       }
       gemm_finish<Y>(args, p, sums, row0, rows, panel0, panels, kSumsPanel);
     }

@@ -1,7 +1,8 @@
-// The ports of the template "linear": one row, and batches of up to four, go through gemv, all else through gemm.
+// The ports of the template "linear": one row, and batches of up to four, go through gemv, all else
+// through gemm.
 //
-// Ports are named stoop_linear_<weights>_<input>_<output>. Each feature level picks its arithmetic for bfloat16 by
-// bfloat16; every other combination is multiplied in float32.
+// Ports are named stoop_linear_<weights>_<input>_<output>. Each feature level picks its arithmetic
+// for bfloat16 by bfloat16; every other combination is multiplied in float32.
 #ifndef STOOP_KERNELS_GEMM_LINEAR_H
 #define STOOP_KERNELS_GEMM_LINEAR_H
 
@@ -47,22 +48,24 @@ template <class P, class X, class Y, class Gemm>
 STOOP_INLINE void linear(const stoop_kernel_args *args, const LinearParams *p) {
   const i64 rows = valid_rows(args, p->max_rows);
   if (rows == 1) return gemv<P, X, Y, 1>(args, p, 1);
-  // A batch entry of two to four rows always multiplies all of them, zeros for those that this step lacks.
+  // A batch entry of two to four rows always multiplies all of them, zeros for those that this step
+  // lacks.
   if (p->max_rows == 2) return gemv<P, X, Y, 2>(args, p, rows);
   if (p->max_rows == 3) return gemv<P, X, Y, 3>(args, p, rows);
   if (p->max_rows == 4) return gemv<P, X, Y, 4>(args, p, rows);
   if (p->max_rows > kGemvRows) Gemm::template run<P, X, Y>(args, p, rows);
 }
 
-#define STOOP_LINEAR(w, x, y)                                                               \
-  extern "C" void stoop_linear_##w##_##x##_##y(const stoop_kernel_args *args,               \
-                                               const LinearParams *p) {                     \
-    using Policy = LinearPolicy<element::w, element::x>;                                    \
-    linear<Policy::Core, element::x, element::y, Policy::Gemm>(args, p);                    \
+#define STOOP_LINEAR(w, x, y)                                                 \
+  extern "C" void stoop_linear_##w##_##x##_##y(const stoop_kernel_args *args, \
+                                               const LinearParams *p) {       \
+    using Policy = LinearPolicy<element::w, element::x>;                      \
+    linear<Policy::Core, element::x, element::y, Policy::Gemm>(args, p);      \
   }
 #include "kernels/gemm/linear.def"
 
-// The software twins of vdpbf16ps and AMX: same indexing, run by tests on machines without those instructions.
+// The software twins of vdpbf16ps and AMX: same indexing, run by tests on machines without those
+// instructions.
 extern "C" void stoop_linear_dot_twin(const stoop_kernel_args *args, const LinearParams *p) {
   using Twin = DotPolicy<SoftwareDot>;
   linear<Twin, Bf16, Bf16, BlockedGemm>(args, p);

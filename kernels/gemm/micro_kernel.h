@@ -1,9 +1,11 @@
-// The multiply-accumulate core of every linear kernel: R rows of activations times NP panels of 16 weight columns.
+// The multiply-accumulate core of every linear kernel: R rows of activations times NP panels of 16
+// weight columns.
 //
-// Weights lie in panel16 order, so one panel is one linear stream. A *policy* says how a unit of the stream (one column
-// of the inner dimension, or a pair for bfloat16) is multiplied: in float32 (FmaPolicy) or by vdpbf16ps (DotPolicy).
-// Activations are packed beforehand as [unit][R][Policy::kSubs], zero where padded, so that the core has no tails.
-// Bound: FMA issue when R is large, the weight stream from memory when R is small.
+// Weights lie in panel16 order, so one panel is one linear stream. A *policy* says how a unit of
+// the stream (one column of the inner dimension, or a pair for bfloat16) is multiplied: in float32
+// (FmaPolicy) or by vdpbf16ps (DotPolicy). Activations are packed beforehand as
+// [unit][R][Policy::kSubs], zero where padded, so that the core has no tails. Bound: FMA issue when
+// R is large, the weight stream from memory when R is small.
 #ifndef STOOP_KERNELS_GEMM_MICRO_KERNEL_H
 #define STOOP_KERNELS_GEMM_MICRO_KERNEL_H
 
@@ -52,7 +54,8 @@ struct FmaPolicy<F16> {
   }
 };
 
-// Pairs [16][2]: the even column sits in the low half of each 32-bit lane, the odd one in the high half.
+// Pairs [16][2]: the even column sits in the low half of each 32-bit lane, the odd one in the high
+// half.
 template <>
 struct FmaPolicy<Bf16> {
   using Weight = Bf16::T;
@@ -63,8 +66,8 @@ struct FmaPolicy<Bf16> {
   };
   STOOP_INLINE static Fragment load(const Weight *p) {
     const u32x16 pairs = load_vector<u32x16>(p);
-    return {{__builtin_bit_cast(f32x16, pairs << 16),
-             __builtin_bit_cast(f32x16, pairs & 0xffff0000u)}};
+    return {
+        {__builtin_bit_cast(f32x16, pairs << 16), __builtin_bit_cast(f32x16, pairs & 0xffff0000u)}};
   }
   STOOP_INLINE static f32x16 mac(f32x16 acc, f32x16 w, A a) { return fma16(w, splat(a), acc); }
   template <class X>
@@ -74,8 +77,8 @@ struct FmaPolicy<Bf16> {
   }
 };
 
-// Arithmetic of vdpbf16ps: the instruction, or its software twin for machines without it (same indexing; the twin
-// does not flush denormals).
+// Arithmetic of vdpbf16ps: the instruction, or its software twin for machines without it (same
+// indexing; the twin does not flush denormals).
 struct HardwareDot {
 #if defined(__AVX512BF16__)
   STOOP_INLINE static f32x16 mac(f32x16 acc, u32x16 w, uint32_t a) {
@@ -110,12 +113,13 @@ struct DotPolicy {
   }
 };
 
-// acc[r][p] += sum over units [0, units) of panel p times packed row r. With Phases > 1 consecutive units go to
-// accumulators of their own, which hides the latency of the additions when R * NP is small; the phases are added at the
-// end. Prefetch > 0 fetches the stream that many bytes ahead.
+// acc[r][p] += sum over units [0, units) of panel p times packed row r. With Phases > 1 consecutive
+// units go to accumulators of their own, which hides the latency of the additions when R * NP is
+// small; the phases are added at the end. Prefetch > 0 fetches the stream that many bytes ahead.
 template <class P, int R, int NP, int Phases>
-STOOP_INLINE void multiply(const typename P::A *__restrict a, const typename P::Weight *__restrict w,
-                           i64 panel_elements, i64 units, i64 prefetch, f32x16 (&acc)[R][NP]) {
+STOOP_INLINE void multiply(const typename P::A *__restrict a,
+                           const typename P::Weight *__restrict w, i64 panel_elements, i64 units,
+                           i64 prefetch, f32x16 (&acc)[R][NP]) {
   f32x16 part[Phases][R][NP];
 #pragma clang loop unroll(full)
   for (int s = 0; s < Phases; ++s)
@@ -163,8 +167,8 @@ STOOP_INLINE void multiply(const typename P::A *__restrict a, const typename P::
     }
 }
 
-// Packs `rows` rows of x (inner columns [column, column + columns)) for strips of R rows: out[strip][unit][R][kSubs];
-// missing rows of the last strip are zero.
+// Packs `rows` rows of x (inner columns [column, column + columns)) for strips of R rows:
+// out[strip][unit][R][kSubs]; missing rows of the last strip are zero.
 template <class P, class X, int R>
 STOOP_INLINE void pack_rows(typename P::A *__restrict out, const typename X::T *__restrict x,
                             i64 x_stride, i64 rows, i64 column, i64 columns) {

@@ -1,9 +1,10 @@
 // Linear for many rows on AMX: bfloat16 weights and activations, 2 x 2 tiles of 16 x 16 sums.
 //
-// panel16 order of bfloat16 is already what TDPBF16PS wants as its second operand: 16 rows of 16 pairs, 1 KiB a tile. The
-// rows are packed as first operands, [row / 16][k / 32][16][32]. Blocks as in gemm.h, sums in scratch. The tile unit is a
-// policy: HardwareTiles, or SoftwareTiles with equal semantics, which runs the same indexing on any machine. Tiles are
-// named by template arguments, since an immediate selects them; nothing is called while tiles are live.
+// panel16 order of bfloat16 is already what TDPBF16PS wants as its second operand: 16 rows of 16
+// pairs, 1 KiB a tile. The rows are packed as first operands, [row / 16][k / 32][16][32]. Blocks as
+// in gemm.h, sums in scratch. The tile unit is a policy: HardwareTiles, or SoftwareTiles with equal
+// semantics, which runs the same indexing on any machine. Tiles are named by template arguments,
+// since an immediate selects them; nothing is called while tiles are live.
 #ifndef STOOP_KERNELS_GEMM_TILE_GEMM_H
 #define STOOP_KERNELS_GEMM_TILE_GEMM_H
 
@@ -96,12 +97,14 @@ STOOP_INLINE void pack_tiles(uint16_t *__restrict out, const uint16_t *__restric
         store_vector(dst, load_vector<u16x32>(x + row * x_stride + s * 32));
         continue;
       }
-      for (i64 i = 0; i < 32; ++i) dst[i] = i < valid ? x[row * x_stride + s * 32 + i] : (uint16_t)0;
+      for (i64 i = 0; i < 32; ++i)
+        dst[i] = i < valid ? x[row * x_stride + s * 32 + i] : (uint16_t)0;
     }
   }
 }
 
-// 32 rows times two panels (the second may repeat the first: its sums are then discarded by the caller).
+// 32 rows times two panels (the second may repeat the first: its sums are then discarded by the
+// caller).
 template <class Tiles>
 STOOP_INLINE void tile_block(Tiles &t, const uint16_t *a, i64 steps, const uint16_t *w0,
                              const uint16_t *w1, i64 whole_steps, const uint16_t *tail, float *s0,
@@ -118,7 +121,8 @@ STOOP_INLINE void tile_block(Tiles &t, const uint16_t *a, i64 steps, const uint1
     t.template load<2>(s0 + 256, 64);
     t.template load<3>(s1 + 256, 64);
   }
-  const auto step = [&](i64 s, const uint16_t *b0, const uint16_t *b1) __attribute__((always_inline)) {
+  const auto step = [&](i64 s, const uint16_t *b0, const uint16_t *b1)
+      __attribute__((always_inline)) {
     t.template load<4>(a + s * kTileElements, 64);
     t.template load<5>(a1 + s * kTileElements, 64);
     t.template load<6>(b0, 64);
@@ -137,7 +141,8 @@ STOOP_INLINE void tile_block(Tiles &t, const uint16_t *a, i64 steps, const uint1
   t.template store<3>(s1 + 256, 64);
 }
 
-// Copies the last, partial tile of a panel and zeroes the rest: what lies behind a panel may be NaN.
+// Copies the last, partial tile of a panel and zeroes the rest: what lies behind a panel may be
+// NaN.
 STOOP_INLINE void copy_tail(uint16_t *out, const uint16_t *w, i64 pairs) {
   for (i64 i = 0; i < kTileElements; ++i) out[i] = i < pairs * 32 ? w[i] : (uint16_t)0;
 }
@@ -165,7 +170,8 @@ STOOP_INLINE void tile_gemm(const stoop_kernel_args *args, const LinearParams *p
         pack_tiles(a, x + row0 * p->x_stride + k0, p->x_stride, rows, columns);
         for (i64 panel = 0; panel < panels; panel += 2) {
           const uint16_t *w0 = w + (panel0 + panel) * panel_elements + k0 / 2 * 32;
-          // An odd last panel is multiplied twice; its copy lands in the next panel's place, which nobody reads.
+          // An odd last panel is multiplied twice; its copy lands in the next panel's place, which
+          // nobody reads.
           const uint16_t *w1 = panel + 1 < panels ? w0 + panel_elements : w0;
           float *s0 = sums + panel * kSumsPanel;
           if (whole < steps) {

@@ -1,8 +1,8 @@
-// Linear for few rows (decode): the weight matrix is read once, all rows share the pass. R rows are multiplied, of which
-// `rows` exist.
+// Linear for few rows (decode): the weight matrix is read once, all rows share the pass. R rows are
+// multiplied, of which `rows` exist.
 //
-// Split: each thread streams a contiguous range of 16-column panels. Traffic: n * k weights from memory, the packed rows
-// (4 bytes an element) from L1 or L2. Bound: memory read bandwidth.
+// Split: each thread streams a contiguous range of 16-column panels. Traffic: n * k weights from
+// memory, the packed rows (4 bytes an element) from L1 or L2. Bound: memory read bandwidth.
 #ifndef STOOP_KERNELS_GEMV_GEMV_H
 #define STOOP_KERNELS_GEMV_GEMV_H
 

@@ -1,8 +1,9 @@
 // LayerNorm and RMSNorm over the columns of each row, in float32, rounded once when stored.
 //
-// layer: (x - mean) / sqrt(variance + eps) * gamma + beta, population variance about the mean (two passes).
-// rms: x / sqrt(mean(x^2) + eps), rounded to the model's type, then times gamma (the order of Llama's reference code).
-// Split: rows over threads. Traffic: the row from L1 or L2, gamma and beta. Bound: latency at one row.
+// layer: (x - mean) / sqrt(variance + eps) * gamma + beta, population variance about the mean (two
+// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the model's type, then times gamma (the order
+// of Llama's reference code). Split: rows over threads. Traffic: the row from L1 or L2, gamma and
+// beta. Bound: latency at one row.
 #ifndef STOOP_KERNELS_NORM_NORM_H
 #define STOOP_KERNELS_NORM_NORM_H
 
@@ -31,9 +32,14 @@ template <class X, class F>
 STOOP_INLINE void map_row(const typename X::T *x, typename X::T *y, i64 columns, F f) {
   i64 c = 0;
   for (; c + kLanes <= columns; c += kLanes)
-    X::store16(y + c, f(X::load16(x + c), [c](const float *v) __attribute__((always_inline)) { return F32::load16(v + c); }));
+    X::store16(y + c, f(
+                          X::load16(x + c), [c](const float *v) __attribute__((always_inline)) {
+                            return F32::load16(v + c);
+                          }));
   for (; c < columns; ++c)
-    X::store1(y + c, f(splat(X::load1(x + c)), [c](const float *v) __attribute__((always_inline)) { return splat(v[c]); })[0]);
+    X::store1(y + c, f(
+                         splat(X::load1(x + c)), [c](const float *v) __attribute__((
+                                                     always_inline)) { return splat(v[c]); })[0]);
 }
 
 template <class X>
@@ -45,16 +51,22 @@ STOOP_INLINE void layer_norm(const stoop_kernel_args *args, const NormParams *p)
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
     auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
     const float inverse = 1.0f / (float)p->columns;
-    const float mean = sum_row<X>(x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v; }) * inverse;
-    const float variance = sum_row<X>(x, p->columns, [mean](f32x16 v) __attribute__((always_inline)) {
-                             const f32x16 d = v - splat(mean);
-                             return d * d;
-                           }) *
+    const float mean =
+        sum_row<X>(
+            x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v; }) *
+        inverse;
+    const float variance = sum_row<X>(
+                               x, p->columns,
+                               [mean](f32x16 v) __attribute__((always_inline)) {
+                                 const f32x16 d = v - splat(mean);
+                                 return d * d;
+                               }) *
                            inverse;
     const float scale = 1.0f / __builtin_sqrtf(variance + (float)p->epsilon);
-    map_row<X>(x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
-      return fma16((v - splat(mean)) * splat(scale), at(gamma), at(beta));
-    });
+    map_row<X>(
+        x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
+          return fma16((v - splat(mean)) * splat(scale), at(gamma), at(beta));
+        });
   }
 }
 
@@ -65,20 +77,22 @@ STOOP_INLINE void rms_norm(const stoop_kernel_args *args, const NormParams *p) {
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
     auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
-    const float square = sum_row<X>(x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v * v; });
+    const float square = sum_row<X>(
+        x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v * v; });
     const float scale = 1.0f / __builtin_sqrtf(square / (float)p->columns + (float)p->epsilon);
-    map_row<X>(x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
-      return X::round(v * splat(scale)) * at(gamma);
-    });
+    map_row<X>(
+        x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
+          return X::round(v * splat(scale)) * at(gamma);
+        });
   }
 }
 
-#define STOOP_NORM(x)                                                                          \
-  extern "C" void stoop_layer_norm_##x(const stoop_kernel_args *args, const NormParams *p) {   \
-    layer_norm<element::x>(args, p);                                                           \
-  }                                                                                            \
-  extern "C" void stoop_rms_norm_##x(const stoop_kernel_args *args, const NormParams *p) {     \
-    rms_norm<element::x>(args, p);                                                             \
+#define STOOP_NORM(x)                                                                        \
+  extern "C" void stoop_layer_norm_##x(const stoop_kernel_args *args, const NormParams *p) { \
+    layer_norm<element::x>(args, p);                                                         \
+  }                                                                                          \
+  extern "C" void stoop_rms_norm_##x(const stoop_kernel_args *args, const NormParams *p) {   \
+    rms_norm<element::x>(args, p);                                                           \
   }
 #include "kernels/norm/norm.def"
 

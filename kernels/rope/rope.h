@@ -1,7 +1,8 @@
 // Rotary position embedding over the whole head ("rotate half").
 //
-// y[j] = x[j] cos_j - x[j + D/2] sin_j; y[j + D/2] = x[j + D/2] cos_j + x[j] sin_j, with row positions[t] of the table
-// holding cos[D/2] | sin[D/2] in float32; each product and the sum are rounded to the activations' type. Split: (row, head) pairs over threads.
+// y[j] = x[j] cos_j - x[j + D/2] sin_j; y[j + D/2] = x[j + D/2] cos_j + x[j] sin_j, with row
+// positions[t] of the table holding cos[D/2] | sin[D/2] in float32; each product and the sum are
+// rounded to the activations' type. Split: (row, head) pairs over threads.
 #ifndef STOOP_KERNELS_ROPE_ROPE_H
 #define STOOP_KERNELS_ROPE_ROPE_H
 
@@ -20,8 +21,10 @@ STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
     const i64 row = i / p->heads, head = i % p->heads;
     const i64 position = max_of(0, min_of(positions[row], p->table_rows - 1));
     const float *cosine = table + position * p->head_dim, *sine = cosine + half;
-    const auto *__restrict x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride + head * p->head_dim;
-    auto *__restrict y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride + head * p->head_dim;
+    const auto *__restrict x =
+        buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride + head * p->head_dim;
+    auto *__restrict y =
+        buffer<typename X::T>(args, p->y_operand) + row * p->y_stride + head * p->head_dim;
     i64 j = 0;
     for (; j + kLanes <= half; j += kLanes) {
       const f32x16 a = X::load16(x + j), b = X::load16(x + half + j);
@@ -37,9 +40,9 @@ STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
   }
 }
 
-#define STOOP_ROPE(x)                                                                     \
-  extern "C" void stoop_rope_##x(const stoop_kernel_args *args, const RopeParams *p) {    \
-    rope<element::x>(args, p);                                                            \
+#define STOOP_ROPE(x)                                                                  \
+  extern "C" void stoop_rope_##x(const stoop_kernel_args *args, const RopeParams *p) { \
+    rope<element::x>(args, p);                                                         \
   }
 #include "kernels/rope/rope.def"
 

@@ -1,7 +1,7 @@
 //===- AttentionTest.cpp - the attention and kv_append templates ----------===//
 //
-// Prefill and decode, every head dimension class, group sizes from one to many, ALiBi modes, several sequences, positions
-// that end inside and at block borders, caches of every element type.
+// Prefill and decode, every head dimension class, group sizes from one to many, ALiBi modes,
+// several sequences, positions that end inside and at block borders, caches of every element type.
 //
 //===----------------------------------------------------------------------===//
 #include "kernels/common/params.h"
@@ -41,13 +41,13 @@ struct Data {
 Data randomData(const AttentionCase &c, Element x, Element cache) {
   std::mt19937_64 random(runSeed() + c.headDim * 31 + c.heads);
   size_t cached = c.batch * c.kvHeads * c.maxPositions * c.headDim;
-  return {randomValues(random, c.rows * c.heads * c.headDim, x, 2), randomValues(random, cached, cache, 2),
-          randomValues(random, cached, cache, 2)};
+  return {randomValues(random, c.rows * c.heads * c.headDim, x, 2),
+          randomValues(random, cached, cache, 2), randomValues(random, cached, cache, 2)};
 }
 
 /// Runs the kernel on strided rows.
-Values run(const AttentionCase &c, const Data &data, Element x, Element cache, const kernels::KernelLevel &level,
-           unsigned threads, int64_t extraRows = 1) {
+Values run(const AttentionCase &c, const Data &data, Element x, Element cache,
+           const kernels::KernelLevel &level, unsigned threads, int64_t extraRows = 1) {
   int64_t width = c.heads * c.headDim, stride = width + 7, maxRows = c.rows + extraRows;
   Buffer q(maxRows * stride * bytesOf(x)), y(maxRows * stride * bytesOf(x));
   for (int64_t r = 0; r < c.rows; ++r)
@@ -55,9 +55,11 @@ Values run(const AttentionCase &c, const Data &data, Element x, Element cache, c
       q.set(x, r * stride + i, data.q[r * width + i]);
   Values both = data.k;
   both.insert(both.end(), data.v.begin(), data.v.end());
-  Buffer kv = Buffer::of(cache, both), positions = Buffer::of(c.positions), slots = Buffer::of(c.slots);
-  codegen::KernelSpec spec = makeSpec(std::string("stoop_attention_") + name(x) + "_" + name(cache),
-                                      params(c, maxRows, stride), kernels::attention_scratch_bytes(c.headDim));
+  Buffer kv = Buffer::of(cache, both), positions = Buffer::of(c.positions),
+         slots = Buffer::of(c.slots);
+  codegen::KernelSpec spec =
+      makeSpec(std::string("stoop_attention_") + name(x) + "_" + name(cache),
+               params(c, maxRows, stride), kernels::attention_scratch_bytes(c.headDim));
   spec.table = c.slopes.empty() ? std::vector<float>{0} : c.slopes;
   LoadedKernel(spec, level).run({&q, &kv, &positions, &slots, &y}, c.rows, threads);
   EXPECT_TRUE(q.intact() && kv.intact() && y.intact());
@@ -70,7 +72,9 @@ Values run(const AttentionCase &c, const Data &data, Element x, Element cache, c
   return result;
 }
 
-double tolerance(Element x) { return x == Element::F32 ? 2e-6 : x == Element::BF16 ? 1.0 / 256 : 1.0 / 2048; }
+double tolerance(Element x) {
+  return x == Element::F32 ? 2e-6 : x == Element::BF16 ? 1.0 / 256 : 1.0 / 2048;
+}
 
 std::vector<float> slopes(int64_t heads) {
   std::vector<float> result;
@@ -80,8 +84,11 @@ std::vector<float> slopes(int64_t heads) {
 }
 
 /// Rows of one sequence, positions start, start + 1, ...
-AttentionCase prefill(int64_t rows, int64_t start, int64_t heads, int64_t kvHeads, int64_t headDim, int64_t alibi = 0) {
-  AttentionCase c{rows, 2, heads, kvHeads, start + rows + 3, headDim, alibi, 1 / std::sqrt(float(headDim)), {}, {}, {}};
+AttentionCase prefill(int64_t rows, int64_t start, int64_t heads, int64_t kvHeads, int64_t headDim,
+                      int64_t alibi = 0) {
+  AttentionCase c{
+      rows, 2,  heads, kvHeads, start + rows + 3, headDim, alibi, 1 / std::sqrt(float(headDim)),
+      {},   {}, {}};
   if (alibi)
     c.slopes = slopes(heads);
   for (int64_t r = 0; r < rows; ++r) {
@@ -91,13 +98,16 @@ AttentionCase prefill(int64_t rows, int64_t start, int64_t heads, int64_t kvHead
   return c;
 }
 
-void compare(const AttentionCase &c, Element x, Element cache, const kernels::KernelLevel &level, unsigned threads) {
-  SCOPED_TRACE(std::string(name(x)) + "/" + name(cache) + " at " + level.name.str() + ": rows " + std::to_string(c.rows) +
-               " from " + std::to_string(c.positions[0]) + ", heads " + std::to_string(c.heads) + "/" +
-               std::to_string(c.kvHeads) + " x " + std::to_string(c.headDim) + ", alibi " + std::to_string(c.alibi) +
-               ", threads " + std::to_string(threads));
+void compare(const AttentionCase &c, Element x, Element cache, const kernels::KernelLevel &level,
+             unsigned threads) {
+  SCOPED_TRACE(std::string(name(x)) + "/" + name(cache) + " at " + level.name.str() + ": rows " +
+               std::to_string(c.rows) + " from " + std::to_string(c.positions[0]) + ", heads " +
+               std::to_string(c.heads) + "/" + std::to_string(c.kvHeads) + " x " +
+               std::to_string(c.headDim) + ", alibi " + std::to_string(c.alibi) + ", threads " +
+               std::to_string(threads));
   Data data = randomData(c, x, cache);
-  EXPECT_LE(worstError(run(c, data, x, cache, level, threads), attentionReference(c, data.q, data.k, data.v)),
+  EXPECT_LE(worstError(run(c, data, x, cache, level, threads),
+                       attentionReference(c, data.q, data.k, data.v)),
             tolerance(x));
 }
 
@@ -171,13 +181,17 @@ TEST(Attention, NanStaysWhereItMayBeSeen) {
 TEST(KvAppend, WritesRowsAndSkipsPadding) {
   for (const kernels::KernelLevel *level : runnableLevels())
     for (Element cache : {Element::F32, Element::BF16, Element::F16}) {
-      constexpr int64_t rows = 5, batch = 2, heads = 3, positions = 9, headDim = 20, stride = heads * headDim + 4;
+      constexpr int64_t rows = 5, batch = 2, heads = 3, positions = 9, headDim = 20,
+                        stride = heads * headDim + 4;
       std::mt19937_64 random(runSeed());
-      Values k = randomValues(random, rows * stride, Element::F32), v = randomValues(random, rows * stride, Element::F32);
+      Values k = randomValues(random, rows * stride, Element::F32),
+             v = randomValues(random, rows * stride, Element::F32);
       std::vector<int32_t> at = {8, 0, 3, 2, 9}, slots = {1, 0, -1, 0, 0};
-      kernels::KvAppendParams p = {0, 1, 2, 3, 4, stride, stride, batch, heads, positions, headDim, 8};
-      Buffer kv(2 * batch * heads * positions * headDim * bytesOf(cache)), kBuffer = Buffer::of(Element::F32, k),
-             vBuffer = Buffer::of(Element::F32, v), positionBuffer = Buffer::of(at), slotBuffer = Buffer::of(slots);
+      kernels::KvAppendParams p = {0,      1,     2,     3,         4,       stride,
+                                   stride, batch, heads, positions, headDim, 8};
+      Buffer kv(2 * batch * heads * positions * headDim * bytesOf(cache)),
+          kBuffer = Buffer::of(Element::F32, k), vBuffer = Buffer::of(Element::F32, v),
+          positionBuffer = Buffer::of(at), slotBuffer = Buffer::of(slots);
       LoadedKernel kernel(makeSpec(std::string("stoop_kv_append_f32_") + name(cache), p), *level);
       kernel.run({&kv, &kBuffer, &vBuffer, &positionBuffer, &slotBuffer}, rows, 2);
       EXPECT_TRUE(kv.intact());
@@ -187,11 +201,13 @@ TEST(KvAppend, WritesRowsAndSkipsPadding) {
           for (int64_t d = 0; d < headDim; ++d) {
             int64_t i = ((slots[r] * heads + h) * positions + at[r]) * headDim + d;
             expected[i] = roundTo(cache, k[r * stride + h * headDim + d]);
-            expected[i + batch * heads * positions * headDim] = roundTo(cache, v[r * stride + h * headDim + d]);
+            expected[i + batch * heads * positions * headDim] =
+                roundTo(cache, v[r * stride + h * headDim + d]);
           }
       for (size_t i = 0; i < expected.size(); ++i) {
         float actual = kv.at(cache, i);
-        ASSERT_TRUE(std::isnan(expected[i]) ? std::isnan(actual) : actual == expected[i]) << "element " << i;
+        ASSERT_TRUE(std::isnan(expected[i]) ? std::isnan(actual) : actual == expected[i])
+            << "element " << i;
       }
     }
 }

@@ -1,7 +1,7 @@
 //===- CatalogTest.cpp - every catalog entry compiles at every level ------===//
 //
-// Compiles all ports of all templates for all levels, also those that this machine cannot run; specializeKernel checks the gates
-// (no undefined symbol, no call, no tile spill).
+// Compiles all ports of all templates for all levels, also those that this machine cannot run;
+// specializeKernel checks the gates (no undefined symbol, no call, no tile spill).
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/CpuLevels.h"
@@ -16,10 +16,12 @@ using namespace stoop::test;
 
 namespace {
 /// A spec of plausible parameters for any port.
-codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel, const kernels::KernelPort &port) {
+codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
+                            const kernels::KernelPort &port) {
   codegen::KernelSpec spec;
   if (kernel.name == "linear")
-    spec = makeSpec(port.symbol.str(), kernels::LinearParams{0, 1, 2, 200, 100, 100, 200, 64, 1024});
+    spec =
+        makeSpec(port.symbol.str(), kernels::LinearParams{0, 1, 2, 200, 100, 100, 200, 64, 1024});
   else if (kernel.name == "norm")
     spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5});
   else if (kernel.name == "embedding")
@@ -27,9 +29,11 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel, const kernels
   else if (kernel.name == "rope")
     spec = makeSpec(port.symbol.str(), kernels::RopeParams{0, 1, 2, 3, 128, 128, 2, 64, 100, 64});
   else if (kernel.name == "kv_append")
-    spec = makeSpec(port.symbol.str(), kernels::KvAppendParams{0, 1, 2, 3, 4, 128, 128, 1, 2, 100, 64, 64});
+    spec = makeSpec(port.symbol.str(),
+                    kernels::KvAppendParams{0, 1, 2, 3, 4, 128, 128, 1, 2, 100, 64, 64});
   else if (kernel.name == "attention") {
-    spec = makeSpec(port.symbol.str(), kernels::AttentionParams{0, 1, 2, 3, 4, 128, 128, 1, 2, 1, 100, 64, 64, 1, 0.125});
+    spec = makeSpec(port.symbol.str(), kernels::AttentionParams{0, 1, 2, 3, 4, 128, 128, 1, 2, 1,
+                                                                100, 64, 64, 1, 0.125});
     spec.table = {0.5f, 0.25f};
   } else if (kernel.name == "gather_last")
     spec = makeSpec(port.symbol.str(), kernels::GatherLastParams{0, 1, 64, 64, 64});
@@ -46,7 +50,8 @@ TEST(Catalog, EveryEntryCompilesForEveryLevel) {
     for (const kernels::KernelPort &port : kernel.ports)
       for (const kernels::KernelLevel &level : kernels::kernelLevels()) {
         codegen::KernelSpec spec = specFor(kernel, port);
-        ASSERT_FALSE(spec.params.empty()) << "no parameters known for template " << kernel.name.str();
+        ASSERT_FALSE(spec.params.empty())
+            << "no parameters known for template " << kernel.name.str();
         auto object = codegen::specializeKernel(spec, level, std::string("stoop_k0"));
         EXPECT_TRUE(bool(object)) << llvm::toString(object.takeError());
         ++compiled;
@@ -64,8 +69,8 @@ TEST(Catalog, PortsAreFoundByElements) {
 
 TEST(Catalog, EqualSpecsShareCodeUnderTwoSymbols) {
   const kernels::KernelTemplate *entry = kernels::findTemplate("gather_last");
-  auto object = codegen::specializeKernel(specFor(*entry, entry->ports[0]), kernels::kernelLevels()[0],
-                                          {"stoop_k1", "stoop_k2"});
+  auto object = codegen::specializeKernel(specFor(*entry, entry->ports[0]),
+                                          kernels::kernelLevels()[0], {"stoop_k1", "stoop_k2"});
   ASSERT_TRUE(bool(object)) << llvm::toString(object.takeError());
   EXPECT_FALSE(codegen::checkSymbols(*object, {"stoop_k1", "stoop_k2"}));
   llvm::Error missing = codegen::checkSymbols(*object, {"stoop_k3"});
@@ -75,12 +80,14 @@ TEST(Catalog, EqualSpecsShareCodeUnderTwoSymbols) {
 TEST(Catalog, GateRefusesUndefinedSymbols) {
   const kernels::KernelTemplate *entry = kernels::findTemplate("elementwise");
   codegen::KernelSpec spec = specFor(*entry, entry->ports[0]);
-  spec.hooks = hooksFromIr("declare float @expf(float)\n"
-                           "define void @stoop_hook_16(ptr %v, i64 %r, i64 %c, ptr %b) {\n"
-                           "  %x = load float, ptr %v\n  %y = call float @expf(float %x)\n"
-                           "  store float %y, ptr %v\n  ret void\n}\n"
-                           "define void @stoop_hook_1(ptr %v, i64 %r, i64 %c, ptr %b) {\n  ret void\n}\n");
-  auto object = codegen::specializeKernel(spec, kernels::kernelLevels()[0], std::string("stoop_k0"));
+  spec.hooks =
+      hooksFromIr("declare float @expf(float)\n"
+                  "define void @stoop_hook_16(ptr %v, i64 %r, i64 %c, ptr %b) {\n"
+                  "  %x = load float, ptr %v\n  %y = call float @expf(float %x)\n"
+                  "  store float %y, ptr %v\n  ret void\n}\n"
+                  "define void @stoop_hook_1(ptr %v, i64 %r, i64 %c, ptr %b) {\n  ret void\n}\n");
+  auto object =
+      codegen::specializeKernel(spec, kernels::kernelLevels()[0], std::string("stoop_k0"));
   ASSERT_FALSE(bool(object));
   EXPECT_NE(llvm::toString(object.takeError()).find("undefined symbol 'expf'"), std::string::npos);
 }
@@ -93,7 +100,9 @@ TEST(CpuLevels, NamesResolveToLevels) {
   EXPECT_EQ((*levels)[1]->name, "amx");
   auto unknown = codegen::resolveTargetCpu("pentium");
   ASSERT_FALSE(bool(unknown));
-  EXPECT_NE(llvm::toString(unknown.takeError()).find("unknown CPU 'pentium'; known are host, x86-64-v3"), std::string::npos);
+  EXPECT_NE(
+      llvm::toString(unknown.takeError()).find("unknown CPU 'pentium'; known are host, x86-64-v3"),
+      std::string::npos);
   for (const codegen::CpuName &cpu : codegen::cpuNames())
     EXPECT_NE(kernels::findLevel(cpu.level), nullptr) << cpu.name.str();
 }
@@ -101,7 +110,8 @@ TEST(CpuLevels, NamesResolveToLevels) {
 TEST(CpuLevels, BestLevelNeedsAllItsFeatures) {
   EXPECT_EQ(codegen::bestLevel(0), nullptr);
   EXPECT_EQ(codegen::bestLevel(STOOP_CPU_AVX2)->name, "x86-64-v3");
-  EXPECT_EQ(codegen::bestLevel(STOOP_CPU_AVX2 | STOOP_CPU_AVX512 | STOOP_CPU_AVX512_BF16)->name, "avx512");
+  EXPECT_EQ(codegen::bestLevel(STOOP_CPU_AVX2 | STOOP_CPU_AVX512 | STOOP_CPU_AVX512_BF16)->name,
+            "avx512");
   EXPECT_EQ(codegen::bestLevel(STOOP_CPU_AVX512), nullptr);
   EXPECT_EQ(codegen::bestLevel(~0ull)->name, "amx");
 }

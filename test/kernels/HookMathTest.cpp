@@ -1,7 +1,7 @@
 //===- HookMathTest.cpp - exp, erf, tanh and rounding of the bitcode ------===//
 //
-// Runs stoop_exp_16 and its kin through an elementwise kernel whose hook calls them, and compares with libm in double over the
-// whole range of float32; rounding is compared bit by bit.
+// Runs stoop_exp_16 and its kin through an elementwise kernel whose hook calls them, and compares
+// with libm in double over the whole range of float32; rounding is compared bit by bit.
 //
 //===----------------------------------------------------------------------===//
 #include "kernels/common/params.h"
@@ -19,20 +19,24 @@ namespace {
 std::string hooksCalling(const std::string &function) {
   std::string ir;
   for (const char *suffix : {"_16", "_1"})
-    ir += "declare void @stoop_load_f32" + std::string(suffix) + "(ptr, ptr)\ndeclare void @stoop_" + function + suffix +
+    ir += "declare void @stoop_load_f32" + std::string(suffix) +
+          "(ptr, ptr)\ndeclare void @stoop_" + function + suffix +
           "(ptr)\ndefine void @stoop_hook" + suffix +
           "(ptr %v, i64 %row, i64 %column, ptr %buffers) {\n"
           "  %base = load ptr, ptr %buffers\n  %p = getelementptr float, ptr %base, i64 %column\n"
-          "  call void @stoop_load_f32" + suffix + "(ptr %v, ptr %p)\n  call void @stoop_" + function + suffix +
+          "  call void @stoop_load_f32" +
+          suffix + "(ptr %v, ptr %p)\n  call void @stoop_" + function + suffix +
           "(ptr %v)\n  ret void\n}\n";
   return hooksFromIr(ir);
 }
 
-std::vector<float> apply(const std::string &function, const std::vector<float> &x, const kernels::KernelLevel &level) {
+std::vector<float> apply(const std::string &function, const std::vector<float> &x,
+                         const kernels::KernelLevel &level) {
   int64_t columns = x.size();
   kernels::ElementwiseParams p = {1, columns, columns, 1};
   Buffer input = Buffer::of(Element::F32, x), output(columns * 4);
-  LoadedKernel(makeSpec("stoop_elementwise_f32", p, 0, hooksCalling(function)), level).run({&input, &output}, 1, 2);
+  LoadedKernel(makeSpec("stoop_elementwise_f32", p, 0, hooksCalling(function)), level)
+      .run({&input, &output}, 1, 2);
   EXPECT_TRUE(output.intact());
   std::vector<float> y;
   for (int64_t i = 0; i < columns; ++i)
@@ -40,7 +44,8 @@ std::vector<float> apply(const std::string &function, const std::vector<float> &
   return y;
 }
 
-/// Values of every magnitude, dense where functions bend, special values at the end; not a multiple of 16.
+/// Values of every magnitude, dense where functions bend, special values at the end; not a multiple
+/// of 16.
 std::vector<float> inputs() {
   std::mt19937_64 random(runSeed());
   std::vector<float> x;
@@ -53,14 +58,16 @@ std::vector<float> inputs() {
     x.push_back(dense(random));
     x.push_back(wide(random));
   }
-  for (float special : {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 88.72f, 88.73f, 0.93f, 0.625f, 4.0f, 1e-20f})
+  for (float special :
+       {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 88.72f, 88.73f, 0.93f, 0.625f, 4.0f, 1e-20f})
     x.push_back(special);
   while (x.size() % 16 != 5)
     x.push_back(1.0f);
   return x;
 }
 
-void compare(const std::string &function, const std::function<double(double)> &reference, double relative) {
+void compare(const std::string &function, const std::function<double(double)> &reference,
+             double relative) {
   std::vector<float> x = inputs();
   for (const kernels::KernelLevel *level : runnableLevels()) {
     std::vector<float> y = apply(function, x, *level);
@@ -80,14 +87,24 @@ void compare(const std::string &function, const std::function<double(double)> &r
   }
 }
 
-TEST(HookMath, Exp) { compare("exp", [](double x) { return std::exp(x); }, 2e-7); }
-TEST(HookMath, Erf) { compare("erf", [](double x) { return std::erf(x); }, 2.5e-7); }
-TEST(HookMath, Tanh) { compare("tanh", [](double x) { return std::tanh(x); }, 2.5e-7); }
+TEST(HookMath, Exp) {
+  compare(
+      "exp", [](double x) { return std::exp(x); }, 2e-7);
+}
+TEST(HookMath, Erf) {
+  compare(
+      "erf", [](double x) { return std::erf(x); }, 2.5e-7);
+}
+TEST(HookMath, Tanh) {
+  compare(
+      "tanh", [](double x) { return std::tanh(x); }, 2.5e-7);
+}
 
 TEST(HookMath, RoundingIsToNearestEven) {
   std::vector<float> x = inputs();
   for (const kernels::KernelLevel *level : runnableLevels())
-    for (auto [function, element] : {std::pair{"round_bf16", Element::BF16}, {"round_f16", Element::F16}}) {
+    for (auto [function, element] :
+         {std::pair{"round_bf16", Element::BF16}, {"round_f16", Element::F16}}) {
       std::vector<float> y = apply(function, x, *level);
       for (size_t i = 0; i < x.size(); ++i) {
         float expected = roundTo(element, x[i]);

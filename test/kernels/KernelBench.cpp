@@ -1,6 +1,7 @@
 //===- KernelBench.cpp - rates of the linear and attention templates ------===//
 //
-// Prints GB/s of the weight stream for few rows and GFLOP/s for many, at the best level of this machine:
+// Prints GB/s of the weight stream for few rows and GFLOP/s for many, at the best level of this
+// machine:
 //   stoop-kernel-bench [threads] [prefetch bytes]
 // A developer's tool; nothing is asserted.
 //
@@ -8,33 +9,36 @@
 #include "kernels/common/params.h"
 #include "kernels/common/scratch.h"
 #include "test/kernels/KernelHarness.h"
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <sys/mman.h>
 #include <thread>
+#include <time.h>
 
 using namespace stoop;
 using namespace stoop::test;
 
-static double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+/// Wall time; with one thread its CPU time, so that other load on the machine counts less.
+static double seconds(unsigned threads) {
+  timespec now;
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
 /// Shortest of `repeats` runs of work(thread) on all threads.
 static double best(unsigned threads, int repeats, const std::function<void(unsigned)> &work) {
   double shortest = 1e30;
   for (int i = 0; i < repeats; ++i) {
-    double start = seconds();
+    double start = seconds(threads);
     std::vector<std::thread> pool;
     for (unsigned t = 1; t < threads; ++t)
       pool.emplace_back(work, t);
     work(0);
     for (std::thread &thread : pool)
       thread.join();
-    shortest = std::min(shortest, seconds() - start);
+    shortest = std::min(shortest, seconds(threads) - start);
   }
   return shortest;
 }
@@ -48,41 +52,46 @@ static unsigned char *allocate(size_t bytes, unsigned char fill) {
   return static_cast<unsigned char *>(p);
 }
 
-static void benchLinear(const kernels::KernelLevel &level, const std::string &port, size_t wBytes, size_t xBytes, int64_t rows,
-                        int64_t n, int64_t k, unsigned threads, int64_t prefetch) {
+static void benchLinear(const kernels::KernelLevel &level, const std::string &port, size_t wBytes,
+                        size_t xBytes, int64_t rows, int64_t n, int64_t k, unsigned threads,
+                        int64_t prefetch) {
   kernels::LinearParams p = {0, 1, 2, k, n, n, k, rows, prefetch};
   uint64_t scratchBytes = kernels::linear_scratch_bytes(k, rows);
   LoadedKernel kernel(makeSpec(port, p, scratchBytes, hooksFromIr("")), level);
   // 0x3c3c is a small normal number in every element type: denormals would cost ten times the time.
-  unsigned char *w = allocate(n * k * wBytes, 0x3c), *x = allocate(rows * k * xBytes, 0x3c), *y = allocate(rows * n * 4, 0);
+  unsigned char *w = allocate(n * k * wBytes, 0x3c), *x = allocate(rows * k * xBytes, 0x3c),
+                *y = allocate(rows * n * 4, 0);
   unsigned char *scratch = allocate(threads * (scratchBytes + 4096), 0);
   void *buffers[] = {x, w, y};
   stoop_step step = {};
   step.num_rows = rows;
   double time = best(threads, 7, [&](unsigned t) {
-    stoop_kernel_args args = {buffers, &step, t, threads, scratch + t * (scratchBytes + 4096) / 64 * 64};
+    stoop_kernel_args args = {buffers, &step, t, threads,
+                              scratch + t * (scratchBytes + 4096) / 64 * 64};
     kernel.function()(&args);
   });
-  std::printf("%-28s %-12s rows %4ld  %6ld x %5ld  %8.3f ms  %6.1f GB/s  %7.1f GFLOP/s\n", port.c_str(),
-              level.name.str().c_str(), long(rows), long(n), long(k), time * 1e3, n * k * wBytes / time / 1e9,
-              2.0 * rows * n * k / time / 1e9);
+  std::printf("%-28s %-12s rows %4ld  %6ld x %5ld  %8.3f ms  %6.1f GB/s  %7.1f GFLOP/s\n",
+              port.c_str(), level.name.str().c_str(), long(rows), long(n), long(k), time * 1e3,
+              n * k * wBytes / time / 1e9, 2.0 * rows * n * k / time / 1e9);
   munmap(w, n * k * wBytes);
   munmap(x, rows * k * xBytes);
   munmap(y, rows * n * 4);
   munmap(scratch, threads * (scratchBytes + 4096));
 }
 
-static void benchAttention(const kernels::KernelLevel &level, int64_t rows, int64_t start, int64_t heads, int64_t kvHeads,
-                           unsigned threads) {
+static void benchAttention(const kernels::KernelLevel &level, int64_t rows, int64_t start,
+                           int64_t heads, int64_t kvHeads, unsigned threads) {
   constexpr int64_t headDim = 64;
   int64_t width = heads * headDim, context = start + rows;
-  kernels::AttentionParams p = {0, 1, 2, 3, 4, width, width, 1, heads, kvHeads, context, headDim, rows, 1, 0.125};
+  kernels::AttentionParams p = {0,     1,       2,       3,       4,    width, width, 1,
+                                heads, kvHeads, context, headDim, rows, 1,     0.125};
   uint64_t scratchBytes = kernels::attention_scratch_bytes(headDim);
   codegen::KernelSpec spec = makeSpec("stoop_attention_bf16_bf16", p, scratchBytes);
   spec.table.assign(heads, 0.25f);
   LoadedKernel kernel(spec, level);
   size_t cached = 2 * kvHeads * context * headDim * 2;
-  unsigned char *q = allocate(rows * width * 2, 0x3c), *y = allocate(rows * width * 2, 0), *kv = allocate(cached, 0x3c);
+  unsigned char *q = allocate(rows * width * 2, 0x3c), *y = allocate(rows * width * 2, 0),
+                *kv = allocate(cached, 0x3c);
   unsigned char *scratch = allocate(threads * (scratchBytes + 4096), 0);
   std::vector<int32_t> positions, slots(rows, 0);
   for (int64_t r = 0; r < rows; ++r)
@@ -91,13 +100,15 @@ static void benchAttention(const kernels::KernelLevel &level, int64_t rows, int6
   stoop_step step = {};
   step.num_rows = rows;
   double time = best(threads, 5, [&](unsigned t) {
-    stoop_kernel_args args = {buffers, &step, t, threads, scratch + t * (scratchBytes + 4096) / 64 * 64};
+    stoop_kernel_args args = {buffers, &step, t, threads,
+                              scratch + t * (scratchBytes + 4096) / 64 * 64};
     kernel.function()(&args);
   });
   double pairs = rows * (start + (rows + 1) / 2.0) * heads;
-  std::printf("attention bf16 %-12s rows %4ld from %5ld, heads %2ld/%2ld  %8.3f ms  %6.1f GB/s  %7.1f GFLOP/s\n",
-              level.name.str().c_str(), long(rows), long(start), long(heads), long(kvHeads), time * 1e3,
-              cached / time / 1e9, pairs * headDim * 4 / time / 1e9);
+  std::printf("attention bf16 %-12s rows %4ld from %5ld, heads %2ld/%2ld  %8.3f ms  %6.1f GB/s  "
+              "%7.1f GFLOP/s\n",
+              level.name.str().c_str(), long(rows), long(start), long(heads), long(kvHeads),
+              time * 1e3, cached / time / 1e9, pairs * headDim * 4 / time / 1e9);
   munmap(q, rows * width * 2);
   munmap(y, rows * width * 2);
   munmap(kv, cached);
@@ -121,7 +132,8 @@ static void benchRead(unsigned threads) {
       sum[0] += sum[j];
     sums[t * 8] = sum[0];
   });
-  std::printf("read %u threads: %.1f GB/s (sum %lu)\n", threads, bytes / time / 1e9, static_cast<unsigned long>(sums[0]));
+  std::printf("read %u threads: %.1f GB/s (sum %lu)\n", threads, bytes / time / 1e9,
+              static_cast<unsigned long>(sums[0]));
   munmap(p, bytes);
 }
 

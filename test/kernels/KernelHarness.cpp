@@ -66,7 +66,7 @@ static uint16_t halfBits(float value) {
 static float halfValue(uint16_t bits) {
   int exponent = bits >> 10 & 31;
   float fraction = bits & 1023;
-  float magnitude = exponent == 31 ? (fraction != 0 ? NAN : INFINITY)
+  float magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
                     : exponent == 0 ? std::ldexp(fraction, -24)
                                     : std::ldexp(1024 + fraction, exponent - 25);
   return bits & 0x8000 ? -magnitude : magnitude;
@@ -136,17 +136,20 @@ test::Buffer test::Buffer::of(const std::vector<int32_t> &values) {
   return buffer;
 }
 
-test::Buffer test::packPanel16(Element element, const std::vector<float> &values, int64_t rows, int64_t columns) {
+test::Buffer test::packPanel16(Element element, const std::vector<float> &values, int64_t rows,
+                               int64_t columns) {
   int64_t pair = element == Element::BF16 ? 2 : 1;
   int64_t padded = (columns + pair - 1) / pair * pair, panels = (rows + 15) / 16;
   std::vector<float> packed(panels * 16 * padded, 0.0f);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c)
-      packed[r / 16 * padded * 16 + c / pair * pair * 16 + r % 16 * pair + c % pair] = values[r * columns + c];
+      packed[r / 16 * padded * 16 + c / pair * pair * 16 + r % 16 * pair + c % pair] =
+          values[r * columns + c];
   return Buffer::of(element, packed);
 }
 
-std::vector<float> test::randomValues(std::mt19937_64 &random, size_t count, Element element, float scale) {
+std::vector<float> test::randomValues(std::mt19937_64 &random, size_t count, Element element,
+                                      float scale) {
   std::uniform_real_distribution<float> distribution(-scale, scale);
   std::vector<float> values(count);
   for (float &value : values)
@@ -158,7 +161,8 @@ std::string test::hooksFromIr(const std::string &ir) {
   std::string text = ir.empty() ? R"(
     define void @stoop_hook_16(ptr %v, i64 %row, i64 %column, ptr %buffers) { ret void }
     define void @stoop_hook_1(ptr %v, i64 %row, i64 %column, ptr %buffers) { ret void }
-  )" : ir;
+  )"
+                                : ir;
   LLVMContext context;
   SMDiagnostic diagnostic;
   std::unique_ptr<Module> module = parseAssemblyString(text, diagnostic, context);
@@ -187,25 +191,28 @@ template <class T> static T require(Expected<T> value, const char *what) {
 test::LoadedKernel::LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level)
     : jit(std::make_unique<Jit>()), scratchBytes(spec.scratchBytes) {
   std::string symbol = "stoop_test_kernel";
-  SmallVector<char, 0> object = require(codegen::specializeKernel(spec, level, symbol), "specializeKernel");
+  SmallVector<char, 0> object =
+      require(codegen::specializeKernel(spec, level, symbol), "specializeKernel");
   jit->instance = require(orc::LLJITBuilder().create(), "LLJIT");
   orc::LLJIT &lljit = *jit->instance;
-  if (Error error = lljit.addObjectFile(MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size())))) {
+  if (Error error = lljit.addObjectFile(
+          MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size())))) {
     errs() << toString(std::move(error)) << "\n";
     std::exit(1);
   }
   // Kernel functions are hidden symbols, so the lookup asks for all.
-  orc::SymbolMap found = require(
-      lljit.getExecutionSession().lookup(
-          {{&lljit.getMainJITDylib(), orc::JITDylibLookupFlags::MatchAllSymbols}},
-          orc::SymbolLookupSet(lljit.mangleAndIntern(symbol))),
-      "lookup");
+  orc::SymbolMap found =
+      require(lljit.getExecutionSession().lookup(
+                  {{&lljit.getMainJITDylib(), orc::JITDylibLookupFlags::MatchAllSymbols}},
+                  orc::SymbolLookupSet(lljit.mangleAndIntern(symbol))),
+              "lookup");
   entry = found.begin()->second.getAddress().toPtr<stoop_kernel_fn>();
 }
 
 test::LoadedKernel::~LoadedKernel() = default;
 
-void test::LoadedKernel::run(const std::vector<Buffer *> &buffers, uint32_t numRows, unsigned numThreads) const {
+void test::LoadedKernel::run(const std::vector<Buffer *> &buffers, uint32_t numRows,
+                             unsigned numThreads) const {
   std::vector<void *> pointers;
   for (Buffer *buffer : buffers)
     pointers.push_back(buffer->data());
@@ -217,9 +224,11 @@ void test::LoadedKernel::run(const std::vector<Buffer *> &buffers, uint32_t numR
       constexpr size_t guard = 64;
       std::vector<unsigned char> scratch(scratchBytes + 64 + guard, 0xff);
       auto base = (reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64;
-      stoop_kernel_args args = {pointers.data(), &step, t, numThreads, reinterpret_cast<void *>(base)};
+      stoop_kernel_args args = {pointers.data(), &step, t, numThreads,
+                                reinterpret_cast<void *>(base)};
       entry(&args);
-      for (auto *p = reinterpret_cast<unsigned char *>(base) + scratchBytes; p < scratch.data() + scratch.size(); ++p)
+      for (auto *p = reinterpret_cast<unsigned char *>(base) + scratchBytes;
+           p < scratch.data() + scratch.size(); ++p)
         if (*p != 0xff) {
           errs() << "kernel wrote past its scratch of " << scratchBytes << " bytes\n";
           std::abort();

@@ -1,7 +1,7 @@
 //===- KernelHarness.h - compile, load and run one kernel --------*- C++ -*-===//
 //
-// Tests specialise a template as the compiler does, load the object into this process and run it on one or more threads.
-// Buffers are surrounded by guard bytes, so a write past an end is found.
+// Tests specialise a template as the compiler does, load the object into this process and run it on
+// one or more threads. Buffers are surrounded by guard bytes, so a write past an end is found.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_TEST_KERNELS_KERNELHARNESS_H
@@ -30,7 +30,8 @@ std::vector<const kernels::KernelLevel *> runnableLevels();
 /// Seed of this run: STOOP_TEST_SEED or the clock; printed once.
 uint64_t runSeed();
 
-/// Memory for one operand, guarded on both sides; fresh bytes are a NaN pattern in every element type.
+/// Memory for one operand, guarded on both sides; fresh bytes are a NaN pattern in every element
+/// type.
 class Buffer {
 public:
   explicit Buffer(size_t bytes);
@@ -52,10 +53,12 @@ private:
 };
 
 /// A weight matrix in panel16 order (contract of plan.pack panel16), from row-major values.
-Buffer packPanel16(Element element, const std::vector<float> &values, int64_t rows, int64_t columns);
+Buffer packPanel16(Element element, const std::vector<float> &values, int64_t rows,
+                   int64_t columns);
 
 /// `count` values in [-scale, scale], each exactly representable in `element`.
-std::vector<float> randomValues(std::mt19937_64 &random, size_t count, Element element, float scale = 1.0f);
+std::vector<float> randomValues(std::mt19937_64 &random, size_t count, Element element,
+                                float scale = 1.0f);
 
 /// Bitcode of hooks written as LLVM IR; "" gives hooks that change nothing.
 std::string hooksFromIr(const std::string &ir);
@@ -65,7 +68,8 @@ class LoadedKernel {
 public:
   LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level);
   ~LoadedKernel();
-  /// Runs a step of `numRows` rows on `numThreads` threads; scratch is what the spec states, guarded.
+  /// Runs a step of `numRows` rows on `numThreads` threads; scratch is what the spec states,
+  /// guarded.
   void run(const std::vector<Buffer *> &buffers, uint32_t numRows, unsigned numThreads) const;
   stoop_kernel_fn function() const { return entry; }
 
@@ -78,8 +82,8 @@ private:
 
 /// Spec of a port with a parameter struct.
 template <class Params>
-codegen::KernelSpec makeSpec(const std::string &port, const Params &params, uint64_t scratchBytes = 0,
-                             const std::string &hooks = "") {
+codegen::KernelSpec makeSpec(const std::string &port, const Params &params,
+                             uint64_t scratchBytes = 0, const std::string &hooks = "") {
   codegen::KernelSpec spec;
   spec.port = port;
   spec.params.assign(reinterpret_cast<const char *>(&params), sizeof params);

@@ -1,8 +1,8 @@
 //===- LinearTest.cpp - the linear template -------------------------------===//
 //
-// Every port and every runnable level, over shapes that have tails everywhere: odd inner lengths, columns that fill no
-// panel, rows that fill no strip, fewer valid rows than the entry has. The software twins of vdpbf16ps and AMX run the
-// indexing of levels that this machine lacks.
+// Every port and every runnable level, over shapes that have tails everywhere: odd inner lengths,
+// columns that fill no panel, rows that fill no strip, fewer valid rows than the entry has. The
+// software twins of vdpbf16ps and AMX run the indexing of levels that this machine lacks.
 //
 //===----------------------------------------------------------------------===//
 #include "kernels/common/params.h"
@@ -34,15 +34,10 @@ struct Case {
 };
 
 /// The first few have every kind of tail; the others go on to several blocks of each dimension.
-const Case kCases[] = {{1, 33, 7, {1}},
-                       {4, 31, 130, {1, 3, 4}},
-                       {128, 70, 33, {1, 2, 5, 6, 47, 48, 50, 97}},
-                       {1, 100, 1031, {1}},
-                       {2, 17, 64, {1, 2}},
-                       {3, 48, 5, {2, 3}},
-                       {64, 600, 71, {50}},
-                       {64, 129, 1100, {64}},
-                       {33, 1, 1, {33}}};
+const Case kCases[] = {
+    {1, 33, 7, {1}},     {4, 31, 130, {1, 3, 4}}, {128, 70, 33, {1, 2, 5, 6, 47, 48, 50, 97}},
+    {1, 100, 1031, {1}}, {2, 17, 64, {1, 2}},     {3, 48, 5, {2, 3}},
+    {64, 600, 71, {50}}, {64, 129, 1100, {64}},   {33, 1, 1, {33}}};
 
 std::string portName(Types t) {
   return std::string("stoop_linear_") + name(t.w) + "_" + name(t.x) + "_" + name(t.y);
@@ -69,11 +64,11 @@ kernels::LinearParams params(Shape s, int64_t xStride, int64_t yStride) {
 }
 
 /// Runs one shape with strided rows and compares; rows that are not valid must stay untouched.
-void check(const LoadedKernel &kernel, const std::string &port, Types t, Shape s, const kernels::KernelLevel &level,
-           unsigned threads) {
+void check(const LoadedKernel &kernel, const std::string &port, Types t, Shape s,
+           const kernels::KernelLevel &level, unsigned threads) {
   SCOPED_TRACE(port + " at " + level.name.str() + ", rows " + std::to_string(s.rows) + " of " +
-               std::to_string(s.maxRows) + ", " + std::to_string(s.n) + " x " + std::to_string(s.k) + ", threads " +
-               std::to_string(threads));
+               std::to_string(s.maxRows) + ", " + std::to_string(s.n) + " x " +
+               std::to_string(s.k) + ", threads " + std::to_string(threads));
   std::mt19937_64 random(runSeed() + s.n * 7919 + s.k);
   int64_t xStride = s.k + kXPadding, yStride = s.n + kYPadding;
   Values x = randomValues(random, s.maxRows * s.k, t.x), w = randomValues(random, s.n * s.k, t.w);
@@ -91,17 +86,19 @@ void check(const LoadedKernel &kernel, const std::string &port, Types t, Shape s
   EXPECT_LE(worstError(actual, expected), tolerance(t, s.k));
   for (int64_t r = 0; r < s.maxRows; ++r)
     for (int64_t c = r < s.rows ? s.n : 0; c < yStride; ++c)
-      ASSERT_TRUE(std::isnan(yBuffer.at(t.y, r * yStride + c))) << "wrote row " << r << ", column " << c;
+      ASSERT_TRUE(std::isnan(yBuffer.at(t.y, r * yStride + c)))
+          << "wrote row " << r << ", column " << c;
   EXPECT_TRUE(xBuffer.intact() && wBuffer.intact() && yBuffer.intact());
 }
 
 constexpr Types kTypes[] = {
-    {Element::F32, Element::F32, Element::F32},    {Element::BF16, Element::F32, Element::F32},
-    {Element::F16, Element::F32, Element::F32},    {Element::BF16, Element::BF16, Element::BF16},
-    {Element::BF16, Element::BF16, Element::F32},  {Element::F16, Element::F16, Element::F16},
+    {Element::F32, Element::F32, Element::F32},   {Element::BF16, Element::F32, Element::F32},
+    {Element::F16, Element::F32, Element::F32},   {Element::BF16, Element::BF16, Element::BF16},
+    {Element::BF16, Element::BF16, Element::F32}, {Element::F16, Element::F16, Element::F16},
     {Element::F16, Element::F16, Element::F32}};
 
-void checkAll(const std::string &port, Types t, const kernels::KernelLevel &level, size_t numCases) {
+void checkAll(const std::string &port, Types t, const kernels::KernelLevel &level,
+              size_t numCases) {
   unsigned threads = 0;
   for (const Case &c : llvm::ArrayRef(kCases).take_front(numCases)) {
     Shape s{c.maxRows, 0, c.n, c.k};
@@ -134,8 +131,8 @@ TEST(Linear, ThreadsDoNotChangeTheResult) {
     std::mt19937_64 random(runSeed());
     Buffer x = Buffer::of(t.x, randomValues(random, s.maxRows * s.k, t.x));
     Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
-    LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
-                                 hooksFromIr("")),
+    LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
+                                 kernels::linear_scratch_bytes(s.k, s.maxRows), hooksFromIr("")),
                         *level);
     Buffer one(s.maxRows * s.n * 4), many(s.maxRows * s.n * 4);
     kernel.run({&x, &w, &one}, s.rows, 1);
@@ -154,8 +151,8 @@ TEST(Linear, NanReachesItsRowOnly) {
       x[(rows - 1) * s.k + 36] = NAN;
       Buffer xBuffer = Buffer::of(t.x, x), y(rows * s.n * 2);
       Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
-      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
-                                   hooksFromIr("")),
+      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
+                                   kernels::linear_scratch_bytes(s.k, s.maxRows), hooksFromIr("")),
                           *level);
       kernel.run({&xBuffer, &w, &y}, rows, 2);
       for (int64_t i = 0; i < rows * s.n; ++i)
@@ -202,9 +199,10 @@ TEST(Linear, HookSeesRowColumnAndBuffers) {
       std::mt19937_64 random(runSeed());
       Values x = randomValues(random, rows * s.k, t.x), w = randomValues(random, s.n * s.k, t.w),
              bias = randomValues(random, s.n, t.x);
-      Buffer xBuffer = Buffer::of(t.x, x), wBuffer = packPanel16(t.w, w, s.n, s.k), y(rows * s.n * 4),
-             biasBuffer = Buffer::of(t.x, bias);
-      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n), kernels::linear_scratch_bytes(s.k, s.maxRows),
+      Buffer xBuffer = Buffer::of(t.x, x), wBuffer = packPanel16(t.w, w, s.n, s.k),
+             y(rows * s.n * 4), biasBuffer = Buffer::of(t.x, bias);
+      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
+                                   kernels::linear_scratch_bytes(s.k, s.maxRows),
                                    hooksFromIr(body)),
                           *level);
       kernel.run({&xBuffer, &wBuffer, &y, &biasBuffer}, rows, 2);

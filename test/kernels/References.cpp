@@ -30,7 +30,8 @@ static double alibiBias(const test::AttentionCase &c, int64_t head, int64_t key)
   return roundTo(Element::BF16, slope * position);
 }
 
-Values test::attentionReference(const AttentionCase &c, const Values &q, const Values &k, const Values &v) {
+Values test::attentionReference(const AttentionCase &c, const Values &q, const Values &k,
+                                const Values &v) {
   int64_t width = c.heads * c.headDim, group = c.heads / c.kvHeads;
   Values y(c.rows * width, 0.0f);
   for (int64_t r = 0; r < c.rows; ++r)

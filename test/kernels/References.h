@@ -24,7 +24,8 @@ struct AttentionCase {
   std::vector<float> slopes; ///< one per head
   std::vector<int32_t> positions, slots;
 };
-Values attentionReference(const AttentionCase &c, const Values &q, const Values &k, const Values &v);
+Values attentionReference(const AttentionCase &c, const Values &q, const Values &k,
+                          const Values &v);
 
 /// |a - b| in units of the largest |b|, over all elements; infinity when either has a NaN.
 double worstError(const Values &a, const Values &b);

@@ -1,7 +1,7 @@
 //===- DescriptorTest.cpp - the program descriptor, read back as C --------===//
 //
-// Compiles a small program, loads its objects and its descriptor into this process, calls stoop_program_query and reads the
-// structs through abi.h, as the runtime does.
+// Compiles a small program, loads its objects and its descriptor into this process, calls
+// stoop_program_query and reads the structs through abi.h, as the runtime does.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Passes.h"
@@ -82,7 +82,8 @@ TEST_F(DescriptorTest, ReadsBackAsWritten) {
     llvm::cantFail(jit->addObjectFile(copy(data.getRawHandle().getBlob()->getData())));
   }
   llvm::cantFail(jit->addObjectFile(copy(*object)));
-  auto *query = llvm::cantFail(jit->lookup("stoop_program_query")).toPtr<const stoop_program_desc *(*)(uint32_t)>();
+  auto *query = llvm::cantFail(jit->lookup("stoop_program_query"))
+                    .toPtr<const stoop_program_desc *(*)(uint32_t)>();
 
   EXPECT_EQ(query(STOOP_ABI_VERSION - 1), nullptr);
   const stoop_program_desc *p = query(STOOP_ABI_VERSION);
@@ -143,7 +144,8 @@ TEST_F(DescriptorTest, MissingMetadataIsNamed) {
   std::string message;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) { message += d.str(); });
   EXPECT_TRUE(mlir::failed(codegen::emitProgramDescriptor(program, {})));
-  EXPECT_NE(message.find("metadata lacks the integer 'max_positions'"), std::string::npos) << message;
+  EXPECT_NE(message.find("metadata lacks the integer 'max_positions'"), std::string::npos)
+      << message;
 }
 
 TEST_F(DescriptorTest, GateMissesABinary) {

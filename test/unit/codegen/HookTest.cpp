@@ -1,7 +1,8 @@
 //===- HookTest.cpp - epilogues from IR to numbers ------------------------===//
 //
-// Compiles kernels from IR text and compares what they compute with the formulas in double: every activation, every
-// rounding step between elementwise ops, strided operands, columns that fill no panel.
+// Compiles kernels from IR text and compares what they compute with the formulas in double: every
+// activation, every rounding step between elementwise ops, strided operands, columns that fill no
+// panel.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/DescribeKernel.h"
@@ -54,10 +55,11 @@ TEST(Hook, EveryActivation) {
   Values x = randomValues(random, rows * columns, Element::F32, 9);
   x[17] = NAN;
   for (const char *kind : {"gelu", "gelu_tanh", "gelu_fast", "quick_gelu", "relu", "silu"}) {
-    codegen::KernelSpec spec = specOf(
-        "plan.kernel @k schedule(#plan.schedule<\"elementwise\", source = \"forced\", tunables = {}>) row_strides([205, 205]) {\n"
-        "^bb0(%x: tensor<2x205xf32>):\n  %y = lm.activation " + std::string(kind) +
-        " %x : tensor<2x205xf32>\n  lm.yield %y : tensor<2x205xf32>\n}");
+    codegen::KernelSpec spec =
+        specOf("plan.kernel @k schedule(#plan.schedule<\"elementwise\", source = \"forced\", "
+               "tunables = {}>) row_strides([205, 205]) {\n"
+               "^bb0(%x: tensor<2x205xf32>):\n  %y = lm.activation " +
+               std::string(kind) + " %x : tensor<2x205xf32>\n  lm.yield %y : tensor<2x205xf32>\n}");
     for (const kernels::KernelLevel *level : runnableLevels()) {
       Buffer in = Buffer::of(Element::F32, x), out(rows * columns * 4);
       LoadedKernel(spec, *level).run({&in, &out}, rows, 2);
@@ -66,13 +68,15 @@ TEST(Hook, EveryActivation) {
         if (std::isnan(x[i]))
           EXPECT_TRUE(std::isnan(out.at(Element::F32, i))) << kind;
         else
-          ASSERT_NEAR(out.at(Element::F32, i), activation(kind, x[i]), 3e-6) << kind << "(" << x[i] << ")";
+          ASSERT_NEAR(out.at(Element::F32, i), activation(kind, x[i]), 3e-6)
+              << kind << "(" << x[i] << ")";
       }
     }
   }
 }
 
-// linear -> bias -> gelu -> times a strided operand -> plus another, each result rounded to bfloat16.
+// linear -> bias -> gelu -> times a strided operand -> plus another, each result rounded to
+// bfloat16.
 TEST(Hook, RoundsAfterEveryOp) {
   constexpr int64_t rows = 7, n = 37, k = 24, stride = 50;
   codegen::KernelSpec spec = specOf(R"(
@@ -94,13 +98,14 @@ TEST(Hook, RoundsAfterEveryOp) {
       v = pick(random) / 4.0f;
     return values;
   };
-  Values x = quarters(rows * k), w = quarters(n * k), g = quarters(rows * stride), r = quarters(rows * n);
+  Values x = quarters(rows * k), w = quarters(n * k), g = quarters(rows * stride),
+         r = quarters(rows * n);
   Values b = randomValues(random, n, Element::BF16);
   Values sums = linearReference(x, w, rows, n, k);
   for (const kernels::KernelLevel *level : runnableLevels()) {
     constexpr Element t = Element::BF16;
-    Buffer xb = Buffer::of(t, x), wb = packPanel16(t, w, n, k), bb = Buffer::of(Element::F32, b), gb = Buffer::of(t, g),
-           rb = Buffer::of(t, r), y(rows * 40 * 2);
+    Buffer xb = Buffer::of(t, x), wb = packPanel16(t, w, n, k), bb = Buffer::of(Element::F32, b),
+           gb = Buffer::of(t, g), rb = Buffer::of(t, r), y(rows * 40 * 2);
     LoadedKernel(spec, *level).run({&xb, &wb, &bb, &gb, &rb, &y}, rows, 2);
     EXPECT_TRUE(y.intact());
     unsigned off = 0;
@@ -121,8 +126,10 @@ TEST(Hook, RoundsAfterEveryOp) {
 TEST(Hook, BucketsOfDifferentSizesShareCode) {
   auto kernel = [](const char *rows) {
     std::string t = std::string("tensor<") + rows + "x32xf32>";
-    return specOf("plan.kernel @k schedule(#plan.schedule<\"linear\", source = \"forced\", tunables = {}>) row_strides([32, 0, 32]) {\n"
-                  "^bb0(%x: " + t + ", %w: tensor<32x32xf32>):\n  %y = lm.linear %x, %w : (" + t +
+    return specOf("plan.kernel @k schedule(#plan.schedule<\"linear\", source = \"forced\", "
+                  "tunables = {}>) row_strides([32, 0, 32]) {\n"
+                  "^bb0(%x: " +
+                  t + ", %w: tensor<32x32xf32>):\n  %y = lm.linear %x, %w : (" + t +
                   ", tensor<32x32xf32>) -> " + t + "\n  lm.yield %y : " + t + "\n}");
   };
   EXPECT_EQ(kernel("64"), kernel("512"));
