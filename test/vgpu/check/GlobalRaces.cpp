@@ -90,7 +90,9 @@ void GlobalRaces::forget(u64 address, u64 count) {
 void GlobalRaces::race(Warp &warp, int lane, const Instruction &inst, const char *kind, u64 address, u64 epoch) {
   const Launch &launch = warp.block->launch;
   std::string other;
-  if (launchOf(epoch) != (launch.id & 0xffff))
+  if (launchOf(epoch) != (launch.id & 0xffff) && fullId(launch.id, launchOf(epoch)) > launch.id)
+    other = "a later launch that has started already and is before its griddepcontrol.wait";
+  else if (launchOf(epoch) != (launch.id & 0xffff))
     other = "an earlier or concurrent launch, which this one does not depend on" +
             std::string(launch.programmatic && !warp.gridWaited ? " before its griddepcontrol.wait" : "");
   else if (blockOf(epoch) == manyBlocks)

@@ -23,6 +23,8 @@ template <int Exponent, int Mantissa, u8 Largest> struct Small {
       return 0x7f;
     u8 sign = std::signbit(f) ? 0x80 : 0;
     float magnitude = std::fabs(f);
+    if (magnitude == 0)
+      return sign;
     if (magnitude >= toFloat(Largest))
       return sign | Largest;
     int exponent = 0;

@@ -155,9 +155,9 @@ TEST_F(InstructionsTest, Conversions) {
     EXPECT_EQ(static_cast<i32>(rn[l]), static_cast<i32>(toInt(std::nearbyint(static_cast<double>(x))))) << x;
     // bf16: the nearest of the two neighbours, found by exact comparison in double
     u16 got = static_cast<u16>(packed[l] >> 16);
-    if (x != x)
+    if (x != x) {
       EXPECT_EQ(got, 0x7fff);
-    else if (std::fabs(x) < 3e38f) {
+    } else if (std::fabs(x) < 3e38f) {
       double d = std::fabs(static_cast<double>(bf16ToFloat(got)) - x);
       for (int step : {-1, 1})
         if (u16 next = static_cast<u16>(got + step); std::isfinite(bf16ToFloat(next)))
@@ -263,8 +263,8 @@ TEST_F(InstructionsTest, UnknownInstructionNamesTheLine) {
     run("\n\n wibble.f32 %rd, %ra;", random(), random(), random());
     FAIL() << "accepted";
   } catch (const PtxError &error) {
-    EXPECT_EQ(error.line, 14);
-    EXPECT_NE(std::string(error.what()).find("ptx line 14: unknown instruction in 'wibble.f32'"), std::string::npos) << error.what();
+    EXPECT_EQ(error.line, 15);
+    EXPECT_NE(std::string(error.what()).find("ptx line 15: unknown instruction in 'wibble.f32'"), std::string::npos) << error.what();
   }
   EXPECT_THROW(run("add.rz.bf16 %rd, %ra, %rb;", random(), random(), random()), PtxError);
   EXPECT_THROW(run("add.s32 %rd, %nosuch, %rb;", random(), random(), random()), PtxError);

@@ -2,7 +2,6 @@
 // several seeds. It must be reported or give a wrong result, or be listed here with the reason why it is equivalent.
 #include "test/vgpu/tests/Harness.h"
 #include <functional>
-#include <set>
 
 namespace vgpu::test {
 namespace {
@@ -28,7 +27,7 @@ std::vector<u16> halves(size_t count, u64 seed) {
 }
 
 std::vector<u8> runLayerNorm(std::shared_ptr<const Program> program) {
-  const int K = 1024, N = 8;
+  const int K = 1280, N = 8; // an odd number of chunks: the unrolled loop's remainder runs too
   Buffer x(halves(K, 1)), g(halves(K, 2)), b(halves(K, 3)), w(halves(N * K, 4)), y(N * 2);
   runGrid(makeLaunch(program, 1, 128, K * 4 + 4 * 3 * 512, x.address, g.address, b.address, w.address, y.address, K, N, 1e-5f));
   return y.read<u8>();
@@ -72,7 +71,7 @@ TEST(MutationTest, DeletedSynchronisationIsNoticed) {
   Options::get() = Options();
   Options::get().spinRounds = 20;
   int total = 0, caught = 0;
-  std::map<std::string, std::string> survivors;
+  std::vector<std::string> survivors;
   for (const Sample &sample : samples) {
     const Module module = parseModule(readInput(sample.file));
     Report::get().clear();
@@ -99,19 +98,17 @@ TEST(MutationTest, DeletedSynchronisationIsNoticed) {
       ++total;
       caught += noticed;
       if (!noticed)
-        survivors[sample.kernel + " " + instructions[i].opcode + " at ptx line " + std::to_string(instructions[i].line)] =
-            sample.kernel + " " + instructions[i].opcode;
+        survivors.push_back(sample.kernel + " " + instructions[i].opcode +
+                            (instructions[i].operands.empty() ? "" : " " + std::to_string(instructions[i].operands[0].bits)));
     }
   }
   Options::get() = Options();
-  std::string list;
-  for (const auto &[where, what] : survivors)
-    list += "\n  " + where;
   RecordProperty("mutants", total);
   RecordProperty("caught", caught);
-  printf("mutants caught: %d of %d%s%s\n", caught, total, survivors.empty() ? "" : "; not noticed:", list.c_str());
+  printf("mutants caught: %d of %d\n", caught, total);
   EXPECT_GE(total, 30);
-  EXPECT_GE(caught * 100, total * 85) << list;
+  // The loop's last wait_group 2 has two empty groups after the last copy, so wait_group 0 finds nothing pending.
+  EXPECT_EQ(survivors, (std::vector<std::string>{"layernorm_gemv cp.async.wait_group 0"}));
 }
 } // namespace
 } // namespace vgpu::test

@@ -1,0 +1,243 @@
+// The driver library as a program meets it: opened by path, called through cuGetProcAddress, with deferred work, capture,
+// programmatic launches, faults and leaks.
+#include "test/vgpu/driver/CudaApi.h"
+#include "test/vgpu/driver/Hooks.h"
+#include <cstring>
+#include <dlfcn.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+#include <sstream>
+#include <vector>
+
+namespace {
+void *library() {
+  static void *handle = dlopen(STOOP_BUILD_DIR "/test/vgpu/libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  return handle;
+}
+/// A driver call by name, as the runtime looks it up.
+template <class... Args> CUresult call(const char *name, Args... args) {
+  using Lookup = CUresult (*)(const char *, void **, int, unsigned long long, CUdriverProcAddressQueryResult *);
+  static Lookup lookup = reinterpret_cast<Lookup>(dlsym(library(), "cuGetProcAddress_v2"));
+  static std::map<std::string, void *> known;
+  void *&address = known[name];
+  if (!address) {
+    CUdriverProcAddressQueryResult status;
+    if (lookup(name, &address, 13000, 0, &status) != CUDA_SUCCESS)
+      address = dlsym(library(), name);
+  }
+  if (!address) {
+    ADD_FAILURE() << "no driver call " << name;
+    return CUDA_ERROR_NOT_FOUND;
+  }
+  return reinterpret_cast<CUresult (*)(Args...)>(address)(args...);
+}
+template <class F> F hook(const char *name) { return reinterpret_cast<F>(dlsym(library(), name)); }
+
+std::string readInput(const char *name) {
+  std::ifstream file(std::string(STOOP_SOURCE_DIR "/test/vgpu/inputs/") + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class DriverTest : public testing::Test {
+protected:
+  void SetUp() override {
+    ASSERT_NE(library(), nullptr) << dlerror();
+    hook<void (*)()>("stoopVgpuReset")();
+    hook<void (*)(uint64_t)>("stoopVgpuFailAt")(0);
+    ASSERT_EQ(call("cuInit", 0u), CUDA_SUCCESS);
+    text = readInput("planted.sm_90a.ptx");
+    ASSERT_EQ(call("cuModuleLoadData", &module, static_cast<const void *>(text.c_str())), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuStreamCreate", &stream, 1u), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuMemAlloc", &x, size_t{4096}), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuMemAlloc", &y, size_t{4096}), CUDA_SUCCESS);
+    std::vector<float> ones(1024, 1.f);
+    ASSERT_EQ(call("cuMemcpyHtoD", x, static_cast<const void *>(ones.data()), size_t{4096}), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuMemsetD32", y, 0u, size_t{1024}), CUDA_SUCCESS);
+  }
+  void TearDown() override {
+    hook<void (*)()>("stoopVgpuReset")();
+    call("cuMemFree", x), call("cuMemFree", y);
+    call("cuStreamDestroy", stream), call("cuModuleUnload", module);
+  }
+  CUfunction get(const char *name) {
+    CUfunction f = nullptr;
+    EXPECT_EQ(call("cuModuleGetFunction", &f, module, name), CUDA_SUCCESS) << name;
+    return f;
+  }
+  template <class... Args> CUresult launch(CUstream s, const char *name, unsigned blocks, unsigned threads, bool programmatic, Args... args) {
+    void *params[] = {&args...};
+    CUlaunchAttribute attribute = {};
+    attribute.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    attribute.value.programmaticStreamSerializationAllowed = 1;
+    CUlaunchConfig config = {blocks, 1, 1, threads, 1, 1, 0, s, &attribute, programmatic ? 1u : 0u};
+    return call("cuLaunchKernelEx", static_cast<const CUlaunchConfig *>(&config), get(name), static_cast<void **>(params), static_cast<void **>(nullptr));
+  }
+  std::vector<float> readY() {
+    std::vector<float> values(1024);
+    EXPECT_EQ(call("cuMemcpyDtoH", static_cast<void *>(values.data()), y, size_t{4096}), CUDA_SUCCESS);
+    return values;
+  }
+  std::string findings() { return hook<const char *(*)()>("stoopVgpuFindings")(); }
+  std::string text;
+  CUmodule module = nullptr;
+  CUstream stream = nullptr;
+  CUdeviceptr x = 0, y = 0;
+};
+
+TEST_F(DriverTest, WorkIsDeferredUntilASync) {
+  void *host = nullptr;
+  ASSERT_EQ(call("cuMemHostAlloc", &host, size_t{512}, 0u), CUDA_SUCCESS);
+  memset(host, 0, 512);
+  EXPECT_EQ(launch(stream, "good_barrier", 1, 128, false, x, y), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyDtoHAsync", host, y, size_t{512}, stream), CUDA_SUCCESS);
+  EXPECT_EQ(static_cast<float *>(host)[5], 0.f);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_SUCCESS);
+  EXPECT_EQ(static_cast<float *>(host)[5], 1.f);
+  EXPECT_EQ(findings(), "");
+  EXPECT_EQ(call("cuMemFreeHost", host), CUDA_SUCCESS);
+}
+
+TEST_F(DriverTest, StreamsWithoutAnEventRace) {
+  for (bool withEvent : {true, false}) {
+    CUstream other = nullptr;
+    CUevent event = nullptr;
+    ASSERT_EQ(call("cuStreamCreate", &other, 1u), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuEventCreate", &event, 2u), CUDA_SUCCESS);
+    EXPECT_EQ(launch(stream, "produce", 4, 32, false, x, 2.f), CUDA_SUCCESS);
+    EXPECT_EQ(call("cuEventRecord", event, stream), CUDA_SUCCESS);
+    if (withEvent) {
+      EXPECT_EQ(call("cuStreamWaitEvent", other, event, 0u), CUDA_SUCCESS);
+    }
+    EXPECT_EQ(launch(other, "good_dependent", 4, 32, false, x, y), CUDA_SUCCESS);
+    CUresult result = call("cuCtxSynchronize");
+    EXPECT_EQ(result, withEvent ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS);
+    EXPECT_EQ(findings().find("global-memory race") != std::string::npos, !withEvent);
+    hook<void (*)()>("stoopVgpuReset")();
+    call("cuEventDestroy", event), call("cuStreamDestroy", other);
+  }
+}
+
+TEST_F(DriverTest, CapturedGraphWithProgrammaticEdges) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    hook<void (*)(uint64_t)>("stoopVgpuSeed")(seed);
+    CUgraph graph = nullptr;
+    CUgraphExec exec = nullptr;
+    ASSERT_EQ(call("cuStreamBeginCapture", stream, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+    EXPECT_EQ(launch(stream, "produce", 4, 32, false, x, 2.f), CUDA_SUCCESS);
+    EXPECT_EQ(launch(stream, "good_dependent", 4, 32, true, x, y), CUDA_SUCCESS);
+    EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+    ASSERT_EQ(call("cuStreamEndCapture", stream, &graph), CUDA_SUCCESS);
+    ASSERT_EQ(call("cuGraphInstantiateWithFlags", &exec, graph, 0ull), CUDA_SUCCESS);
+    EXPECT_EQ(readY()[3], seed == 1 ? 0.f : 7.f); // captured work does not run
+    for (int replay = 0; replay < 3; ++replay)
+      EXPECT_EQ(call("cuGraphLaunch", exec, stream), CUDA_SUCCESS);
+    EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_SUCCESS);
+    EXPECT_EQ(findings(), "");
+    EXPECT_EQ(readY()[3], 7.f);
+    call("cuGraphExecDestroy", exec), call("cuGraphDestroy", graph);
+  }
+}
+
+TEST_F(DriverTest, ReadBeforeGridWaitIsASticky700) {
+  EXPECT_EQ(launch(stream, "produce", 4, 32, false, x, 2.f), CUDA_SUCCESS);
+  EXPECT_EQ(launch(stream, "bad_dependent", 4, 32, true, x, y), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_NE(findings().find("griddepcontrol.wait"), std::string::npos);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+}
+
+TEST_F(DriverTest, UnjoinedCaptureIsRefused) {
+  CUstream other = nullptr;
+  CUevent event = nullptr;
+  CUgraph graph = nullptr;
+  call("cuStreamCreate", &other, 1u), call("cuEventCreate", &event, 2u);
+  ASSERT_EQ(call("cuStreamBeginCapture", stream, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+  call("cuEventRecord", event, stream), call("cuStreamWaitEvent", other, event, 0u);
+  EXPECT_EQ(launch(other, "good_barrier", 1, 128, false, x, y), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuStreamEndCapture", stream, &graph), CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+  call("cuEventDestroy", event), call("cuStreamDestroy", other);
+}
+
+TEST_F(DriverTest, LaunchLimits) {
+  EXPECT_EQ(launch(stream, "good_barrier", 0, 128, false, x, y), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(launch(stream, "good_barrier", 1, 2048, false, x, y), CUDA_ERROR_INVALID_VALUE);
+  CUfunction f = get("good_barrier");
+  void *params[] = {&x, &y};
+  auto withShared = [&](unsigned bytes) {
+    return call("cuLaunchKernel", f, 1u, 1u, 1u, 128u, 1u, 1u, bytes, stream, static_cast<void **>(params), static_cast<void **>(nullptr));
+  };
+  EXPECT_EQ(withShared(60 << 10), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(call("cuFuncSetAttribute", f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10), CUDA_SUCCESS);
+  EXPECT_EQ(withShared(60 << 10), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuFuncSetAttribute", f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 300 << 10), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(call("cuCtxSynchronize"), CUDA_SUCCESS);
+}
+
+TEST_F(DriverTest, ContractOfALaunch) {
+  StoopVgpuSlice slices[] = {{x, 64, 1, "x"}, {y, 64, 2, "y"}};
+  for (int n : {16, 17}) {
+    hook<void (*)(const StoopVgpuSlice *, size_t)>("stoopVgpuNextLaunch")(slices, 2);
+    EXPECT_EQ(launch(stream, "in_slice", 1, 32, false, x, y, n), CUDA_SUCCESS);
+    EXPECT_EQ(call("cuCtxSynchronize"), n == 16 ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS);
+    EXPECT_EQ(findings().find("launch contract broken") != std::string::npos, n == 17);
+  }
+}
+
+TEST_F(DriverTest, RefusedImages) {
+  CUmodule m = nullptr;
+  const char elf[64] = "\x7f" "ELF";
+  EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(elf)), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(".version 9.0\n.target sm_100\n")), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(".version 9.0\n.target sm_80\n.entry e() { wibble; }\n")), CUDA_ERROR_INVALID_PTX);
+}
+
+TEST_F(DriverTest, EveryCallCanFailAndNothingLeaks) {
+  auto live = hook<StoopVgpuLive (*)()>("stoopVgpuLive");
+  auto failAt = hook<void (*)(uint64_t)>("stoopVgpuFailAt");
+  auto program = [&]() -> CUresult { // allocate, run, read, release whatever there is
+    CUdeviceptr p = 0;
+    CUevent event = nullptr;
+    float value = 0;
+    CUresult result = call("cuMemAlloc", &p, size_t{512});
+    if (!result)
+      result = call("cuEventCreate", &event, 2u);
+    if (!result)
+      result = call("cuMemsetD32", p, 0u, size_t{128});
+    if (!result)
+      result = launch(stream, "good_barrier", 1, 128, false, x, p);
+    if (!result)
+      result = call("cuEventRecord", event, stream);
+    if (!result)
+      result = call("cuStreamSynchronize", stream);
+    if (!result)
+      result = call("cuMemcpyDtoH", static_cast<void *>(&value), p, size_t{4});
+    if (event)
+      if (CUresult error = call("cuEventDestroy", event); !result)
+        result = error;
+    if (p)
+      if (CUresult error = call("cuMemFree", p); !result)
+        result = error;
+    return result;
+  };
+  get("good_barrier");
+  EXPECT_EQ(program(), CUDA_SUCCESS);
+  failAt(0);
+  StoopVgpuLive before = live();
+  EXPECT_EQ(program(), CUDA_SUCCESS);
+  uint64_t calls = hook<uint64_t (*)()>("stoopVgpuCalls")();
+  EXPECT_EQ(calls, 10u); // nine calls, and the function's look-up of launch
+  for (uint64_t n = 1; n <= calls; ++n) {
+    failAt(n);
+    if (n != 4) { // the look-up inside launch() reports by itself
+      EXPECT_NE(program(), CUDA_SUCCESS) << "call " << n;
+    }
+    failAt(0);
+    EXPECT_EQ(call("cuCtxSynchronize"), CUDA_SUCCESS);
+    StoopVgpuLive after = live();
+    EXPECT_EQ(memcmp(&before, &after, sizeof before), 0) << "call " << n << " leaks";
+  }
+}
+} // namespace
