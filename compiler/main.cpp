@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
   }
   for (auto &[subcommand, command] : commands) {
     if (help->parsed() && subcommand->get_name() == topic)
-      return std::cout << subcommand->help(), ExitOk;
+      return std::cout << subcommand->help("stoop"), ExitOk;
     if (subcommand->parsed())
       return command->run(*subcommand);
   }

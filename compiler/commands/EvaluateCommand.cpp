@@ -69,7 +69,8 @@ void EvaluateCommand::declare(CLI::App &app) {
       app.add_option("-f,--file", options.promptFile, "read the text from a file; - is stdin");
   CLI::Option *promptIds =
       app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")
-          ->delimiter(',');
+          ->delimiter(',')
+          ->allow_extra_args(false);
   CLI::Option *ids = app.add_option("--ids", options.idsFile,
                                     "JSON array of token ids whose likelihood is wanted");
   file->excludes(prompt);

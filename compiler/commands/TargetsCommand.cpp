@@ -37,8 +37,8 @@ void TargetsCommand::printText() {
     llvm::outs() << "target " << backend->getName() << "\n";
     for (const codegen::ArchitectureInfo &level : backend->describe())
       llvm::outs() << "  " << llvm::left_justify(level.name, 16)
-                   << (level.onThisMachine ? " runs here    " : " not on this  ") << level.needs
-                   << "\n";
+                   << (level.onThisMachine ? " runs here   needs " : " not here    needs ")
+                   << level.needs << "\n";
   }
 }
 

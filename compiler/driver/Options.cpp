@@ -7,6 +7,7 @@
 #include "compiler/driver/Options.h"
 
 #include "compiler/driver/Phase.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <CLI/CLI.hpp>
 
@@ -77,6 +78,7 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
                "use the embedding as head even if another head is stored");
   app.add_option("--eos-id", options.eosIds, "token ids that end a text, instead of the config's")
       ->delimiter(',')
+      ->allow_extra_args(false) // else the list would swallow CHECKPOINT
       ->check(CLI::NonNegativeNumber);
 }
 
@@ -98,6 +100,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
          "--target-cpu", options.targetCpus,
          "CPU level, or a comma list: one code version each, chosen at load ('stoop targets')")
       ->delimiter(',')
+      ->allow_extra_args(false) // else the list would swallow CHECKPOINT
       ->capture_default_str();
   app.add_option("--max-batch-size", options.maxBatchSize, "sequences decoded together")
       ->check(CLI::Range(1, 4096))
@@ -105,6 +108,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
   app.add_option("--prefill-buckets", options.prefillBuckets,
                  "comma list of prompt chunk lengths (default: the compiler's choice)")
       ->delimiter(',')
+      ->allow_extra_args(false) // else the list would swallow CHECKPOINT
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   app.add_option("--disable-pass", options.disabledPasses, "leave this pass out; repeatable")
       ->allow_extra_args(false);
@@ -125,19 +129,33 @@ static std::string optionValue(const CLI::Option &option) {
   return value.str();
 }
 
+/// Flags that say how to work, not what to make. Their values stay out of the program, so that it
+/// is the same wherever and however it was compiled.
+static bool shapesProgram(llvm::StringRef name) {
+  return !llvm::is_contained<llvm::StringRef>({"CHECKPOINT", "--output", "--weights", "--jobs",
+                                               "--verbose", "--quiet", "--json", "--format",
+                                               "--dry-run", "--dump-phases-to", "--save-temps"},
+                                              name);
+}
+
 llvm::json::Object flagLedger(const CLI::App &app) {
-  llvm::json::Array used, defaulted;
+  llvm::json::Array used, defaulted, ignored;
   for (const CLI::Option *option : app.get_options()) {
     if (option->get_group().empty() || option->get_name() == "--help")
       continue;
     const std::vector<std::string> &names = option->get_lnames();
     std::string name = names.empty() ? option->get_name() : "--" + names.front();
+    if (!shapesProgram(name)) {
+      ignored.push_back(
+          llvm::json::Object{{"key", name}, {"reason", "has no influence on the program"}});
+      continue;
+    }
     (option->count() ? used : defaulted)
         .push_back(llvm::json::Object{{"key", name}, {"value", optionValue(*option)}});
   }
   return llvm::json::Object{{"used", std::move(used)},
                             {"defaulted", std::move(defaulted)},
-                            {"ignored_by_spec", llvm::json::Array()}};
+                            {"ignored_by_spec", std::move(ignored)}};
 }
 
 } // namespace stoop::driver

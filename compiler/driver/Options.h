@@ -64,7 +64,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options);
 std::vector<std::string> normalizeArguments(int argc, char **argv);
 
 /// The flags of a parsed command for the consumption ledger: lists `used`, `defaulted` and
-/// `ignored_by_spec` of {key, value}.
+/// `ignored_by_spec` of {key, value or reason}.
 llvm::json::Object flagLedger(const CLI::App &app);
 
 } // namespace stoop::driver

@@ -100,7 +100,11 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
     session.error(std::move(unreadable));
     return failure();
   }
-  session.say("wrote " + options.output);
+  uint64_t bytes = 0;
+  llvm::sys::fs::file_size(options.output, bytes);
+  if (!session.output().quiet)
+    llvm::errs() << "stoop: wrote " << options.output
+                 << llvm::formatv(", {0:F1} MiB\n", double(bytes) / (1 << 20));
   return std::move(*manifest);
 }
 

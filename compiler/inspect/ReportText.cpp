@@ -53,6 +53,8 @@ static void printMembers(llvm::StringRef title, const Object *object, llvm::raw_
       sorted.emplace(member.first, &member.second);
   for (const auto &[name, value] : sorted) {
     std::string text = scalarText(*value);
+    if (text.empty())
+      continue;
     if (text.size() > 100)
       text = text.substr(0, 97) + "...";
     out << "  " << llvm::left_justify(name, 24) << " " << text << "\n";

@@ -48,6 +48,15 @@ TEST(OptionsTest, UnderscoresAndEqualsSignsAreAccepted) {
   EXPECT_EQ(parser.compile.targetCpus, (std::vector<std::string>{"avx512", "x86-64-v3"}));
 }
 
+TEST(OptionsTest, ListsDoNotSwallowTheCheckpoint) {
+  Parser parser;
+  EXPECT_EQ(parser.parse(
+                {"--target-cpu", "avx512,amx", "--eos-id", "1,2", "--prefill-buckets", "8", "m"}),
+            "");
+  EXPECT_EQ(parser.model.checkpoint, "m");
+  EXPECT_EQ(parser.compile.targetCpus.size(), 2u);
+}
+
 TEST(OptionsTest, ValuesKeepTheirUnderscores) {
   Parser parser;
   EXPECT_EQ(parser.parse({"m", "--dump_phases_to=a_b/c_d"}), "");

@@ -17,7 +17,7 @@ STOOP = SOURCE = None
 
 def main() -> None:
     global STOOP, SOURCE
-    STOOP, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+    STOOP, SOURCE = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
     module = sys.modules["__main__"]
     module.STOOP, module.SOURCE = STOOP, SOURCE
     unittest.main(module=module, argv=[sys.argv[0], *sys.argv[3:]])
