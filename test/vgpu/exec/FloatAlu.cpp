@@ -2,6 +2,7 @@
 // The approximate instructions (ex2, lg2, rsqrt, sin, tanh, ...) are computed exactly rounded here, so they differ from
 // hardware in their last bits: compare with tolerances. .ftz flushes inputs and results.
 #include "test/vgpu/exec/Handlers.h"
+#include <cfenv>
 
 namespace vgpu {
 namespace {
@@ -52,6 +53,30 @@ float minNan(float a, float b) { return a != a || b != b ? std::bit_cast<float>(
 u32 testFinite(float a) { return std::isfinite(a); }
 u32 testInfinite(float a) { return std::isinf(a); }
 u32 testNan(float a) { return a != a; }
+
+/// The operation under another rounding mode; volatile keeps it between the two switches.
+template <auto F, int Mode> float directed2(float a, float b) {
+  volatile float x = a, y = b;
+  fesetround(Mode);
+  volatile float result = F(x, y);
+  fesetround(FE_TONEAREST);
+  return result;
+}
+template <auto F, int Mode> float directed3(float a, float b, float c) {
+  volatile float x = a, y = b, z = c;
+  fesetround(Mode);
+  volatile float result = F(x, y, z);
+  fesetround(FE_TONEAREST);
+  return result;
+}
+template <int Mode> void addDirected(HandlerTable &table, const std::string &round) {
+  addBinary<directed2<addF, Mode>>(table, {"add." + round});
+  addBinary<directed2<subF, Mode>>(table, {"sub." + round});
+  addBinary<directed2<mulF, Mode>>(table, {"mul." + round});
+  addBinary<directed2<divF, Mode>>(table, {"div." + round});
+  table.add("fma." + round + ".f32", "wwww", ternary<float, float, float, float, directed3<fmaF, Mode>>);
+  table.add("fma." + round + ".ftz.f32", "wwww", ternary<float, float, float, float, flushed3<directed3<fmaF, Mode>>>);
+}
 
 double addD(double a, double b) { return a + b; }
 double subD(double a, double b) { return a - b; }
@@ -122,6 +147,9 @@ void addFloatHandlers(HandlerTable &table) {
   table.add("testp.finite.f32", "pw", testProperty<testFinite>);
   table.add("testp.infinite.f32", "pw", testProperty<testInfinite>);
   table.add("testp.notanumber.f32", "pw", testProperty<testNan>);
+  addDirected<FE_TOWARDZERO>(table, "rz");
+  addDirected<FE_DOWNWARD>(table, "rm");
+  addDirected<FE_UPWARD>(table, "rp");
   addDouble(table);
 }
 } // namespace vgpu

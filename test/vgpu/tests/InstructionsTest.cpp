@@ -143,6 +143,26 @@ TEST_F(InstructionsTest, Floats) {
   expectFloat("cvt.rni.f32.f32", 1, [](float a, float, float) { return std::nearbyint(a); });
 }
 
+/// A sum of floats is exact in double when their exponents are near: the directed results bracket it by one step.
+TEST_F(InstructionsTest, DirectedRounding) {
+  std::vector<u64> a(32), b(32), zero(32, 0);
+  std::uniform_real_distribution<float> uniform(-8.f, 8.f);
+  for (auto *v : {&a, &b})
+    for (u64 &x : *v)
+      x = std::bit_cast<u32>(uniform(rng));
+  std::vector<u64> down = run("add.rm.f32 %rd, %ra, %rb;", a, b, zero), up = run("add.rp.f32 %rd, %ra, %rb;", a, b, zero);
+  std::vector<u64> toZero = run("fma.rz.f32 %rd, %ra, %rb, 0f00000000;", a, b, zero);
+  for (int l = 0; l < 32; ++l) {
+    auto f = [](u64 v) { return static_cast<double>(std::bit_cast<float>(static_cast<u32>(v))); };
+    double sum = f(a[l]) + f(b[l]), product = f(a[l]) * f(b[l]);
+    EXPECT_LE(f(down[l]), sum);
+    EXPECT_GE(f(up[l]), sum);
+    EXPECT_EQ(f(up[l]), f(down[l]) == sum ? sum : std::nextafter(static_cast<float>(f(down[l])), INFINITY));
+    EXPECT_LE(std::fabs(f(toZero[l])), std::fabs(product));
+    EXPECT_GT(std::fabs(f(toZero[l])) * (1 + 0x1p-22), std::fabs(product));
+  }
+}
+
 TEST_F(InstructionsTest, Conversions) {
   auto toInt = [](double r) { return r != r ? 0.0 : std::min(std::max(r, -2147483648.0), 2147483647.0); };
   std::vector<u64> a = randomFloats(), b = randomFloats(), zero(32, 0);
@@ -160,8 +180,9 @@ TEST_F(InstructionsTest, Conversions) {
     } else if (std::fabs(x) < 3e38f) {
       double d = std::fabs(static_cast<double>(bf16ToFloat(got)) - x);
       for (int step : {-1, 1})
-        if (u16 next = static_cast<u16>(got + step); std::isfinite(bf16ToFloat(next)))
+        if (u16 next = static_cast<u16>(got + step); std::isfinite(bf16ToFloat(next))) {
           EXPECT_LE(d, std::fabs(static_cast<double>(bf16ToFloat(next)) - x)) << x;
+        }
     }
     u16 low = static_cast<u16>(half[l]);
     EXPECT_EQ(low, y != y ? 0x7fff : std::bit_cast<u16>(static_cast<_Float16>(y))) << y;
