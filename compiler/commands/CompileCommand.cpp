@@ -151,6 +151,11 @@ int CompileCommand::run(const CLI::App &app) {
   Compilation compilation(session, model, options);
   if (int code = compilation.configure())
     return code;
+  if (to == Phase::Executable && !dryRun) // an output that cannot be is said before the work
+    if (auto probe = codegen::OutputFile::create(defaultOutput()); !probe) {
+      session.error(probe.takeError());
+      return ExitBadInput;
+    }
   Phase last = dryRun ? Phase::Planned : std::min(to, Phase::Binaries);
   if (failed(from ? compilation.fromFile(model.checkpoint, *from, std::max(last, *from))
                   : compilation.fromCheckpoint(last)))
