@@ -46,9 +46,9 @@ void SharedMemory::race(Warp &warp, int lane, const Instruction &inst, const cha
 
 bool SharedMemory::checkState(Warp &warp, int lane, const Instruction &inst, u32 offset, u32 count, Access access, u64 used) {
   const char *verb = isWrite(access) ? "write" : "read";
-  std::string where = " of " + std::to_string(count) + " bytes at shared +" + std::to_string(offset);
+  auto where = [&] { return " of " + std::to_string(count) + " bytes at shared +" + std::to_string(offset); };
   if (offset > numBytes || count > numBytes - offset) {
-    warp.report(Finding::OutOfBounds, lane, inst, verb + where + ": the block has " + std::to_string(numBytes) + " bytes");
+    warp.report(Finding::OutOfBounds, lane, inst, verb + where() + ": the block has " + std::to_string(numBytes) + " bytes");
     return false;
   }
   if (!checks)
@@ -60,9 +60,9 @@ bool SharedMemory::checkState(Warp &warp, int lane, const Instruction &inst, u32
     uninitialized |= s[i] == Uninitialized && (used >> (i & 63) & 1);
   }
   if (inFlight)
-    warp.report(Finding::AsyncCopy, lane, inst, verb + where + " while an asynchronous copy to them is in flight");
+    warp.report(Finding::AsyncCopy, lane, inst, verb + where() + " while an asynchronous copy to them is in flight");
   else if (uninitialized && isRead(access))
-    warp.report(Finding::Uninitialized, lane, inst, verb + where);
+    warp.report(Finding::Uninitialized, lane, inst, verb + where());
   if (isWrite(access))
     memset(s, Initialized, count);
   return true;

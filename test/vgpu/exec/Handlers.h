@@ -59,9 +59,11 @@ template <class T> inline void setLane(u8 *reg, int lane, T value) {
 
 template <class D, class F> inline void forLanes(Warp &warp, u32 dest, u32 mask, F value) {
   u8 *d = warp.reg(dest);
-  if (mask == ~0u) {
+  if (mask == ~0u) { // through a local array: the compiler cannot know that registers do not overlap
+    alignas(32) u8 results[32 * laneBytes<D>];
     for (int lane = 0; lane < 32; ++lane)
-      setLane<D>(d, lane, value(lane));
+      setLane<D>(results, lane, value(lane));
+    memcpy(d, results, sizeof results);
     return;
   }
   for (int lane = 0; lane < 32; ++lane)
