@@ -123,7 +123,8 @@ LogicalResult KernelReader::readNorm(lm::NormOp op) {
   p.max_rows = maxRows(op.getInput());
   p.epsilon = op.getEps().convertToFloat();
   setParams(p);
-  return usePort((layer ? "layer," : "rms,") + element(op.getInput()));
+  return usePort(Twine(layer ? "layer," : "rms,") + element(op.getInput()) + "," +
+                 element(op.getResult()));
 }
 
 LogicalResult KernelReader::readEmbedding(lm::EmbeddingOp op) {

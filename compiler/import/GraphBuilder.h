@@ -53,7 +53,7 @@ private:
   Value load(llvm::StringRef symbol);
   Value norm(Value x, llvm::StringRef symbol);
   /// x · Wᵀ, then the bias as an addition of its own if the weight map has one.
-  Value linear(Value x, llvm::StringRef symbol);
+  Value linear(Value x, llvm::StringRef symbol, mlir::Type element);
   Value view(Value x, int64_t offset, int64_t columns, llvm::StringRef path);
   Value rope(Value x, int64_t heads, llvm::StringRef path);
   Value add(Value a, Value b, llvm::StringRef path);

@@ -189,7 +189,7 @@ def Lm_NormOp : Lm_Op<"norm", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInter
   let description = [{
     layer: (x − mean) / sqrt(variance + eps) · scale + bias, population variance over the features. rms:
     round(x / sqrt(mean(x²) + eps)) · scale, the quotient rounded to the result's element type first.
-    Constraints: (C1) input and result types agree; (C2) scale and bias have the features; (C3) layer has a bias, rms
+    Constraints: (C1) input and result shapes agree; (C2) scale and bias have the features; (C3) layer has a bias, rms
     has none.
 
     Example: `%n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x256xf32>, tensor<256xf32>, tensor<256xf32>) -> tensor<1x256xf32>`

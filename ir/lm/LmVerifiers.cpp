@@ -150,9 +150,13 @@ LogicalResult LinearOp::verify() {
 }
 
 LogicalResult NormOp::verify() {
-  if (failed(verifySameType(*this, getInput(), getResult()))) // (C1)
+  if (failed(verifyRows(*this, getInput(), "an input", getInput())) ||
+      failed(verifyRows(*this, getResult(), "a result", getInput()))) // (C1)
     return failure();
   int64_t features = tensorOf(getInput()).getDimSize(1);
+  if (failed(verifyColumns(*this, tensorOf(getResult()).getDimSize(1), "columns, as the input",
+                           features))) // (C1)
+    return failure();
   if (failed(verifyColumns(*this, tensorOf(getScale()).getDimSize(0), "elements of scale", features)))
     return failure(); // (C2)
   if ((getKind() == NormKind::Layer) != static_cast<bool>(getBias())) // (C3)

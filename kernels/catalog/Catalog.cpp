@@ -19,7 +19,9 @@ constexpr KernelPort kLinear[] = {
 #include "kernels/gemm/linear.def"
 };
 constexpr KernelPort kNorm[] = {
-#define STOOP_NORM(x) {"stoop_layer_norm_" #x, "layer," #x}, {"stoop_rms_norm_" #x, "rms," #x},
+#define STOOP_NORM(x, y)                                 \
+  {"stoop_layer_norm_" #x "_" #y, "layer," #x "," #y}, \
+      {"stoop_rms_norm_" #x "_" #y, "rms," #x "," #y},
 #include "kernels/norm/norm.def"
 };
 constexpr KernelPort kEmbedding[] = {

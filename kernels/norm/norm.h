@@ -1,7 +1,7 @@
 // LayerNorm and RMSNorm over the columns of each row, in float32, rounded once when stored.
 //
 // layer: (x - mean) / sqrt(variance + eps) * gamma + beta, population variance about the mean (two
-// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the model's type, then times gamma (the order
+// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the output's type, then times gamma (the order
 // of Llama's reference code). Split: rows over threads. Traffic: the row from L1 or L2, gamma and
 // beta. Bound: latency at one row.
 #ifndef STOOP_KERNELS_NORM_NORM_H
@@ -28,28 +28,28 @@ STOOP_INLINE float sum_row(const typename X::T *x, i64 columns, F f) {
 }
 
 // y = f(x, column) for all columns.
-template <class X, class F>
-STOOP_INLINE void map_row(const typename X::T *x, typename X::T *y, i64 columns, F f) {
+template <class X, class Y, class F>
+STOOP_INLINE void map_row(const typename X::T *x, typename Y::T *y, i64 columns, F f) {
   i64 c = 0;
   for (; c + kLanes <= columns; c += kLanes)
-    X::store16(y + c, f(
+    Y::store16(y + c, f(
                           X::load16(x + c), [c](const float *v) __attribute__((always_inline)) {
                             return F32::load16(v + c);
                           }));
   for (; c < columns; ++c)
-    X::store1(y + c, f(
+    Y::store1(y + c, f(
                          splat(X::load1(x + c)), [c](const float *v) __attribute__((
                                                      always_inline)) { return splat(v[c]); })[0]);
 }
 
-template <class X>
+template <class X, class Y>
 STOOP_INLINE void layer_norm(const stoop_kernel_args *args, const NormParams *p) {
   const float *gamma = buffer<const float>(args, p->gamma_operand);
   const float *beta = buffer<const float>(args, p->beta_operand);
   const Range rows = my_share(args, valid_rows(args, p->max_rows));
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
-    auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
+    auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;
     const float inverse = 1.0f / (float)p->columns;
     const float mean =
         sum_row<X>(
@@ -63,36 +63,36 @@ STOOP_INLINE void layer_norm(const stoop_kernel_args *args, const NormParams *p)
                                }) *
                            inverse;
     const float scale = 1.0f / __builtin_sqrtf(variance + (float)p->epsilon);
-    map_row<X>(
+    map_row<X, Y>(
         x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
           return fma16((v - splat(mean)) * splat(scale), at(gamma), at(beta));
         });
   }
 }
 
-template <class X>
+template <class X, class Y>
 STOOP_INLINE void rms_norm(const stoop_kernel_args *args, const NormParams *p) {
   const float *gamma = buffer<const float>(args, p->gamma_operand);
   const Range rows = my_share(args, valid_rows(args, p->max_rows));
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
-    auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
+    auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;
     const float square = sum_row<X>(
         x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v * v; });
     const float scale = 1.0f / __builtin_sqrtf(square / (float)p->columns + (float)p->epsilon);
-    map_row<X>(
+    map_row<X, Y>(
         x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
-          return X::round(v * splat(scale)) * at(gamma);
+          return Y::round(v * splat(scale)) * at(gamma);
         });
   }
 }
 
-#define STOOP_NORM(x)                                                                        \
-  extern "C" void stoop_layer_norm_##x(const stoop_kernel_args *args, const NormParams *p) { \
-    layer_norm<element::x>(args, p);                                                         \
-  }                                                                                          \
-  extern "C" void stoop_rms_norm_##x(const stoop_kernel_args *args, const NormParams *p) {   \
-    rms_norm<element::x>(args, p);                                                           \
+#define STOOP_NORM(x, y)                                                                           \
+  extern "C" void stoop_layer_norm_##x##_##y(const stoop_kernel_args *args, const NormParams *p) { \
+    layer_norm<element::x, element::y>(args, p);                                                   \
+  }                                                                                                \
+  extern "C" void stoop_rms_norm_##x##_##y(const stoop_kernel_args *args, const NormParams *p) {   \
+    rms_norm<element::x, element::y>(args, p);                                                     \
   }
 #include "kernels/norm/norm.def"
 

@@ -8,7 +8,7 @@ def VerifyImported : Pass<"lm-verify-imported", "::mlir::ModuleOp"> {
   let summary = "Gate of phase import";
   let description = [{
     Fails unless the module is one lm.model with one entry of kind forward, dynamic in its rows only, in which every
-    weight is used, activations have the model's dtype, and each layer of the KV cache is appended to exactly once,
+    weight is used, activations have the model's dtype or float32, and each layer of the KV cache is appended to exactly once,
     before it is attended to.
 
     Example: test/passes/graph/lm-verify-imported-invalid.mlir

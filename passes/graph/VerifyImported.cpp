@@ -82,9 +82,9 @@ static LogicalResult verifyKvState(lm::ModelOp model) {
                  succeeded(agree("elements per head", type.getHeadDim(), model.getHeadDim())));
 }
 
-/// Tensors over rows are dynamic in their rows only and, but for the logits, of the model's dtype.
+/// Tensors over rows are dynamic in their rows only, and of the model's dtype or, like the residual stream and the
+/// logits, float32.
 static LogicalResult verifyTypes(lm::ModelOp model, lm::EntryOp entry) {
-  Operation *terminator = entry.getBody().front().getTerminator();
   for (Operation &op : entry.getBody().front().without_terminator()) {
     if (isa<lm::FusedOp>(op))
       return op.emitOpError() << "is not allowed before phase fused";
@@ -95,10 +95,9 @@ static LogicalResult verifyTypes(lm::ModelOp model, lm::EntryOp entry) {
       if (llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
         return op.emitOpError() << "expects a result that is dynamic in its rows only, got "
                                 << type;
-      bool isLogits = llvm::is_contained(terminator->getOperands(), result);
-      if (!isLogits && type.getElementType() != model.getDtype())
-        return op.emitOpError() << "expects a result of the model's dtype " << model.getDtype()
-                                << ", got " << type;
+      if (!type.getElementType().isF32() && type.getElementType() != model.getDtype())
+        return op.emitOpError() << "expects a result of f32 or the model's dtype "
+                                << model.getDtype() << ", got " << type;
     }
   }
   auto logits = cast<RankedTensorType>(entry.getResultTypes()[0]);

@@ -43,16 +43,18 @@ TEST(Norm, MatchesReference) {
           constexpr int64_t maxRows = 6, rows = 5;
           int64_t xStride = columns + 2, yStride = columns + 1;
           std::mt19937_64 random(runSeed() + columns);
-          Values x = randomValues(random, maxRows * xStride, t, 3),
+          Values x = randomValues(random, maxRows * xStride, Element::F32, 3),
                  gamma = randomValues(random, columns, Element::F32),
                  beta = randomValues(random, columns, Element::F32);
           for (float &v : x)
-            v = roundTo(t, v + 5);
+            v += 5;
           kernels::NormParams p = {0, 1, 2, 3, xStride, yStride, columns, maxRows, 1e-5};
-          Buffer xb = Buffer::of(t, x), gb = Buffer::of(Element::F32, gamma),
+          Buffer xb = Buffer::of(Element::F32, x), gb = Buffer::of(Element::F32, gamma),
                  bb = Buffer::of(Element::F32, beta), y(maxRows * yStride * bytesOf(t));
           LoadedKernel kernel(
-              makeSpec(std::string(layer ? "stoop_layer_norm_" : "stoop_rms_norm_") + name(t), p),
+              makeSpec(std::string(layer ? "stoop_layer_norm_f32_" : "stoop_rms_norm_f32_") +
+                           name(t),
+                       p),
               *level);
           kernel.run({&xb, &gb, &bb, &y}, rows, 2);
           EXPECT_TRUE(y.intact());
@@ -72,7 +74,7 @@ TEST(Norm, MatchesReference) {
 
 TEST(Norm, NanReachesItsRowOnly) {
   for (const kernels::KernelLevel *level : runnableLevels())
-    for (const char *port : {"stoop_layer_norm_f32", "stoop_rms_norm_f32"}) {
+    for (const char *port : {"stoop_layer_norm_f32_f32", "stoop_rms_norm_f32_f32"}) {
       constexpr int64_t columns = 100;
       std::mt19937_64 random(runSeed());
       Values x = randomValues(random, 2 * columns, Element::F32);
@@ -89,9 +91,7 @@ TEST(Norm, NanReachesItsRowOnly) {
 TEST(Embedding, GathersRowsOfPanels) {
   constexpr std::pair<Element, Element> kTypes[] = {{Element::F32, Element::F32},
                                                     {Element::BF16, Element::F32},
-                                                    {Element::F16, Element::F32},
-                                                    {Element::BF16, Element::BF16},
-                                                    {Element::F16, Element::F16}};
+                                                    {Element::F16, Element::F32}};
   for (const kernels::KernelLevel *level : runnableLevels())
     for (auto [w, x] : kTypes)
       for (int64_t columns : {7, 64}) {

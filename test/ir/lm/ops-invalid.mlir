@@ -134,9 +134,9 @@ func.func @linear_c3_rows(%x: tensor<1x8xf32>, %w: tensor<16x8xf32>) {
 
 // -----
 
-func.func @norm_c1_types(%x: tensor<1x8xf32>, %g: tensor<8xf32>) {
-  // expected-error @below {{expects a result of the input's type}}
-  %y = lm.norm rms %x, %g eps(1.0e-5) : (tensor<1x8xf32>, tensor<8xf32>) -> tensor<1x8xbf16>
+func.func @norm_c1_shapes(%x: tensor<1x8xf32>, %g: tensor<8xf32>) {
+  // expected-error @below {{expects 8 columns, as the input, got 4}}
+  %y = lm.norm rms %x, %g eps(1.0e-5) : (tensor<1x8xf32>, tensor<8xf32>) -> tensor<1x4xbf16>
   return
 }
 

@@ -179,7 +179,7 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 4 : i64, layers = 1 
   lm.kv_state @kv layers(1) : !lm.kv<1x16x1x4xf32>
   lm.entry forward @forward(%tokens: tensor<?xi32>, %positions: tensor<?xi32>, %slots: tensor<?xi32>) -> tensor<?x8xf32> {
     %w = lm.load_weight @embed : tensor<8x4xf32>
-    // expected-error @below {{expects a result of the model's dtype 'f32'}}
+    // expected-error @below {{expects a result of f32 or the model's dtype 'f32'}}
     %x = lm.embedding %tokens, %w : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x4xbf16>
     %n = lm.linear %x, %w : (tensor<?x4xbf16>, tensor<8x4xf32>) -> tensor<?x8xf32>
     lm.return %n : tensor<?x8xf32>
