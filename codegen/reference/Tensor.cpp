@@ -44,10 +44,12 @@ float roundToF16(float value) {
   // Halfway between the largest half, 65504, and its successor: rounds to even, hence up.
   if (magnitude >= 65520.0f)
     return std::copysign(INFINITY, value);
-  int exponent = std::max(std::ilogb(magnitude), -14);
-  // One unit in the last place is 2^(exponent - 10); nearbyint rounds half to even.
-  float scaled = std::nearbyint(std::ldexp(magnitude, 10 - exponent));
-  return std::copysign(std::ldexp(scaled, exponent - 10), value);
+  constexpr float kSmallestNormal = 0x1p-14f;
+  if (magnitude < kSmallestNormal) // multiples of 2^-24; nearbyint rounds half to even
+    return std::copysign(std::nearbyint(magnitude * 0x1p24f) * 0x1p-24f, value);
+  uint32_t bits = std::bit_cast<uint32_t>(value);
+  bits += 0xfffu + ((bits >> 13) & 1); // a half keeps 10 of the 23 bits of the significand
+  return std::bit_cast<float>(bits & 0xffffe000u);
 }
 
 float roundTo(float value, Element element) {

@@ -25,7 +25,7 @@ namespace {
 
 /// What evaluate takes beside the model's options.
 struct EvaluateOptions {
-  std::string prompt, promptFile, idsFile, logitsFile;
+  std::string prompt, promptFile, promptsFile, idsFile, logitsFile;
   std::vector<int64_t> promptIds;
   int64_t predict = 128;
   std::optional<int64_t> window, last;
@@ -48,7 +48,8 @@ public:
 
 private:
   LogicalResult load(Session &session, LoadedModel &loaded);
-  FailureOr<std::vector<int32_t>> readPrompt(Session &session, LoadedModel &loaded);
+  FailureOr<std::vector<int64_t>> encodePrompt(Session &session, LoadedModel &loaded);
+  FailureOr<std::vector<std::vector<int32_t>>> readPrompts(Session &session, LoadedModel &loaded);
   LogicalResult generate(Session &session, LoadedModel &loaded);
   LogicalResult score(Session &session, LoadedModel &loaded);
   void printGeneration(LoadedModel &loaded, ArrayRef<int32_t> prompt,
@@ -71,11 +72,15 @@ void EvaluateCommand::declare(CLI::App &app) {
       app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")
           ->delimiter(',')
           ->allow_extra_args(false);
+  CLI::Option *prompts =
+      app.add_option("--prompts", options.promptsFile,
+                     "JSON array of prompts, each an array of token ids: one result for each");
   CLI::Option *ids = app.add_option("--ids", options.idsFile,
                                     "JSON array of token ids whose likelihood is wanted");
   file->excludes(prompt);
   promptIds->excludes(prompt)->excludes(file);
-  ids->excludes(prompt)->excludes(file)->excludes(promptIds);
+  prompts->excludes(prompt)->excludes(file)->excludes(promptIds);
+  ids->excludes(prompt)->excludes(file)->excludes(promptIds)->excludes(prompts);
   app.add_option("-n,--predict", options.predict,
                  "tokens to generate; -1: until the context is full")
       ->check(CLI::Range(int64_t(-1), int64_t(1) << 30))
@@ -83,7 +88,8 @@ void EvaluateCommand::declare(CLI::App &app) {
       ->capture_default_str();
   app.add_flag("--ignore-eos", options.ignoreEos, "go on after end-of-text")->excludes(ids);
   app.add_option("--logits", options.logitsFile,
-                 "write the logits of each generated token to a safetensors file")
+                 "write the logits of each generated token to a safetensors file: tensor logits, or "
+                 "logits.N of prompt N")
       ->excludes(ids);
   app.add_option("--window", options.window,
                  "tokens of each independent window (default: the context)")
@@ -143,8 +149,8 @@ static FailureOr<std::vector<int32_t>> checkIds(Session &session, ArrayRef<int64
   return std::vector<int32_t>(ids.begin(), ids.end());
 }
 
-/// Reads a JSON array of ids, or an object with one under "ids".
-static FailureOr<std::vector<int64_t>> readIdsFile(Session &session, const std::string &path) {
+/// Reads a JSON document.
+static FailureOr<llvm::json::Value> readJson(Session &session, const std::string &path) {
   FailureOr<std::string> text = readFile(session, path);
   if (failed(text))
     return failure();
@@ -153,85 +159,158 @@ static FailureOr<std::vector<int64_t>> readIdsFile(Session &session, const std::
     session.error("'" + path + "': " + llvm::toString(document.takeError()));
     return failure();
   }
-  const llvm::json::Array *array = document->getAsArray();
-  if (const llvm::json::Object *object = document->getAsObject())
-    array = object->getArray("ids");
-  std::vector<int64_t> ids;
-  bool allIntegers = array != nullptr;
-  for (size_t i = 0; allIntegers && i < array->size(); ++i) {
-    std::optional<int64_t> id = (*array)[i].getAsInteger();
-    allIntegers = id.has_value();
-    ids.push_back(id.value_or(0));
-  }
-  if (!allIntegers) {
-    session.error("'" + path + "': expected a JSON array of token ids");
-    return failure();
-  }
-  return ids;
+  return std::move(*document);
 }
 
-FailureOr<std::vector<int32_t>> EvaluateCommand::readPrompt(Session &session, LoadedModel &loaded) {
+/// The integers of an array; nothing if it is null or holds anything else.
+static std::optional<std::vector<int64_t>> integersOf(const llvm::json::Array *array) {
+  std::vector<int64_t> integers;
+  for (size_t i = 0; array && i < array->size(); ++i) {
+    std::optional<int64_t> integer = (*array)[i].getAsInteger();
+    if (!integer)
+      return std::nullopt;
+    integers.push_back(*integer);
+  }
+  return array ? std::make_optional(integers) : std::nullopt;
+}
+
+/// Reads a JSON array of ids, or an object with one under "ids".
+static FailureOr<std::vector<int64_t>> readIdsFile(Session &session, const std::string &path) {
+  FailureOr<llvm::json::Value> document = readJson(session, path);
+  if (failed(document))
+    return failure();
+  const llvm::json::Object *object = document->getAsObject();
+  if (auto ids = integersOf(object ? object->getArray("ids") : document->getAsArray()))
+    return *ids;
+  session.error("'" + path + "': expected a JSON array of token ids");
+  return failure();
+}
+
+/// Reads a JSON array of prompts, each an array of ids; at least one prompt.
+static FailureOr<std::vector<std::vector<int64_t>>> readPromptsFile(Session &session,
+                                                                    const std::string &path) {
+  FailureOr<llvm::json::Value> document = readJson(session, path);
+  if (failed(document))
+    return failure();
+  std::vector<std::vector<int64_t>> prompts;
+  const llvm::json::Array *array = document->getAsArray();
+  for (size_t i = 0; array && i < array->size(); ++i) {
+    std::optional<std::vector<int64_t>> prompt = integersOf((*array)[i].getAsArray());
+    if (!prompt)
+      array = nullptr;
+    else
+      prompts.push_back(std::move(*prompt));
+  }
+  if (array && !prompts.empty())
+    return prompts;
+  session.error("'" + path + "': expected a JSON array of prompts, each an array of token ids");
+  return failure();
+}
+
+/// The ids of the one prompt of --prompt-ids, --prompt or --file; empty text gives none.
+FailureOr<std::vector<int64_t>> EvaluateCommand::encodePrompt(Session &session,
+                                                              LoadedModel &loaded) {
+  if (!options.promptIds.empty())
+    return options.promptIds;
+  if (!loaded.tokenizer) {
+    session.error("without a tokenizer the prompt must be token ids (--prompt-ids 1,2,3)");
+    return failure();
+  }
+  std::string text = options.prompt;
+  if (!options.promptFile.empty()) {
+    FailureOr<std::string> content = readFile(session, options.promptFile);
+    if (failed(content))
+      return failure();
+    text = *content;
+  }
+  std::vector<uint32_t> encoded;
+  std::string message;
+  if (!loaded.tokenizer->encode(text, {/*add_special_tokens=*/false}, encoded, &message)) {
+    session.error("the prompt cannot be encoded: " + message);
+    return failure();
+  }
+  return std::vector<int64_t>(encoded.begin(), encoded.end());
+}
+
+/// All prompts, checked before the first is evaluated.
+FailureOr<std::vector<std::vector<int32_t>>> EvaluateCommand::readPrompts(Session &session,
+                                                                          LoadedModel &loaded) {
+  std::vector<std::vector<int64_t>> wide(1);
+  bool many = !options.promptsFile.empty();
+  if (many) {
+    FailureOr<std::vector<std::vector<int64_t>>> read =
+        readPromptsFile(session, options.promptsFile);
+    if (failed(read))
+      return failure();
+    wide = std::move(*read);
+  } else {
+    FailureOr<std::vector<int64_t>> encoded = encodePrompt(session, loaded);
+    if (failed(encoded))
+      return failure();
+    wide[0] = std::move(*encoded);
+  }
   int64_t vocab = loaded.model.getVocab(), context = loaded.model.getMaxPositions();
-  std::vector<int64_t> ids = options.promptIds;
-  if (ids.empty()) {
-    if (!loaded.tokenizer) {
-      session.error("without a tokenizer the prompt must be token ids (--prompt-ids 1,2,3)");
-      return failure();
-    }
-    std::string text = options.prompt;
-    if (!options.promptFile.empty()) {
-      FailureOr<std::string> content = readFile(session, options.promptFile);
-      if (failed(content))
-        return failure();
-      text = *content;
-    }
-    std::vector<uint32_t> encoded;
-    std::string message;
-    if (!loaded.tokenizer->encode(text, {/*add_special_tokens=*/false}, encoded, &message)) {
-      session.error("the prompt cannot be encoded: " + message);
-      return failure();
-    }
-    ids.assign(encoded.begin(), encoded.end());
-  }
   auto bos = dyn_cast_or_null<IntegerAttr>(loaded.model.getMetadata().get("bos"));
-  if (ids.empty() && bos && bos.getInt() >= 0)
-    ids.push_back(bos.getInt());
-  if (ids.empty()) {
-    session.error("the prompt is empty and the model has no begin-of-text token");
-    return failure();
+  std::vector<std::vector<int32_t>> prompts;
+  for (std::vector<int64_t> &ids : wide) {
+    std::string where = many ? "prompt " + std::to_string(prompts.size()) : "prompt";
+    if (ids.empty() && bos && bos.getInt() >= 0)
+      ids.push_back(bos.getInt());
+    if (ids.empty()) {
+      session.error((many ? where : "the prompt") +
+                    " is empty and the model has no begin-of-text token");
+      return failure();
+    }
+    if (static_cast<int64_t>(ids.size()) > context) {
+      session.error((many ? where : "the prompt") + " has " + llvm::Twine(ids.size()) +
+                    " tokens, but the context is " + llvm::Twine(context) + " (--max-seq-len)");
+      return failure();
+    }
+    FailureOr<std::vector<int32_t>> checked = checkIds(session, ids, vocab, where);
+    if (failed(checked))
+      return failure();
+    prompts.push_back(std::move(*checked));
   }
-  if (static_cast<int64_t>(ids.size()) > context) {
-    session.error("the prompt has " + llvm::Twine(ids.size()) + " tokens, but the context is " +
-                  llvm::Twine(context) + " (--max-seq-len)");
-    return failure();
-  }
-  return checkIds(session, ids, vocab, "prompt");
+  return prompts;
 }
 
 //===----------------------------------------------------------------------===//
 // Output
 //===----------------------------------------------------------------------===//
 
-/// Writes `logits` [rows, vocab] as the float32 tensor "logits"; nothing is left behind on failure.
-static llvm::Error writeLogits(const std::string &path, ArrayRef<float> logits, int64_t vocab) {
+/// A float32 tensor [values.size() / vocab, vocab] and its name.
+struct NamedLogits {
+  std::string name;
+  std::vector<float> values;
+};
+
+/// Writes tensors to a safetensors file; nothing is left behind on failure.
+static llvm::Error writeLogits(const std::string &path, ArrayRef<NamedLogits> tensors,
+                               int64_t vocab) {
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-    uint64_t bytes = logits.size() * sizeof(float);
-    llvm::json::Object tensor{{"dtype", "F32"},
-                              {"shape", llvm::json::Array{int64_t(logits.size()) / vocab, vocab}},
-                              {"data_offsets", llvm::json::Array{0, bytes}}};
+    llvm::json::Object table;
+    uint64_t begin = 0;
+    for (const NamedLogits &tensor : tensors) {
+      uint64_t end = begin + tensor.values.size() * sizeof(float);
+      table[tensor.name] = llvm::json::Object{
+          {"dtype", "F32"},
+          {"shape", llvm::json::Array{int64_t(tensor.values.size()) / vocab, vocab}},
+          {"data_offsets", llvm::json::Array{begin, end}}};
+      begin = end;
+    }
     std::string header;
-    llvm::raw_string_ostream(header)
-        << llvm::json::Value(llvm::json::Object{{"logits", std::move(tensor)}});
+    llvm::raw_string_ostream(header) << llvm::json::Value(std::move(table));
     header.resize(llvm::alignTo(header.size(), 8), ' ');
     char length[8];
     llvm::support::endian::write64le(length, header.size());
     out.write(length, sizeof length);
     out << header;
-    for (float value : logits) {
-      char word[4];
-      llvm::support::endian::write32le(word, llvm::bit_cast<uint32_t>(value));
-      out.write(word, sizeof word);
-    }
+    for (const NamedLogits &tensor : tensors)
+      for (float value : tensor.values) {
+        char word[4];
+        llvm::support::endian::write32le(word, llvm::bit_cast<uint32_t>(value));
+        out.write(word, sizeof word);
+      }
     return llvm::Error::success();
   });
 }
@@ -264,35 +343,53 @@ void EvaluateCommand::printGeneration(LoadedModel &loaded, ArrayRef<int32_t> pro
 // Work
 //===----------------------------------------------------------------------===//
 
-LogicalResult EvaluateCommand::generate(Session &session, LoadedModel &loaded) {
-  FailureOr<std::vector<int32_t>> prompt = readPrompt(session, loaded);
-  if (failed(prompt))
-    return failure();
-  DictionaryAttr metadata = loaded.model.getMetadata();
+/// Generation as the options and the model's metadata ask for it.
+static reference::GenerationSettings settingsOf(const EvaluateOptions &options,
+                                                lm::ModelOp model) {
+  DictionaryAttr metadata = model.getMetadata();
   reference::GenerationSettings settings;
-  int64_t context = loaded.model.getMaxPositions();
-  settings.maxTokens = options.predict < 0 ? context : options.predict;
+  settings.maxTokens = options.predict < 0 ? model.getMaxPositions() : options.predict;
   auto numIds = dyn_cast_or_null<IntegerAttr>(metadata.get("num_token_ids"));
-  settings.numTokenIds = numIds ? numIds.getInt() : loaded.model.getVocab();
+  settings.numTokenIds = numIds ? numIds.getInt() : model.getVocab();
   auto eos = dyn_cast_or_null<ArrayAttr>(metadata.get("eos"));
   if (eos && !options.ignoreEos)
     for (Attribute id : eos)
       settings.stopIds.push_back(static_cast<int32_t>(cast<IntegerAttr>(id).getInt()));
+  return settings;
+}
 
-  reference::Sequence sequence(*loaded.evaluator, loaded.entry);
-  ProgressStep progress(session.progressStyle(), "evaluating", prompt->size() + settings.maxTokens);
-  settings.onFed = [&](int64_t tokens) { progress.advance(tokens); };
-  FailureOr<reference::Generation> result = reference::generate(sequence, *prompt, settings);
-  if (failed(result))
+LogicalResult EvaluateCommand::generate(Session &session, LoadedModel &loaded) {
+  FailureOr<std::vector<std::vector<int32_t>>> prompts = readPrompts(session, loaded);
+  if (failed(prompts))
     return failure();
+  reference::GenerationSettings settings = settingsOf(options, loaded.model);
+  size_t total = 0, before = 0;
+  for (const std::vector<int32_t> &prompt : *prompts)
+    total += prompt.size() + settings.maxTokens;
+  ProgressStep progress(session.progressStyle(), "evaluating", total);
+  settings.onFed = [&](int64_t tokens) { progress.advance(before + tokens); };
+  std::vector<reference::Generation> results;
+  std::vector<NamedLogits> logits;
+  for (const std::vector<int32_t> &prompt : *prompts) {
+    reference::Sequence sequence(*loaded.evaluator, loaded.entry);
+    FailureOr<reference::Generation> result = reference::generate(sequence, prompt, settings);
+    if (failed(result))
+      return failure();
+    before += prompt.size() + settings.maxTokens;
+    if (!options.logitsFile.empty())
+      logits.push_back({options.promptsFile.empty() ? std::string("logits")
+                                                    : "logits." + std::to_string(logits.size()),
+                        std::move(result->logits)});
+    results.push_back(std::move(*result));
+  }
   if (!options.logitsFile.empty())
-    if (llvm::Error error =
-            writeLogits(options.logitsFile, result->logits, loaded.model.getVocab())) {
+    if (llvm::Error error = writeLogits(options.logitsFile, logits, loaded.model.getVocab())) {
       session.error("cannot write '" + options.logitsFile +
                     "': " + llvm::toString(std::move(error)));
       return failure();
     }
-  printGeneration(loaded, *prompt, *result);
+  for (auto [prompt, result] : llvm::zip(*prompts, results))
+    printGeneration(loaded, prompt, result);
   return success();
 }
 
@@ -334,11 +431,12 @@ LogicalResult EvaluateCommand::score(Session &session, LoadedModel &loaded) {
 }
 
 int EvaluateCommand::run(const CLI::App &app) {
-  bool hasPrompt = app.count("--prompt") || app.count("--file") || app.count("--prompt-ids");
+  bool hasPrompt = app.count("--prompt") || app.count("--file") || app.count("--prompt-ids") ||
+                   app.count("--prompts");
   bool scores = app.count("--ids");
   Session session(output);
   if (!hasPrompt && !scores) {
-    session.error("evaluate: one of --prompt, --file, --prompt-ids and --ids is required");
+    session.error("evaluate: one of --prompt, --file, --prompt-ids, --prompts and --ids is required");
     return ExitUsage;
   }
   LoadedModel loaded;

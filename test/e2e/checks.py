@@ -71,12 +71,11 @@ def log_softmax(logits):
 
 def check_prompts(model, recorded, report, where, prompts=None):
     """Greedy ids equal to the recorded ones, and the logits behind each prompt."""
-    for index, generation in enumerate(recorded.generations):
-        if prompts is not None and index not in prompts:
-            continue
+    indices = range(len(recorded.generations)) if prompts is None else prompts
+    results = model.generate_all([recorded.generations[index]["prompt_ids"] for index in indices], GENERATED)
+    for index, (document, logits) in zip(indices, results, strict=True):
         at = f"{where}, prompt {index}"
-        document, logits = model.generate(generation["prompt_ids"], GENERATED)
-        expected = generation["ids"]
+        expected = recorded.generations[index]["ids"]
         same = sum(np.cumprod([a == b for a, b in zip(document["ids"], expected)]))
         report.require(document["ids"] == expected,
                        f"{at}: ids differ from the recorded ones behind {same} of {len(expected)} tokens")
@@ -88,8 +87,9 @@ def check_all_rows(model, recorded, report, where, step):
     """Logits behind every `step`-th prefix of prompt 7, whose rows are all recorded."""
     ids, rows = recorded.generations[7]["prompt_ids"], recorded.tensors["logits.all"]
     scale = np.abs(rows).max()
-    for length in range(1, len(ids) + 1, step):
-        _, logits = model.generate(ids[:length], 1)
+    lengths = range(1, len(ids) + 1, step)
+    results = model.generate_all([ids[:length] for length in lengths], 1)
+    for length, (_, logits) in zip(lengths, results, strict=True):
         error = np.abs(logits[0].astype(np.float64) - rows[length - 1]).max() / scale
         report.limit("logits", error, LOGIT_TOLERANCE, f"{where}, prompt 7 cut to {length} tokens")
 
@@ -109,8 +109,8 @@ def check_nll(model, recorded, report, where, windows=None):
 def check_low_precision(model, recorded, report, where, window):
     """Divergence of a bf16 or f16 model from the recorded float32 logits, and its likelihood."""
     divergences = []
-    for index, generation in enumerate(recorded.generations):
-        _, logits = model.generate(generation["prompt_ids"], 1)
+    results = model.generate_all([generation["prompt_ids"] for generation in recorded.generations], 1)
+    for index, (_, logits) in zip(range(len(recorded.generations)), results, strict=True):
         p, q = log_softmax(recorded.logits(index)), log_softmax(logits[0])
         divergences.append((np.exp(p) * (p - q)).sum())
     report.limit("kl", np.mean(divergences), KL_LIMIT, where)
@@ -119,14 +119,17 @@ def check_low_precision(model, recorded, report, where, window):
     report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), LOW_PRECISION_NLL, where)
 
 
-def check_lengths(model, reference, vocab, lengths, report, where, seed=11):
-    """Random prompts of given lengths: the two models' logits agree along the first one's choices."""
+def random_prompts(vocab, lengths, seed=11):
     rng = np.random.default_rng(seed)
-    for length in lengths:
-        ids = rng.integers(0, vocab, length).tolist()
-        at = f"{where}, {length} tokens"
-        document, logits = model.generate(ids, 4)
-        other_document, other = reference.generate(ids, 4)
+    return [rng.integers(0, vocab, length).tolist() for length in lengths]
+
+
+def check_lengths(model, prompts, references, report, where):
+    """The logits of two models agree along the first one's choices; `references` is what the second one's
+    generate_all gives for `prompts` and 4 tokens."""
+    results = model.generate_all(prompts, 4)
+    for ids, (document, logits), (other_document, other) in zip(prompts, results, references, strict=True):
+        at = f"{where}, {len(ids)} tokens"
         report.require(document["ids"] == other_document["ids"], f"{at}: choices differ from the reference's")
         report.limit("logits", relative_error(logits[0], other[0]), LOGIT_TOLERANCE, at)
         if document["ids"] == other_document["ids"]:

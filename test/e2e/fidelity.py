@@ -75,9 +75,10 @@ def run_cpu_buckets(options, directory, recorded, folder, report):
     reference = ReferenceModel(options.stoop, directory, context=context)
     lengths = [1, 2, 16, 17, 63, 64, 65, 128, 150] if options.full else [1, 16, 40, 64, 65, 150]
     where = f"buckets {SMALL_BUCKETS}"
+    prompts = checks.random_prompts(vocab_of(recorded), lengths)
+    references = reference.generate_all(prompts, 4)
     for threads in options.threads:
-        checks.check_lengths(CompiledModel(path, threads), reference, vocab_of(recorded), lengths, report,
-                             f"{where}, {threads} threads")
+        checks.check_lengths(CompiledModel(path, threads), prompts, references, report, f"{where}, {threads} threads")
     checks.check_context_end(model, context, vocab_of(recorded), report, f"context {context}")
 
 

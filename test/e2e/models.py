@@ -34,13 +34,17 @@ class Model:
     def perplexity_command(self):
         raise NotImplementedError
 
-    def generate(self, prompt_ids, count, stop=False):
+    def generate_all(self, prompts, count):
+        """Greedy continuations of several prompts (lists of ids): [(document, logits [generated, vocab])]."""
+        return [self.generate(prompt_ids, count) for prompt_ids in prompts]
+
+    def generate(self, prompt_ids, count):
         """Greedy continuation of token ids: (document, logits [generated, vocab])."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "logits.safetensors")
             command = self.run_command() + ["--prompt-ids", ",".join(map(str, prompt_ids)), "-n", str(count),
-                                            "--logits", path, "--json"]
-            output, _ = execute(command if stop else command + ["--ignore-eos"])
+                                            "--logits", path, "--json", "--ignore-eos"]
+            output, _ = execute(command)
             return json.loads(output), safetensors_io.load(path)["logits"]
 
     def refuses(self, prompt_ids):
@@ -66,7 +70,7 @@ def model_flags(dtype, context, alibi, tokenizer):
 
 
 class ReferenceModel(Model):
-    """`stoop evaluate`: reads the checkpoint at each call."""
+    """`stoop evaluate`: reads the checkpoint at each call, so prompts are evaluated by one of them."""
 
     def __init__(self, stoop, checkpoint, dtype="f32", context=2048, alibi="hf", tokenizer=True):
         self.command = [stoop, "evaluate", checkpoint] + model_flags(dtype, context, alibi, tokenizer)
@@ -76,6 +80,16 @@ class ReferenceModel(Model):
 
     def perplexity_command(self):
         return self.command
+
+    def generate_all(self, prompts, count):
+        with tempfile.TemporaryDirectory() as folder:
+            prompts_path, logits_path = os.path.join(folder, "prompts.json"), os.path.join(folder, "logits.safetensors")
+            with open(prompts_path, "w", encoding="utf-8") as file:
+                json.dump(prompts, file)
+            output, _ = execute(self.command + ["--prompts", prompts_path, "-n", str(count), "--logits", logits_path,
+                                                "--json", "--ignore-eos"])
+            documents, logits = [json.loads(line) for line in output.splitlines()], safetensors_io.load(logits_path)
+            return [(document, logits[f"logits.{i}"]) for i, document in enumerate(documents)]
 
 
 class CompiledModel(Model):

@@ -21,9 +21,9 @@ BUCKETS = [16, 64]
 GENERATED = 6
 
 
-def check_prompt(model, oracle, ids, report, where):
+def check_prompt(result, oracle, ids, report, where):
     """Logits of the prompt's last token and of each generated one, and the choices."""
-    document, logits = model.generate(ids, GENERATED)
+    document, logits = result
     chosen = document["ids"]
     report.require(len(chosen) == GENERATED, f"{where}: {len(chosen)} tokens were generated")
     expected = oracle.logits(ids + chosen[:-1])[len(ids) - 1:]
@@ -48,10 +48,10 @@ def check_seed(options, seed, folder):
         binary = CompiledModel.compile(options.stoop, directory, os.path.join(folder, f"model-{seed}"), "f32",
                                        CONTEXT, alibi, False, BUCKETS)
         models += [(f"cpu, {n} threads", CompiledModel(binary.path, n)) for n in (1, 2)]
-    for length in (1, 16, 90):
-        ids = rng.integers(0, vocab, length).tolist()
-        for name, model in models:
-            check_prompt(model, oracle, ids, report, f"seed {seed}, {name}, {length} tokens, alibi {alibi}")
+    prompts = [rng.integers(0, vocab, length).tolist() for length in (1, 16, 90)]
+    for name, model in models:
+        for ids, result in zip(prompts, model.generate_all(prompts, GENERATED), strict=True):
+            check_prompt(result, oracle, ids, report, f"seed {seed}, {name}, {len(ids)} tokens, alibi {alibi}")
     return report
 
 

@@ -44,26 +44,35 @@ struct Query {
   double scale;
 };
 
-/// Four partial sums, so that the additions do not wait for each other.
-double dot(const float *a, const float *b, int64_t n) {
-  double sums[4] = {};
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (int64_t j = 0; j < 4; ++j)
-      sums[j] += double(a[i + j]) * b[i + j];
-  for (; i < n; ++i)
-    sums[0] += double(a[i]) * b[i];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+constexpr int64_t kLanes = 4;
+typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double))));
+typedef float Narrow __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+
+[[gnu::always_inline]] inline Lanes widen(const float *from) {
+  return __builtin_convertvector(*reinterpret_cast<const Narrow *>(from), Lanes);
 }
 
-/// softmax of the scores times the values, into out[headDim]; alibi(j) is the bias of key j.
-template <typename Bias>
-void attendOne(const Query &query, Bias alibi, std::vector<double> &scores, double *out) {
-  scores.resize(query.numKeys);
+/// Eight partial sums, so that the additions do not wait for each other.
+[[gnu::always_inline]] inline double dot(const float *a, const float *b, int64_t n) {
+  Lanes even = {}, odd = {};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    even += widen(a + i) * widen(b + i);
+    odd += widen(a + i + kLanes) * widen(b + i + kLanes);
+  }
+  for (; i < n; ++i)
+    even[0] += double(a[i]) * b[i];
+  even += odd;
+  return (even[0] + even[1]) + (even[2] + even[3]);
+}
+
+/// softmax of the scores times the values, into out[headDim]; `biases` has one per key, or is null.
+[[gnu::target_clones("fma", "default")]] void attendOne(const Query &query, const float *biases,
+                                                        double *scores, double *out) {
   double highest = -std::numeric_limits<double>::infinity();
   for (int64_t j = 0; j < query.numKeys; ++j) {
     double score = dot(query.q.data(), query.keys + j * query.headDim, query.headDim);
-    scores[j] = (score + alibi(j)) * query.scale;
+    scores[j] = (biases ? score + biases[j] : score) * query.scale;
     highest = std::max(highest, scores[j]);
   }
   double total = 0;
@@ -105,12 +114,8 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
                   positions[t] + 1,
                   headDim,
                   scale};
-      if (alibi)
-        attendOne(
-            query, [&](int64_t j) { return biases[j]; }, scores, out.data());
-      else
-        attendOne(
-            query, [](int64_t) { return 0.0f; }, scores, out.data());
+      scores.resize(query.numKeys);
+      attendOne(query, alibi ? biases.data() : nullptr, scores.data(), out.data());
       for (int64_t d = 0; d < headDim; ++d)
         y.set(t, head * headDim + d, out[d]);
     }
