@@ -1,9 +1,11 @@
-// The header is written last into room that was left for it: safetensors allows spaces behind its JSON.
+// The header is written last into room that was left for it: safetensors allows spaces behind its
+// JSON.
 #include "runtime/app/logits_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/app/console.h"
@@ -20,6 +22,10 @@ LogitsFile::LogitsFile(std::string path, uint32_t vocab)
     : path_(std::move(path)),
       temporary_(path_ + ".tmp-" + std::to_string(getpid())),
       vocab_(vocab) {
+  // The rename would put a file in the place of a device or a pipe.
+  struct stat status;
+  if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    throw Failure(kExitBadInput, "cannot write " + path_ + ": it exists and is not a regular file");
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file_ < 0) fail("cannot create");
   char room[8 + kHeaderBytes] = {};

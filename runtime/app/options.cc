@@ -30,7 +30,8 @@ void add_run(CLI::App& app, Options& options) {
   auto* ids = run->add_option("--prompt-ids", options.ids, "prompt as token ids: 1,2,3");
   prompt->excludes(file)->excludes(ids);
   file->excludes(ids);
-  run->add_option("-n,--predict", options.predict, "tokens to generate, -1: until the context is full")
+  run->add_option("-n,--predict", options.predict,
+                  "tokens to generate, -1: until the context is full")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 32));
   run->add_option("-s,--seed", options.seed, "seed of the sampler (default: random)");
@@ -87,11 +88,12 @@ void add_perplexity(CLI::App& app, Options& options) {
   CLI::App* command = app.add_subcommand("perplexity", "mean negative log-likelihood of a text");
   auto* file = command->add_option("-f,--file", options.file, "text file; - reads stdin");
   command->add_option("--ids", options.ids, "JSON file with an array of token ids")->excludes(file);
-  command->add_option("--window", options.window,
-                      "tokens of each independent window (default: the compiled context)")
-      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--window", options.window,
+                   "tokens of each independent window (default: the compiled context)")
+      ->check(CLI::Range(uint32_t{1}, UINT32_MAX));
   command->add_option("--last", options.last, "score only the last K tokens of each window")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(uint32_t{1}, UINT32_MAX));
   add_execution(command, options);
   add_common(command, options);
 }
@@ -145,6 +147,12 @@ std::vector<std::string> arrange(int argc, char** argv, const std::set<std::stri
   return arguments;
 }
 
+// Flags alone, such as --help, are no wrong command.
+bool is_command(const CLI::App& app, const std::string& word) {
+  auto named = [&](const CLI::App* command) { return command->get_name() == word; };
+  return word.rfind('-', 0) == 0 || !app.get_subcommands(named).empty();
+}
+
 Command command_of(const std::string& name) {
   if (name == "info") return Command::kInfo;
   if (name == "bench") return Command::kBench;
@@ -178,7 +186,8 @@ std::string contradiction(const Options& options) {
 std::optional<Options> parse_options(int argc, char** argv, const std::string& model_name,
                                      int* exit_code) {
   Options options;
-  CLI::App app("The model " + model_name + " as one program. Exit codes: 0 done, 1 bad input, "
+  CLI::App app("The model " + model_name +
+               " as one program. Exit codes: 0 done, 1 bad input, "
                "2 usage, 3 the machine cannot, 130 interrupted.");
   app.name(argc > 0 ? argv[0] : "model");
   app.set_version_flag("--version", model_name + ", compiled by Stoop " STOOP_VERSION);
@@ -190,6 +199,12 @@ std::optional<Options> parse_options(int argc, char** argv, const std::string& m
 
   std::vector<std::string> arguments = arrange(argc, argv, long_names(app));
   bool nothing_asked = argc < 2;
+  if (!is_command(app, arguments[0])) {
+    std::cerr << "there is no command '" << arguments[0]
+              << "'\nRun with --help for more information.\n";
+    *exit_code = kExitUsage;
+    return std::nullopt;
+  }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   *exit_code = kExitUsage;
   try {
@@ -204,6 +219,10 @@ std::optional<Options> parse_options(int argc, char** argv, const std::string& m
   options.command = command_of(chosen->get_name());
   if (options.command == Command::kBench) {
     options.bench_sizes_given = chosen->count("--n-prompt") + chosen->count("--n-gen") != 0;
+    if (options.json && chosen->count("--output") && options.format != "json") {
+      std::cerr << "--json and --output " << options.format << " contradict each other\n";
+      return std::nullopt;
+    }
     if (options.json) options.format = "json";
   }
   std::string problem = contradiction(options);

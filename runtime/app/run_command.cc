@@ -93,8 +93,9 @@ std::vector<uint32_t> Run::read_prompt() {
     prompt_text_ = model_.detokenize(ids);
   } else {
     if (!facts.has_tokenizer) {
-      throw Failure(kExitBadInput,
-                    "this model was compiled without a tokenizer: give token ids (--prompt-ids 1,2,3)");
+      throw Failure(
+          kExitBadInput,
+          "this model was compiled without a tokenizer: give token ids (--prompt-ids 1,2,3)");
     }
     bool from_file = options_.file || *options_.prompt == "-";
     prompt_text_ = from_file ? read_file(options_.file ? *options_.file : "-") : *options_.prompt;
@@ -165,34 +166,33 @@ void Run::print_prompt() {
 
 // Without a tokenizer the ids themselves are the result.
 void Run::print_text(const stoop_token_event& event) {
-  if (model_.program().model.has_tokenizer)
-    return write_out({event.text, event.text_bytes});
+  if (model_.program().model.has_tokenizer) return write_out({event.text, event.text_bytes});
   write_out((ids_.size() > 1 ? "," : "") + std::to_string(event.token));
 }
 
 void Run::report_json(const stoop_generation& result) {
   Json stop_reason = nullptr;
-  if (result.finish == STOOP_FINISH_STRING) stop_reason = bytes_to_json(stop_strings_[result.stop_index]);
+  if (result.finish == STOOP_FINISH_STRING)
+    stop_reason = bytes_to_json(stop_strings_[result.stop_index]);
   bool stopped = result.finish == STOOP_FINISH_EOS || result.finish == STOOP_FINISH_STRING;
   uint64_t steps = ids_.empty() ? 0 : ids_.size() - 1;
-  Json document = {
-      {"prompt_ids", prompt_ids_},
-      {"ids", ids_},
-      {"text", bytes_to_json(text_)},
-      {"finish_reason", stopped ? "stop" : "length"},
-      {"stop_reason", stop_reason},
-      {"seed", seed_},
-      {"timings",
-       {{"load_s", load_seconds_},
-        {"prefill_s", result.prefill_seconds},
-        {"decode_s", result.decode_seconds},
-        {"prefill_tok_s", rate(prompt_ids_.size(), result.prefill_seconds)},
-        {"decode_tok_s", rate(steps, result.decode_seconds)}}},
-      {"memory",
-       {{"planned_bytes", model_.info().planned_bytes},
-        {"allocated_bytes", model_.info().allocated_bytes},
-        {"host_bytes", model_.info().host_bytes},
-        {"peak_rss_bytes", peak_rss_bytes()}}}};
+  Json document = {{"prompt_ids", prompt_ids_},
+                   {"ids", ids_},
+                   {"text", bytes_to_json(text_)},
+                   {"finish_reason", stopped ? "stop" : "length"},
+                   {"stop_reason", stop_reason},
+                   {"seed", seed_},
+                   {"timings",
+                    {{"load_s", load_seconds_},
+                     {"prefill_s", result.prefill_seconds},
+                     {"decode_s", result.decode_seconds},
+                     {"prefill_tok_s", rate(prompt_ids_.size(), result.prefill_seconds)},
+                     {"decode_tok_s", rate(steps, result.decode_seconds)}}},
+                   {"memory",
+                    {{"planned_bytes", model_.info().planned_bytes},
+                     {"allocated_bytes", model_.info().allocated_bytes},
+                     {"host_bytes", model_.info().host_bytes},
+                     {"peak_rss_bytes", peak_rss_bytes()}}}};
   if (options_.logprobs) document["logprobs"] = logprobs_;
   write_out(dump(document));
 }
@@ -214,6 +214,12 @@ int Run::execute() {
     throw Failure(kExitBadInput, "the prompt has " + std::to_string(prompt_ids_.size()) +
                                      " tokens, but the compiled context is " +
                                      std::to_string(facts.max_positions) + " (--max-seq-len)");
+  }
+  for (uint32_t id : options_.eos_ids) {
+    if (id < facts.vocab) continue;
+    throw Failure(kExitBadInput, "--eos-id " + std::to_string(id) +
+                                     " is outside the vocabulary of " +
+                                     std::to_string(facts.vocab));
   }
   Session session = model_.new_session();
   Sampler sampler = model_.new_sampler(sampling());

@@ -4,6 +4,7 @@ import math
 import os
 import random
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -105,6 +106,17 @@ class Run(unittest.TestCase):
             for a, b in zip(actual, expected):
                 self.assertAlmostEqual(a, b, places=5)
 
+    def test_logits_never_replace_what_is_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "pipe")
+            os.mkfifo(pipe)
+            for path in pipe, folder:
+                result = run(MODEL, "--prompt-ids", "1", "-n", 1, "--logits", path)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("not a regular file", result.err)
+            self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+            self.assertEqual(os.listdir(folder), ["pipe"])
+
     def test_logits_file_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:
             result = run(MODEL, "--prompt-ids", "1", "--logits", os.path.join(folder, "no", "x"))
@@ -178,10 +190,22 @@ class Usage(unittest.TestCase):
                           ["--prompt-ids", "1", "-n", "-2"], ["--prompt-ids", "1", "-t", "0"],
                           ["--prompt-ids", "1", "-t", "9"], ["--prompt-ids", "1", "--cpu-level", "neon"],
                           ["--prompt-ids", "1", "--logprobs", "2"], ["perplexity"], ["bench", "-o", "xml"],
+                          ["bench", "--json", "-o", "csv"], ["perplexity", "--ids", "-", "--last", "0"],
                           ["bench", "-p", "100"], ["--prompt-ids", "1", "--ignore-eos", "--eos-id", "3"]]:
             result = run(MODEL, *arguments)
             self.assertEqual((result.returncode, result.out), (2, ""), arguments)
             self.assertTrue(result.err.strip(), arguments)
+
+    def test_a_command_that_does_not_exist_is_named(self):
+        for arguments in ["frob"], ["help", "frob"], ["serve", "--json"]:
+            result = run(MODEL, *arguments)
+            self.assertEqual((result.returncode, result.out), (2, ""), arguments)
+            self.assertIn("'serve'" if "serve" in arguments else "'frob'", result.err)
+
+    def test_an_end_of_text_id_must_exist(self):
+        result = run(MODEL, "--prompt-ids", "1", "--eos-id", toy.VOCAB)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"--eos-id {toy.VOCAB}", result.err)
 
     def test_help_lists_what_exists(self):
         result = run(MODEL, "help")
