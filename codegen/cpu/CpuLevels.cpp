@@ -100,9 +100,8 @@ static Expected<const KernelLevel *> resolveOne(StringRef name) {
     uint64_t features = codegen::detectCpuFeatures();
     if (const KernelLevel *level = codegen::bestLevel(features))
       return level;
-    return createStringError(
-        "--target-cpu=host: this machine lacks x86-64-v3 (AVX2, FMA, BMI2, F16C); name "
-        "the CPU that the model shall run on");
+    return createStringError("host: this machine lacks x86-64-v3 (AVX2, FMA, BMI2, F16C); name "
+                             "the CPU that the model shall run on");
   }
   if (const KernelLevel *level = findLevel(name))
     return level;
@@ -114,8 +113,7 @@ static Expected<const KernelLevel *> resolveOne(StringRef name) {
     known.push_back(level.name);
   for (const codegen::CpuName &cpu : kCpuNames)
     known.push_back(cpu.name);
-  return createStringError("--target-cpu: unknown CPU '" + name.str() + "'; known are " +
-                           join(known, ", "));
+  return createStringError("unknown CPU '" + name.str() + "'; known are " + join(known, ", "));
 }
 
 Expected<SmallVector<const KernelLevel *>> codegen::resolveTargetCpu(StringRef list) {

@@ -87,16 +87,17 @@ void EvaluateCommand::declare(CLI::App &app) {
       ->excludes(ids)
       ->capture_default_str();
   app.add_flag("--ignore-eos", options.ignoreEos, "go on after end-of-text")->excludes(ids);
-  app.add_option("--logits", options.logitsFile,
-                 "write the logits of each generated token to a safetensors file: tensor logits, or "
-                 "logits.N of prompt N")
+  app.add_option(
+         "--logits", options.logitsFile,
+         "write the logits of each generated token to a safetensors file: tensor logits, or "
+         "logits.N of prompt N")
       ->excludes(ids);
   app.add_option("--window", options.window,
                  "tokens of each independent window (default: the context)")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
       ->needs(ids);
   app.add_option("--last", options.last, "score only the last K tokens of each window")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
       ->needs(ids);
 }
 
@@ -344,8 +345,7 @@ void EvaluateCommand::printGeneration(LoadedModel &loaded, ArrayRef<int32_t> pro
 //===----------------------------------------------------------------------===//
 
 /// Generation as the options and the model's metadata ask for it.
-static reference::GenerationSettings settingsOf(const EvaluateOptions &options,
-                                                lm::ModelOp model) {
+static reference::GenerationSettings settingsOf(const EvaluateOptions &options, lm::ModelOp model) {
   DictionaryAttr metadata = model.getMetadata();
   reference::GenerationSettings settings;
   settings.maxTokens = options.predict < 0 ? model.getMaxPositions() : options.predict;
@@ -419,6 +419,10 @@ LogicalResult EvaluateCommand::score(Session &session, LoadedModel &loaded) {
   if (failed(result))
     return failure();
   double mean = result->nats / static_cast<double>(result->tokens);
+  if (!std::isfinite(mean)) {
+    session.error("the likelihood is not a number: some of the model's logits are not");
+    return failure();
+  }
   if (output.json)
     llvm::outs() << llvm::json::Value(llvm::json::Object{{"tokens", int64_t(result->tokens)},
                                                          {"mean_nats", mean},
@@ -436,7 +440,8 @@ int EvaluateCommand::run(const CLI::App &app) {
   bool scores = app.count("--ids");
   Session session(output);
   if (!hasPrompt && !scores) {
-    session.error("evaluate: one of --prompt, --file, --prompt-ids, --prompts and --ids is required");
+    session.error(
+        "evaluate: one of --prompt, --file, --prompt-ids, --prompts and --ids is required");
     return ExitUsage;
   }
   LoadedModel loaded;

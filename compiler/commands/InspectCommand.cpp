@@ -24,7 +24,7 @@ public:
   int run(const CLI::App &app) override;
 
 private:
-  int inspectProgram(Session &session);
+  int inspectProgram(Session &session, const CLI::App &app);
   int inspectModel(Session &session, const CLI::App &app, bool isCheckpoint);
 
   OutputOptions output;
@@ -46,7 +46,13 @@ void InspectCommand::declare(CLI::App &app) {
   declareOutputOptions(app, output);
 }
 
-int InspectCommand::inspectProgram(Session &session) {
+int InspectCommand::inspectProgram(Session &session, const CLI::App &app) {
+  const llvm::json::Object flags = flagLedger(app);
+  if (const llvm::json::Array &used = *flags.getArray("used"); !used.empty()) {
+    session.error(used[0].getAsObject()->getString("key").value_or("") + " does not apply to '" +
+                  model.checkpoint + "': it is compiled already");
+    return ExitUsage;
+  }
   llvm::Expected<std::string> manifest = codegen::readManifest(model.checkpoint);
   if (!manifest) {
     session.error(manifest.takeError());
@@ -84,7 +90,7 @@ int InspectCommand::run(const CLI::App &app) {
     return inspectModel(session, app, /*isCheckpoint=*/true);
   llvm::file_magic magic;
   if (!llvm::identify_magic(model.checkpoint, magic) && magic.is_object())
-    return inspectProgram(session);
+    return inspectProgram(session, app);
   return inspectModel(session, app, /*isCheckpoint=*/false);
 }
 

@@ -79,7 +79,7 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
   app.add_option("--eos-id", options.eosIds, "token ids that end a text, instead of the config's")
       ->delimiter(',')
       ->allow_extra_args(false) // else the list would swallow CHECKPOINT
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
 }
 
 static std::string checkTarget(const std::string &value) {

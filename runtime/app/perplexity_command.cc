@@ -1,6 +1,7 @@
-// `perplexity`: mean negative log-likelihood over independent windows. A window of w tokens starting at s
-// takes ids[s : s+w] and predicts ids[s+1 : s+w+1]; the last one may be shorter.
+// `perplexity`: mean negative log-likelihood over independent windows. A window of w tokens
+// starting at s takes ids[s : s+w] and predicts ids[s+1 : s+w+1]; the last one may be shorter.
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "runtime/app/commands.h"
@@ -78,13 +79,17 @@ int perplexity_command(const stoop_image& image, const Options& options) {
                 kExitBadInput);
   }
   double mean = scorer.nats / static_cast<double>(scorer.tokens);
+  if (!std::isfinite(mean))
+    throw Failure(kExitBadInput,
+                  "the likelihood is not a number: some of the model's logits are not");
   if (options.json) {
     Json document = {{"tokens", scorer.tokens}, {"mean_nats", mean}, {"perplexity", rt::exp(mean)}};
     write_out(document.dump() + "\n");
     return kExitOk;
   }
   char line[160];
-  snprintf(line, sizeof line, "%llu tokens, mean negative log-likelihood %.6f nats, perplexity %.4f\n",
+  snprintf(line, sizeof line,
+           "%llu tokens, mean negative log-likelihood %.6f nats, perplexity %.4f\n",
            static_cast<unsigned long long>(scorer.tokens), mean, rt::exp(mean));
   write_out(line);
   return kExitOk;

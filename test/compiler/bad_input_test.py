@@ -4,7 +4,7 @@ import shutil
 import struct
 
 import stoop_cli
-from stoop_cli import Case, Safetensors, edit_json, run
+from stoop_cli import Case, Safetensors, edit_json, run, run_program
 
 QKV = "transformer.h.0.self_attention.query_key_value.weight"
 
@@ -144,6 +144,19 @@ class BadWeights(Case):
         shard.add(next(key for key, file in index["weight_map"].items() if file == first), "BF16", [1], b"\0\0")
         shard.write()
         self.expect_refusal(folder, second)
+
+    def test_a_likelihood_of_not_finite_logits_is_an_error(self):
+        begin, end = self.tensors.entry(QKV)["data_offsets"]
+        self.tensors.data[begin:end] = struct.pack("<f", float("nan")) * ((end - begin) // 4)
+        self.tensors.write()
+        run("compile", self.folder, "-o", self.dir / "m", "--dtype", "f32", check=True)
+        ids = self.dir / "ids.json"
+        ids.write_text("[1, 2, 3, 4]")
+        for flags in ((), ("--json",)):
+            result = run_program(self.dir / "m", "perplexity", "--ids", ids, *flags)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+            self.assertIn("not a number", result.stderr)
+            self.expect(run("evaluate", self.folder, "--dtype", "f32", "--ids", ids, *flags), 1, "not a number")
 
     def test_not_finite_weights_are_a_warning_that_names_the_tensor(self):
         for bits in (struct.pack("<f", float("nan")), struct.pack("<f", float("-inf"))):

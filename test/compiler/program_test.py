@@ -67,6 +67,10 @@ class Program(Case):
                 self.expect_works(copy)
                 self.expect(run("inspect", copy, "--format", "json"), 0)
 
+    def test_inspect_refuses_what_cannot_change_a_finished_program(self):
+        for flag in (("--max-seq-len", "64"), ("--dtype", "f32"), ("--no-tokenizer",)):
+            self.expect(run("inspect", self.program, *flag), 2, flag[0], "compiled already")
+
     @unittest.skipUnless(ROOT, "chroot needs root")
     def test_runs_in_a_chroot_with_libc_alone(self):
         root = self.dir / "root"
