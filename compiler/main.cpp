@@ -6,6 +6,7 @@
 #include "compiler/commands/Command.h"
 #include "compiler/driver/Options.h"
 #include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
@@ -29,8 +30,20 @@ static bool isLaterCommand(const std::string &name) {
   return false;
 }
 
-int main(int argc, char **argv) {
-  llvm::sys::SetInterruptFunction(exitInterrupted);
+/// Flushes standard output; a full disk or a closed pipe is an error with a message, not LLVM's abort at exit.
+static int finishOutput(int exitCode) {
+  llvm::raw_fd_ostream &out = llvm::outs();
+  out.flush();
+  std::cout.flush();
+  if (!out.has_error() && std::cout)
+    return exitCode;
+  std::string reason = out.has_error() ? out.error().message() : "write failed";
+  out.clear_error();
+  std::cerr << "stoop: error: standard output: " << reason << '\n';
+  return exitCode == ExitOk ? ExitBadInput : exitCode;
+}
+
+static int runStoop(int argc, char **argv) {
   CLI::App app("Stoop compiles a Falcon checkpoint into one executable.", "stoop");
   app.set_version_flag("--version", "stoop " STOOP_VERSION);
   app.require_subcommand(0, 1);
@@ -64,4 +77,9 @@ int main(int argc, char **argv) {
     return usageError("there is no command '" + topic + "'");
   (help->parsed() ? std::cout : std::cerr) << app.help();
   return help->parsed() ? ExitOk : ExitUsage;
+}
+
+int main(int argc, char **argv) {
+  llvm::sys::SetInterruptFunction(exitInterrupted);
+  return finishOutput(runStoop(argc, argv));
 }

@@ -76,7 +76,19 @@ std::vector<uint32_t> Model::tokenize(const std::string& text) const {
           kExitBadInput);
   }
   ids.resize(count);
+  // A text of many megabytes takes seconds, in which nothing else looks at the flag.
+  if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
   return ids;
+}
+
+void Model::require_known(const std::vector<uint32_t>& ids) const {
+  const uint32_t vocab = program().model.vocab;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < vocab) continue;
+    throw Failure(kExitBadInput, "token id " + std::to_string(ids[i]) + " at position " +
+                                     std::to_string(i) + " is outside the vocabulary of " +
+                                     std::to_string(vocab));
+  }
 }
 
 std::string Model::detokenize(const std::vector<uint32_t>& ids) const {

@@ -47,6 +47,8 @@ class Model {
   std::vector<uint32_t> tokenize(const std::string& text) const;
   // "" without a tokenizer.
   std::string detokenize(const std::vector<uint32_t>& ids) const;
+  // Fails with the first id that the model has no row for.
+  void require_known(const std::vector<uint32_t>& ids) const;
 
   // Where chunks of long prompts and the check of the payload are shown; NULL: nowhere.
   void show_progress(Progress* progress) { progress_ = progress; }

@@ -57,12 +57,7 @@ int perplexity_command(const stoop_image& image, const Options& options) {
                                      ", but the compiled context is " +
                                      std::to_string(facts.max_positions) + " (--max-seq-len)");
   }
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < facts.vocab) continue;
-    throw Failure(kExitBadInput, "token id " + std::to_string(ids[i]) + " at position " +
-                                     std::to_string(i) + " is outside the vocabulary of " +
-                                     std::to_string(facts.vocab));
-  }
+  model.require_known(ids);
   model.verify();
   Session session = model.new_session();
   Progress progress("scoring");

@@ -40,6 +40,7 @@ int detokenize_command(const stoop_image& image, const Options& options) {
   Model model(image, options, STOOP_LOAD_TEXT_ONLY);
   need_tokenizer(model);
   std::vector<uint32_t> ids = parse_ids(*options.ids == "-" ? read_file("-") : *options.ids);
+  model.require_known(ids);
   std::string text = model.detokenize(ids);
   model.verify();
   if (options.json) {

@@ -1,5 +1,6 @@
 """Help, version and usage errors: exit codes and messages of the command line."""
 import json
+import subprocess
 
 import stoop_cli
 from stoop_cli import Case, run
@@ -63,6 +64,13 @@ class Usage(Case):
                 result = self.expect(run("compile", *given, *words), 2, *fragments)
                 self.assertEqual(result.stdout, "")
                 self.assertFalse((self.dir / "never").exists())
+
+    def test_full_output_is_an_error_with_a_message(self):
+        with open("/dev/full", "wb") as full:
+            for words in (("targets",), ("targets", "--json"), ("--help",)):
+                result = subprocess.run([stoop_cli.STOOP, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(result.returncode, 1, words)
+                self.assertRegex(result.stderr, r"^stoop: error: standard output: .+\n$")
 
     def test_targets(self):
         text = self.expect(run("targets"), 0).stdout

@@ -138,6 +138,9 @@ class Text(unittest.TestCase):
             self.assertEqual(run_json("detokenize", listed)["text"], text)
             self.assertEqual(run("detokenize", "-", stdin=listed.encode()).out, text + "\n")
         self.assertEqual(run("detokenize", "1,x").returncode, 1)
+        result = run("detokenize", "1,4000000")
+        self.assertEqual((result.returncode, result.out), (1, ""))
+        self.assertIn("4000000 at position 1", result.err)
 
     def test_perplexity_of_a_text(self):
         text = "the cat sees the end. " * 8
