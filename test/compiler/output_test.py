@@ -43,17 +43,12 @@ class Outputs(Case):
         self.expect(run("compile", self.model, "-o", self.out / "file" / "m"), 1, "file")
         self.assertEqual(os.listdir(self.out), ["file"])
 
-    @unittest.skipUnless(ROOT, "changing the user needs root")
+    @unittest.skipUnless(ROOT, "root alone can give up its capabilities")
     def test_unwritable_directory(self):
-        # The tool itself may lie where another user cannot enter: check first.
-        def become_nobody():
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-        if subprocess.run([stoop_cli.STOOP, "--version"], preexec_fn=become_nobody, capture_output=True).returncode:
-            self.skipTest("the build tree is closed to other users")
+        # Root without capabilities obeys permissions, and can still enter a build tree that is closed to other users.
         os.chmod(self.out, 0o555)
-        result = run("compile", self.model, "-o", self.out / "m", preexec_fn=become_nobody)
+        result = run_program("setpriv", "--inh-caps=-all", "--bounding-set=-all", stoop_cli.STOOP, "compile",
+                             self.model, "-o", self.out / "m")
         self.expect(result, 1, str(self.out / "m"), "Permission denied")
         self.assertEqual(os.listdir(self.out), [])
 
@@ -77,11 +72,11 @@ class Outputs(Case):
         self.expect(run("compile", big, "-o", small / "m"), 1, str(small / "m"), "No space left")
         self.assertEqual(os.listdir(small), [])
 
-    def test_killed_at_any_time_leaves_nothing(self):
+    def test_killed_at_any_time_leaves_nothing_or_all(self):
         started = time.monotonic()
         self.expect(run("compile", self.model, "-o", self.dir / "whole"), 0)
         whole = time.monotonic() - started
-        for fraction in (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95):
+        for fraction in (0.05, 0.4, 0.8, 0.95):
             for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
                 with self.subTest(fraction=fraction, signal=number):
                     child = subprocess.Popen([stoop_cli.STOOP, "compile", self.model, "-o", self.out / "m"],
@@ -89,11 +84,13 @@ class Outputs(Case):
                     time.sleep(whole * fraction)
                     child.send_signal(number)
                     code = child.wait()
-                    if code == 0:  # it was faster than the signal
+                    if (self.out / "m").exists():  # the signal came after the program got its name
                         self.assertEqual(self.program_code(self.out / "m"), 0)
                         (self.out / "m").unlink()
-                    elif number == signal.SIGINT:
-                        self.assertIn(code, (130, -signal.SIGINT))
+                    else:
+                        self.assertNotEqual(code, 0)
+                    if number == signal.SIGINT:
+                        self.assertIn(code, (0, 130, -signal.SIGINT))
                     self.assertEqual(os.listdir(self.out), [])
 
     def program_code(self, program):
