@@ -27,7 +27,7 @@ public:
 private:
   std::string checkFlags(const CLI::App &app) const;
   int printModule(Session &session, ModuleOp module) const;
-  int writeProgram(Session &session, Compilation &compilation, const CLI::App &app) const;
+  int writeProgram(Session &session, Compilation &compilation) const;
   std::string defaultOutput() const;
 
   OutputOptions output;
@@ -121,8 +121,7 @@ int CompileCommand::printModule(Session &session, ModuleOp module) const {
   return ExitBadInput;
 }
 
-int CompileCommand::writeProgram(Session &session, Compilation &compilation,
-                                 const CLI::App &app) const {
+int CompileCommand::writeProgram(Session &session, Compilation &compilation) const {
   FailureOr<TokenizerBlob> tokenizer = compilation.tokenizer(weightsFolder);
   if (failed(tokenizer))
     return ExitBadInput;
@@ -130,7 +129,6 @@ int CompileCommand::writeProgram(Session &session, Compilation &compilation,
   packaging.output = defaultOutput();
   packaging.weightsFolder = weightsFolder;
   packaging.saveTemps = options.saveTemps;
-  packaging.flags = flagLedger(app);
   FailureOr<llvm::json::Object> manifest =
       packageExecutable(session, compilation.module(), std::move(*tokenizer), std::move(packaging));
   if (failed(manifest))
@@ -148,7 +146,7 @@ int CompileCommand::run(const CLI::App &app) {
     session.error(contradiction);
     return ExitUsage;
   }
-  Compilation compilation(session, model, options);
+  Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
     return code;
   if (to == Phase::Executable && !dryRun) // an output that cannot be is said before the work
@@ -161,12 +159,12 @@ int CompileCommand::run(const CLI::App &app) {
                   : compilation.fromCheckpoint(last)))
     return ExitBadInput;
   if (dryRun) {
-    printReport(session, makeReport(compilation.module(), flagLedger(app)));
+    printReport(session, makeReport(compilation.module()));
     return ExitOk;
   }
   if (to != Phase::Executable)
     return printModule(session, compilation.module());
-  return writeProgram(session, compilation, app);
+  return writeProgram(session, compilation);
 }
 
 std::unique_ptr<Command> createCompileCommand() { return std::make_unique<CompileCommand>(); }

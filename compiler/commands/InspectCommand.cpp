@@ -69,13 +69,13 @@ int InspectCommand::inspectProgram(Session &session, const CLI::App &app) {
 }
 
 int InspectCommand::inspectModel(Session &session, const CLI::App &app, bool isCheckpoint) {
-  Compilation compilation(session, model, options);
+  Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
     return code;
   if (failed(isCheckpoint ? compilation.fromCheckpoint(Phase::Planned)
                           : compilation.fromFile(model.checkpoint, Phase::Planned)))
     return ExitBadInput;
-  printReport(session, makeReport(compilation.module(), flagLedger(app)));
+  printReport(session, makeReport(compilation.module()));
   return ExitOk;
 }
 

@@ -22,12 +22,12 @@ public:
 
   int run(const CLI::App &app) override {
     Session session(output);
-    Compilation compilation(session, model, options);
+    Compilation compilation(session, model, options, flagLedger(app));
     if (int code = compilation.configure())
       return code;
     if (mlir::failed(compilation.fromCheckpoint(Phase::Planned)))
       return ExitBadInput;
-    printReport(session, makeReport(compilation.module(), flagLedger(app)));
+    printReport(session, makeReport(compilation.module()));
     return ExitOk;
   }
 

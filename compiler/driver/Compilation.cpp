@@ -8,6 +8,7 @@
 #include "compiler/driver/Compilation.h"
 
 #include "codegen/TargetRegistry.h"
+#include "compiler/driver/CompilationRecord.h"
 #include "ir/lm/LmOps.h"
 #include "ir/plan/PlanOps.h"
 #include "llvm/ADT/StringExtras.h"
@@ -43,12 +44,13 @@ int Compilation::configure() {
     return ExitUsage;
   }
   std::string requested = llvm::join(compileOptions.targetCpus, ",");
-  llvm::Expected<std::vector<std::string>> levels = backend->resolve(requested);
-  if (!levels) {
-    session.error("--target-cpu: " + llvm::toString(levels.takeError()));
+  llvm::Expected<std::vector<std::string>> resolved = backend->resolve(requested);
+  if (!resolved) {
+    session.error("--target-cpu: " + llvm::toString(resolved.takeError()));
     return requested == "host" ? ExitMachine : ExitUsage;
   }
-  session.setArchitectures(llvm::join(*levels, ","));
+  levels = std::move(*resolved);
+  session.setArchitectures(llvm::join(levels, ","));
   std::string buckets;
   for (int64_t bucket : compileOptions.prefillBuckets)
     buckets += (buckets.empty() ? "prefill-buckets=" : ",") + std::to_string(bucket);
@@ -56,7 +58,7 @@ int Compilation::configure() {
   session.setPipelineOptions(Phase::Fused, "kinds=" + llvm::join(backend->fusedKinds(), ","));
   session.setPipelineOptions(Phase::Scheduled,
                              "target=" + compileOptions.target +
-                                 " target-cpu-levels=" + llvm::join(*levels, ","));
+                                 " target-cpu-levels=" + llvm::join(levels, ","));
   session.setPipelineOptions(Phase::Planned, "target=" + compileOptions.target);
   if (failed(session.disablePasses(compileOptions.disabledPasses)))
     return ExitUsage;
@@ -71,6 +73,7 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (failed(loaded))
     return failure();
   checkpoint = std::move(*loaded);
+  recordCompilation(module(), flags, levels);
   return session.advance(module(), Phase::Import, to, /*runFrom=*/true);
 }
 
@@ -86,6 +89,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
                   (shown ? (" but at phase " + phaseName(*shown)).str() : ": it holds no model"));
     return failure();
   }
+  recordCompilation(module(), flags, levels);
   return session.advance(module(), from, to, /*runFrom=*/false);
 }
 

@@ -14,8 +14,11 @@ namespace stoop::driver {
 /// A module on its way through the phases.
 class Compilation {
 public:
-  Compilation(Session &session, ModelOptions model, CompileOptions options)
-      : session(session), modelOptions(std::move(model)), compileOptions(std::move(options)) {}
+  /// `flags`: the command's ledger of flags (flagLedger), which the module remembers.
+  Compilation(Session &session, ModelOptions model, CompileOptions options,
+              llvm::json::Object flags)
+      : session(session), modelOptions(std::move(model)), compileOptions(std::move(options)),
+        flags(std::move(flags)) {}
 
   /// Checks options that depend on the machine or on passes and hands them to the session. Returns
   /// ExitOk or the exit code of the error that it reported.
@@ -37,6 +40,8 @@ private:
   Session &session;
   ModelOptions modelOptions;
   CompileOptions compileOptions;
+  llvm::json::Object flags;
+  std::vector<std::string> levels; ///< of the target, resolved
   ImportedCheckpoint checkpoint;
   bool isFromFile = false;
 };

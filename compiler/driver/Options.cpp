@@ -134,7 +134,9 @@ static std::string optionValue(const CLI::Option &option) {
 static bool shapesProgram(llvm::StringRef name) {
   return !llvm::is_contained<llvm::StringRef>({"CHECKPOINT", "--output", "--weights", "--jobs",
                                                "--verbose", "--quiet", "--json", "--format",
-                                               "--dry-run", "--dump-phases-to", "--save-temps"},
+                                               "--dry-run", "--dump-phases-to", "--save-temps",
+                                               "--compile-to", "--compile-from",
+                                               "--remarks-filter", "--section", "--why"},
                                               name);
 }
 

@@ -27,27 +27,10 @@ static std::string runtimeObjectPath() {
   return path.str().str();
 }
 
-/// Each flag's value, given or default, under its name without dashes.
-static llvm::json::Object chosenOptions(const llvm::json::Object &flags) {
-  llvm::json::Object options;
-  for (llvm::StringRef fate : {"defaulted", "used"})
-    if (const llvm::json::Array *entries = flags.getArray(fate))
-      for (const llvm::json::Value &entry : *entries)
-        if (llvm::StringRef key = entry.getAsObject()->getString("key").value_or("");
-            key.consume_front("--"))
-          options[key.str()] = entry.getAsObject()->getString("value").value_or("").str();
-  return options;
-}
-
-llvm::json::Object makeReport(ModuleOp module, llvm::json::Object flags) {
+llvm::json::Object makeReport(ModuleOp module) {
   llvm::json::Object report;
   for (auto program : module.getOps<plan::ProgramOp>())
     report = report::toJson(report::collectReport(program));
-  llvm::json::Object *ledger = report.getObject("ledger");
-  if (!ledger)
-    ledger = report.try_emplace("ledger", llvm::json::Object()).first->second.getAsObject();
-  report["options"] = chosenOptions(flags);
-  (*ledger)["flags"] = std::move(flags);
   return report;
 }
 
@@ -84,7 +67,7 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
   job.runtimeObject = runtimeObjectPath();
   job.tokenizer = std::move(tokenizer.bytes);
   job.weightsFolder = options.weightsFolder;
-  job.report = makeReport(module, std::move(options.flags));
+  job.report = makeReport(module);
   job.provenance.stoopVersion = STOOP_VERSION;
   job.saveTemps = options.saveTemps;
   job.numThreads = std::min(session.numThreads(), 2u); // more would wait for the disk

@@ -6,8 +6,8 @@
 
 namespace stoop::driver {
 
-/// The report of a module at phase planned or later, with the command's flags in its ledger.
-llvm::json::Object makeReport(mlir::ModuleOp module, llvm::json::Object flags);
+/// The report of a module at phase planned or later; empty if it holds no program.
+llvm::json::Object makeReport(mlir::ModuleOp module);
 
 /// Prints the report of a planned module to standard output, as text or, with --json, as JSON.
 void printReport(Session &session, const llvm::json::Object &report);
@@ -17,7 +17,6 @@ struct PackagingOptions {
   std::string output;
   std::string weightsFolder; ///< empty: where the IR says
   std::string saveTemps;     ///< empty: keep no objects
-  llvm::json::Object flags;  ///< for the ledger
 };
 
 /// Writes the executable of a module at phase binaries and reads its manifest back, which is the

@@ -1,8 +1,11 @@
-//===- ProgramReport.h - what a program is and needs ---------------------===//
+//===- ProgramReport.h - what a program is and needs ------------*- C++ -*-===//
 //
-// Collected from plan IR alone, so the report of a module, of a dump read back and of a finished
-// program agree. No printing here: toJson() is what commands print and what the packager stores as
-// manifest.
+// The one model behind text, JSON, HTML and manifest. Collected from plan IR alone, so the reports
+// of a module, of a dump read back and of a finished program agree. No printing here: toJson() is
+// what everything else renders.
+//
+// Paths name ops as the importer did ("layers.3.attn.qkv"); where identical layers stand for each
+// other the number is `*`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_REPORT_PROGRAMREPORT_H
@@ -12,6 +15,7 @@
 
 #include "llvm/Support/JSON.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +26,52 @@ inline constexpr int64_t kSchemaVersion = 1;
 
 struct ArenaReport {
   std::string name;
-  int64_t bytes;
-  std::string lifetime; ///< constant, persistent, transient, io
+  int64_t bytes, align;
+  std::string lifetime;              ///< constant, persistent, transient, io
+  mlir::DictionaryAttr planning;     ///< what else planning noted on it; may be empty
+};
+
+/// Bytes and work of something, and what the target's machine needs for it at the least.
+struct Cost {
+  int64_t bytes = 0; ///< read and written with all rows and a full context
+  int64_t flops = 0;
+  int64_t nanoseconds = 0;   ///< predicted: the larger of both below
+  bool memoryBound = true;   ///< bytes take longer than flops
+};
+
+/// An op of a launch.
+struct OpReport {
+  std::string op, path;
+  std::vector<std::string> tensors; ///< checkpoint keys of the weights that it reads
+};
+
+struct LaunchReport {
+  std::string kernel;
+  std::string path; ///< of the op with most work
+  std::vector<OpReport> ops;
+};
+
+/// Consecutive launches of one layer, and of the layers behind it that do the same.
+struct LaunchGroup {
+  int64_t firstLayer = -1, lastLayer = -1; ///< both -1: no layer
+  std::vector<LaunchReport> launches;
+
+  int64_t count() const { return lastLayer - firstLayer + 1; }
+};
+
+/// A buffer of an entry: bytes [offset, offset + bytes) of its arena during launches first..last.
+struct BufferReport {
+  std::string name; ///< path of the op that writes it, or its role
+  int64_t offset, bytes;
+  int64_t first, last; ///< inclusive; -1 and the number of launches stand for the host
+};
+
+/// One arena as one entry uses it.
+struct MemoryMap {
+  std::string arena;
+  int64_t peakBytes = 0;       ///< end of the highest buffer
+  int64_t lowerBoundBytes = 0; ///< most bytes live at one launch; no packing is below
+  std::vector<BufferReport> buffers;
 };
 
 struct EntryReport {
@@ -31,52 +79,63 @@ struct EntryReport {
   int64_t rows;             ///< most tokens of a step
   int64_t launches;         ///< of a step
   int64_t launchesPerLayer; ///< of those, the ones that repeat with every layer
+  Cost cost;                ///< of a step
+  std::vector<LaunchGroup> groups;
+  std::vector<MemoryMap> maps;
 };
 
 struct KernelReport {
   std::string name, templateName;
   std::string scheduleSource; ///< heuristic, tuned, forced
   mlir::DictionaryAttr tunables;
-  std::vector<std::string> ops; ///< of its body, in order
-  int64_t launches = 0;         ///< in all entries together
-  int64_t bytes = 0;            ///< read and written by one launch with all rows and a full context
-  int64_t flops = 0;            ///< of one launch with all rows and a full context
+  std::vector<std::string> ops;   ///< of its body, in order
+  std::vector<std::string> paths; ///< of the op with most work, of all launches, layers as `*`
+  int64_t rows = 0;               ///< that one launch can take
+  int64_t launches = 0;           ///< in all entries together
+  std::vector<std::pair<std::string, int64_t>> entries; ///< launches of each entry that has some
+  std::string splitUnit;    ///< what is dealt to threads or blocks; empty if not known
+  int64_t splitCount = 0;   ///< how many of them
+  Cost cost;                ///< of one launch
 };
 
-/// Ops that ride behind an anchor, and how often.
-struct FusionPassed {
-  std::string anchor;
-  std::vector<std::string> ops;
-  int64_t count = 0;
+/// The verdict on one candidate edge: could its ends share a launch?
+struct FusionVerdict {
+  bool passed = false;
+  std::string entry, pass, producerOp, producerPath, consumerOp, consumerPath;
+  int64_t firstLayer = -1, lastLayer = -1; ///< both -1: no layer
+  int64_t count = 1;
+  std::string reason, remedy; ///< missed: the first predicate that failed; what would change it
+  int64_t bytes = 0;          ///< traffic of a step that is saved, or still paid
 };
 
-/// An op that got a launch of its own, why, how often, and where first.
-struct FusionMissed {
-  std::string op, reason, example;
-  int64_t count = 0;
+/// The machine that predicted times are of.
+struct Machine {
+  llvm::StringRef name;
+  double bytesPerSecond, flopsPerSecond;
 };
 
 struct ProgramReport {
   mlir::DictionaryAttr model; ///< dimensions, sampling defaults, …: the program's metadata without
                               ///< the sections below
   mlir::DictionaryAttr options; ///< what the user chose; may be null
-  mlir::DictionaryAttr ledger;  ///< fate of config keys and tensors; may be null
+  mlir::DictionaryAttr ledger;  ///< fate of flags, config keys and tensors; may be null
   mlir::ArrayAttr warnings;     ///< of the import; may be null
+  mlir::DictionaryAttr planning; ///< what planning noted on the program; may be empty
   std::string target;
-  std::vector<std::string> levels; ///< that binaries exist for; none before phase binaries
+  std::vector<std::string> levels; ///< to compile for, or that binaries exist for
+  std::optional<Machine> machine;
   std::vector<ArenaReport> arenas;
   int64_t totalBytes = 0;      ///< of all arenas
   int64_t kvBytesPerToken = 0; ///< of one sequence
   std::vector<EntryReport> entries;
   std::vector<KernelReport> kernels;
-  std::vector<FusionPassed> passed;
-  std::vector<FusionMissed> missed;
+  std::vector<FusionVerdict> fusion;
 };
 
 /// Collects the report of a program in phase planned or behind it.
 ProgramReport collectReport(plan::ProgramOp program);
 
-/// The schema of `info --json`, `plan --json` and `inspect --format json`.
+/// The schema of `info --json`, `plan --json` and `inspect --format json`: report.schema.json.
 llvm::json::Object toJson(const ProgramReport &report);
 
 } // namespace stoop::report

@@ -1,6 +1,6 @@
 //===- ReportJson.cpp - a report as JSON ---------------------------------===//
 //
-// Keys are a contract with scripts: they stay, more may be added.
+// Keys are a contract with scripts: they stay, more may be added, and report.schema.json names them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/report/ProgramReport.h"
@@ -39,63 +39,158 @@ static json::Value orEmptyObject(DictionaryAttr attribute) {
   return attribute ? toValue(attribute) : json::Value(json::Object());
 }
 
+/// Adds bytes, flops, predicted time and bound; the latter only for a target with a known machine.
+static void addCost(json::Object &object, const Cost &cost, const ProgramReport &report) {
+  object["bytes"] = cost.bytes;
+  object["flops"] = cost.flops;
+  if (!report.machine)
+    return;
+  object["roofline_ns"] = cost.nanoseconds;
+  object["bound"] = cost.memoryBound ? "memory" : "compute";
+}
+
+/// [first, last] of a group or verdict that lies in layers.
+static void addLayers(json::Object &object, int64_t first, int64_t last) {
+  if (first >= 0)
+    object["layers"] = json::Array{first, last};
+}
+
+static json::Object mapJson(const EntryReport &entry, const MemoryMap &map) {
+  json::Array buffers;
+  for (const BufferReport &buffer : map.buffers)
+    buffers.push_back(json::Object{{"name", buffer.name},
+                                   {"offset", buffer.offset},
+                                   {"bytes", buffer.bytes},
+                                   {"first", buffer.first},
+                                   {"last", buffer.last}});
+  return json::Object{
+      {"entry", entry.name},
+      {"arena", map.arena},
+      {"peak_bytes", map.peakBytes},
+      {"lower_bound_bytes", map.lowerBoundBytes},
+      {"fragmentation_bytes", map.peakBytes - map.lowerBoundBytes},
+      {"buffers", std::move(buffers)}};
+}
+
 static json::Object memoryJson(const ProgramReport &report) {
-  json::Array arenas;
-  for (const ArenaReport &arena : report.arenas)
-    arenas.push_back(
-        json::Object{{"name", arena.name}, {"bytes", arena.bytes}, {"lifetime", arena.lifetime}});
-  return json::Object{{"arenas", std::move(arenas)},
+  json::Array arenas, maps;
+  for (const ArenaReport &arena : report.arenas) {
+    json::Object object{{"name", arena.name},
+                        {"bytes", arena.bytes},
+                        {"align", arena.align},
+                        {"lifetime", arena.lifetime}};
+    if (!arena.planning.empty())
+      object["planning"] = toValue(arena.planning);
+    arenas.push_back(std::move(object));
+  }
+  for (const EntryReport &entry : report.entries)
+    for (const MemoryMap &map : entry.maps)
+      maps.push_back(mapJson(entry, map));
+  json::Object memory{{"arenas", std::move(arenas)},
                       {"total_bytes", report.totalBytes},
-                      {"kv_bytes_per_token", report.kvBytesPerToken}};
+                      {"kv_bytes_per_token", report.kvBytesPerToken},
+                      {"maps", std::move(maps)}};
+  if (!report.planning.empty())
+    memory["planning"] = toValue(report.planning);
+  return memory;
+}
+
+static json::Value launchJson(const LaunchReport &launch) {
+  json::Array ops;
+  for (const OpReport &op : launch.ops) {
+    json::Object object{{"op", op.op}, {"path", op.path}};
+    if (!op.tensors.empty())
+      object["tensors"] = json::Array(op.tensors);
+    ops.push_back(std::move(object));
+  }
+  return json::Object{{"kernel", launch.kernel}, {"path", launch.path}, {"ops", std::move(ops)}};
 }
 
 static json::Array entriesJson(const ProgramReport &report) {
   json::Array entries;
-  for (const EntryReport &entry : report.entries)
-    entries.push_back(json::Object{{"name", entry.name},
-                                   {"kind", entry.kind},
-                                   {"rows", entry.rows},
-                                   {"launches", entry.launches},
-                                   {"launches_per_layer", entry.launchesPerLayer}});
+  for (const EntryReport &entry : report.entries) {
+    json::Array groups;
+    for (const LaunchGroup &group : entry.groups) {
+      json::Object object{{"count", group.count()},
+                          {"launches", json::Array(llvm::map_range(group.launches, launchJson))}};
+      addLayers(object, group.firstLayer, group.lastLayer);
+      groups.push_back(std::move(object));
+    }
+    json::Object object{{"name", entry.name},
+                        {"kind", entry.kind},
+                        {"rows", entry.rows},
+                        {"launches", entry.launches},
+                        {"launches_per_layer", entry.launchesPerLayer},
+                        {"groups", std::move(groups)}};
+    addCost(object, entry.cost, report);
+    entries.push_back(std::move(object));
+  }
   return entries;
 }
 
-static json::Array kernelsJson(const ProgramReport &report) {
-  json::Array kernels;
-  for (const KernelReport &kernel : report.kernels)
-    kernels.push_back(json::Object{{"name", kernel.name},
-                                   {"template", kernel.templateName},
-                                   {"tunables", orEmptyObject(kernel.tunables)},
-                                   {"schedule_source", kernel.scheduleSource},
-                                   {"ops", json::Array(kernel.ops)},
-                                   {"launches", kernel.launches},
-                                   {"bytes", kernel.bytes},
-                                   {"flops", kernel.flops}});
-  return kernels;
+static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &report) {
+  json::Object entries;
+  for (const auto &[name, launches] : kernel.entries)
+    entries[name] = launches;
+  json::Object object{{"name", kernel.name},
+                      {"template", kernel.templateName},
+                      {"tunables", orEmptyObject(kernel.tunables)},
+                      {"schedule_source", kernel.scheduleSource},
+                      {"ops", json::Array(kernel.ops)},
+                      {"paths", json::Array(kernel.paths)},
+                      {"rows", kernel.rows},
+                      {"launches", kernel.launches},
+                      {"entries", std::move(entries)}};
+  if (!kernel.splitUnit.empty())
+    object["split"] = json::Object{{"unit", kernel.splitUnit}, {"count", kernel.splitCount}};
+  addCost(object, kernel.cost, report);
+  return object;
+}
+
+static json::Object verdictJson(const FusionVerdict &verdict) {
+  json::Object object{
+      {"entry", verdict.entry},
+      {"pass", verdict.pass},
+      {"producer", json::Object{{"op", verdict.producerOp}, {"path", verdict.producerPath}}},
+      {"consumer", json::Object{{"op", verdict.consumerOp}, {"path", verdict.consumerPath}}},
+      {"count", verdict.count},
+      {"bytes", verdict.bytes}};
+  addLayers(object, verdict.firstLayer, verdict.lastLayer);
+  if (!verdict.passed) {
+    object["reason"] = verdict.reason;
+    object["remedy"] = verdict.remedy;
+  }
+  return object;
 }
 
 static json::Object fusionJson(const ProgramReport &report) {
   json::Array passed, missed;
-  for (const FusionPassed &fusion : report.passed)
-    passed.push_back(json::Object{
-        {"anchor", fusion.anchor}, {"ops", json::Array(fusion.ops)}, {"count", fusion.count}});
-  for (const FusionMissed &fusion : report.missed)
-    missed.push_back(json::Object{{"op", fusion.op},
-                                  {"reason", fusion.reason},
-                                  {"count", fusion.count},
-                                  {"example", fusion.example}});
+  for (const FusionVerdict &verdict : report.fusion)
+    (verdict.passed ? passed : missed).push_back(verdictJson(verdict));
   return json::Object{{"passed", std::move(passed)}, {"missed", std::move(missed)}};
 }
 
+static json::Object targetJson(const ProgramReport &report) {
+  json::Object target{{"name", report.target}, {"levels", json::Array(report.levels)}};
+  if (report.machine)
+    target["roofline"] = json::Object{{"machine", report.machine->name},
+                                      {"bytes_per_second", report.machine->bytesPerSecond},
+                                      {"flops_per_second", report.machine->flopsPerSecond}};
+  return target;
+}
+
 json::Object toJson(const ProgramReport &report) {
+  json::Array kernels;
+  for (const KernelReport &kernel : report.kernels)
+    kernels.push_back(kernelJson(kernel, report));
   return json::Object{
       {"schema_version", kSchemaVersion},
       {"model", orEmptyObject(report.model)},
-      {"target", json::Object{{"name", report.target}, {"levels", json::Array(report.levels)}}},
+      {"target", targetJson(report)},
       {"options", orEmptyObject(report.options)},
       {"memory", memoryJson(report)},
       {"entries", entriesJson(report)},
-      {"kernels", kernelsJson(report)},
+      {"kernels", std::move(kernels)},
       {"fusion", fusionJson(report)},
       {"ledger", orEmptyObject(report.ledger)},
       {"needs", json::Object{{"libraries", json::Array{"libc.so.6"}},

@@ -8,7 +8,7 @@ from stoop_cli import Case, run, run_program
 PHASES = ["import", "graph", "fused", "scheduled", "planned", "binaries"]
 MARKS = {"import": "lm.entry forward", "graph": "lm.entry decode", "fused": "lm.fused", "scheduled": "#plan.schedule<",
          "planned": "plan.launch", "binaries": "plan.binary"}
-SECTIONS = ("model", "target", "memory", "entries", "kernels", "fusion")
+SECTIONS = ("model", "target", "options", "memory", "entries", "kernels", "fusion", "needs", "warnings")
 
 
 class Phases(Case):
@@ -85,8 +85,7 @@ class Phases(Case):
             with self.subTest(name=name):
                 self.assertEqual(report["schema_version"], manifest["schema_version"])
                 for section in SECTIONS:
-                    if section != "target":  # only a program knows its levels
-                        self.assertEqual(report[section], manifest[section], section)
+                    self.assertEqual(report[section], manifest[section], section)
         self.assertEqual(manifest["memory"]["total_bytes"], sum(arena["bytes"] for arena in manifest["memory"]["arenas"]))
 
     def test_manifest_tells_the_provenance(self):

@@ -14,27 +14,25 @@
 // CHECK-NEXT: "launches": 19
 // CHECK-NEXT: "launches_per_layer": 8
 // CHECK-NEXT: "name": "decode_b1"
-// CHECK-NEXT: "rows": 1
 // CHECK: "name": "prefill_4"
-// Four entries of two layers, each with a bias behind qkv, an activation behind up, and two residual sums.
+// A program without a log tells the edges inside its launches.
 // CHECK: "fusion": {
 // CHECK: "missed": []
-// CHECK: "anchor": "lm.linear"
-// CHECK-NEXT: "count": 8
-// CHECK-NEXT: "ops": [
-// CHECK-NEXT: "lm.bias"
-// CHECK: "count": 16
-// CHECK-NEXT: "ops": [
-// CHECK-NEXT: "lm.binary"
+// CHECK: "passed": [
+// CHECK: "consumer": {
+// CHECK-NEXT: "op": "lm.bias"
 // Work of one launch: the linear of 24 x 8 bf16 weights reads 384 + 96 bytes of weights and biases and 32 of input, and
 // writes 96; it multiplies 2 * 24 * 8 and adds 24 times.
 // CHECK: "kernels": [
 // CHECK: "bytes": 608
-// CHECK-NEXT: "flops": 408
+// CHECK: "flops": 408
 // CHECK-NEXT: "launches": 2
 // CHECK-NEXT: "name": "k2"
 // CHECK: "schedule_source": "heuristic"
-// CHECK-NEXT: "template": "linear"
+// CHECK-NEXT: "split": {
+// CHECK-NEXT: "count": 2
+// CHECK-NEXT: "unit": "panel of 16 columns"
+// CHECK: "template": "linear"
 // CHECK: "ledger": {
 // CHECK-NEXT: "config": {
 // CHECK-NEXT: "used": [
@@ -47,7 +45,14 @@
 // CHECK: "bytes": 8192
 // CHECK-NEXT: "lifetime": "persistent"
 // CHECK: "kv_bytes_per_token": 128
-// CHECK-NEXT: "total_bytes": {{[0-9]+}}
+// A buffer lives from the launch that writes it to the last that reads it.
+// CHECK: "arena": "act"
+// CHECK-NEXT: "buffers": [
+// CHECK: "first": 0
+// CHECK: "fragmentation_bytes":
+// CHECK-NEXT: "lower_bound_bytes":
+// CHECK-NEXT: "peak_bytes":
+// CHECK: "total_bytes": {{[0-9]+}}
 // CHECK: "model": {
 // CHECK: "layers": 2
 // CHECK: "max_positions": 32

@@ -1,0 +1,219 @@
+//===- CollectEntries.cpp - launches of a step, identical layers once ----===//
+//
+// A kernel's body carries the names of the first region that it was made for; the names of a launch
+// are those of its own location, op by op. Where a location lost some, the body's names with the
+// launch's layer stand in.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/report/Collect.h"
+#include "passes/report/ModelPaths.h"
+#include "passes/report/Roofline.h"
+
+#include "ir/lm/LmOps.h"
+
+#include "llvm/ADT/StringMap.h"
+
+#include <map>
+
+using namespace mlir;
+
+namespace stoop::report {
+
+namespace {
+/// Looks up what launches refer to.
+class Program {
+public:
+  explicit Program(plan::ProgramOp program);
+
+  plan::KernelOp kernel(llvm::StringRef name) const { return kernels.lookup(name); }
+  /// Checkpoint keys of the weight that a buffer holds.
+  std::vector<std::string> tensorsOf(Value buffer) const;
+
+private:
+  llvm::StringMap<plan::KernelOp> kernels;
+  std::map<int64_t, plan::WeightOp> weights; ///< by offset in the constant arena
+};
+
+/// A launch with the layer that it belongs to; -1: none.
+struct PlacedLaunch {
+  int64_t layer;
+  LaunchReport launch;
+};
+} // namespace
+
+Program::Program(plan::ProgramOp program) {
+  for (plan::KernelOp kernel : program.getOps<plan::KernelOp>())
+    kernels[kernel.getSymName()] = kernel;
+  for (plan::WeightOp weight : program.getOps<plan::WeightOp>())
+    if (plan::SliceAttr place = weight.getPlaceAttr())
+      weights.emplace(place.getOffset(), weight);
+}
+
+std::vector<std::string> Program::tensorsOf(Value buffer) const {
+  std::vector<std::string> tensors;
+  auto slice = buffer.getDefiningOp<plan::SliceOp>();
+  auto after = slice ? weights.upper_bound(slice.getOffset()) : weights.begin();
+  if (after == weights.begin())
+    return tensors;
+  plan::WeightOp weight = std::prev(after)->second;
+  plan::SliceAttr place = weight.getPlaceAttr();
+  bool holds = place.getArena() == slice.getArenaAttr() &&
+               static_cast<int64_t>(slice.getOffset()) < place.getOffset() + place.getSize();
+  auto sources = holds ? weight.getOrigin().getAs<ArrayAttr>("sources") : ArrayAttr();
+  for (Attribute source : sources ? sources.getValue() : ArrayRef<Attribute>())
+    if (auto tensor = dyn_cast<lm::SourceAttr>(source))
+      tensors.push_back(tensor.getKey().str());
+  return tensors;
+}
+
+/// The last layer that one of the paths names; -1: none does.
+static int64_t lastLayer(llvm::ArrayRef<std::string> paths) {
+  for (const std::string &path : llvm::reverse(paths))
+    if (std::optional<int64_t> layer = layerOf(path))
+      return *layer;
+  return -1;
+}
+
+/// The paths of the body's ops, as this launch runs them.
+static std::vector<std::string> opPaths(plan::LaunchOp launch, Block &body, int64_t layer) {
+  std::vector<std::string> own = pathsOf(launch.getLoc()), paths;
+  bool isWhole = own.size() == llvm::range_size(body.without_terminator());
+  for (auto [index, op] : llvm::enumerate(body.without_terminator())) {
+    std::vector<std::string> names = pathsOf(op.getLoc());
+    std::string path = isWhole ? own[index] : names.empty() ? std::string() : names.front();
+    if (!isWhole && layer >= 0)
+      path = withLayer(path, std::to_string(layer));
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+static PlacedLaunch collectLaunch(plan::LaunchOp launch, const Program &program) {
+  PlacedLaunch placed{lastLayer(pathsOf(launch.getLoc())), {launch.getKernel().str(), "", {}}};
+  plan::KernelOp kernel = program.kernel(launch.getKernel());
+  if (!kernel)
+    return placed;
+  Block &body = kernel.getBody().front();
+  std::vector<std::string> paths = opPaths(launch, body, placed.layer);
+  for (auto [index, op] : llvm::enumerate(body.without_terminator())) {
+    OpReport report{op.getName().getStringRef().str(), paths[index], {}};
+    for (Value operand : op.getOperands())
+      if (auto input = dyn_cast<BlockArgument>(operand))
+        llvm::append_range(report.tensors,
+                           program.tensorsOf(launch.getReads()[input.getArgNumber()]));
+    if (&op == mainOp(body))
+      placed.launch.path = report.path;
+    placed.launch.ops.push_back(std::move(report));
+  }
+  return placed;
+}
+
+/// `launch` with `*` for the layer it belongs to.
+static LaunchReport generic(LaunchReport launch) {
+  launch.path = anyLayer(launch.path);
+  for (OpReport &op : launch.ops) {
+    op.path = anyLayer(op.path);
+    for (std::string &tensor : op.tensors)
+      tensor = anyLayer(tensor);
+  }
+  return launch;
+}
+
+static bool areEqual(const LaunchReport &a, const LaunchReport &b) {
+  auto sameOp = [](const OpReport &x, const OpReport &y) {
+    return x.op == y.op && x.path == y.path && x.tensors == y.tensors;
+  };
+  return a.kernel == b.kernel && a.ops.size() == b.ops.size() &&
+         std::equal(a.ops.begin(), a.ops.end(), b.ops.begin(), sameOp);
+}
+
+/// Runs of launches of one layer; runs of following layers that are the same join the first.
+static std::vector<LaunchGroup> groupLaunches(llvm::ArrayRef<PlacedLaunch> launches) {
+  std::vector<LaunchGroup> groups;
+  for (const PlacedLaunch &placed : launches) {
+    if (groups.empty() || groups.back().firstLayer != placed.layer)
+      groups.push_back({placed.layer, placed.layer, {}});
+    groups.back().launches.push_back(generic(placed.launch));
+  }
+  std::vector<LaunchGroup> merged;
+  for (LaunchGroup &group : groups) {
+    LaunchGroup *before = merged.empty() ? nullptr : &merged.back();
+    bool joins = before && group.firstLayer >= 0 && before->lastLayer + 1 == group.firstLayer &&
+                 before->launches.size() == group.launches.size() &&
+                 std::equal(group.launches.begin(), group.launches.end(),
+                            before->launches.begin(), areEqual);
+    if (joins)
+      before->lastLayer = group.lastLayer;
+    else
+      merged.push_back(std::move(group));
+  }
+  return merged;
+}
+
+/// Launches that repeat with the layers: of each kernel, as many as every layer can have.
+static int64_t launchesPerLayer(const std::map<std::string, int64_t> &counts, int64_t layers) {
+  int64_t perLayer = 0;
+  for (const auto &count : counts)
+    perLayer += layers > 0 ? count.second / layers : 0;
+  return perLayer;
+}
+
+/// Notes at each kernel of an entry how often and for what it is launched.
+static void noteLaunches(const EntryReport &entry, const std::map<std::string, int64_t> &counts,
+                         ProgramReport &report) {
+  for (KernelReport &kernel : report.kernels) {
+    auto found = counts.find(kernel.name);
+    if (found == counts.end())
+      continue;
+    kernel.launches += found->second;
+    kernel.entries.emplace_back(entry.name, found->second);
+    for (const LaunchGroup &group : entry.groups)
+      for (const LaunchReport &launch : group.launches) {
+        if (launch.kernel != kernel.name)
+          continue;
+        if (!launch.path.empty() && !llvm::is_contained(kernel.paths, launch.path))
+          kernel.paths.push_back(launch.path);
+      }
+  }
+}
+
+static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int64_t layers,
+                                ProgramReport &report) {
+  EntryReport result;
+  result.name = entry.getSymName().str();
+  result.kind = stringifyEntryKind(entry.getKind()).str();
+  result.rows = entry.getRows();
+  std::vector<PlacedLaunch> launches;
+  std::map<std::string, int64_t> counts;
+  for (plan::LaunchOp launch : entry.getOps<plan::LaunchOp>()) {
+    launches.push_back(collectLaunch(launch, program));
+    ++counts[launch.getKernel().str()];
+  }
+  result.launches = launches.size();
+  result.launchesPerLayer = launchesPerLayer(counts, layers);
+  result.groups = groupLaunches(launches);
+  result.maps = collectMaps(entry);
+  noteLaunches(result, counts, report);
+  int64_t memoryTime = 0;
+  for (const KernelReport &kernel : report.kernels) {
+    auto found = counts.find(kernel.name);
+    if (found == counts.end())
+      continue;
+    result.cost.bytes += found->second * kernel.cost.bytes;
+    result.cost.flops += found->second * kernel.cost.flops;
+    result.cost.nanoseconds += found->second * kernel.cost.nanoseconds;
+    if (kernel.cost.memoryBound)
+      memoryTime += found->second * kernel.cost.nanoseconds;
+  }
+  result.cost.memoryBound = 2 * memoryTime >= result.cost.nanoseconds;
+  return result;
+}
+
+void collectEntries(plan::ProgramOp program, ProgramReport &report) {
+  Program lookup(program);
+  auto layers = program.getMetadata().getAs<IntegerAttr>("layers");
+  for (plan::EntryOp entry : program.getOps<plan::EntryOp>())
+    report.entries.push_back(collectEntry(entry, lookup, layers ? layers.getInt() : 0, report));
+}
+
+} // namespace stoop::report

@@ -1,0 +1,136 @@
+//===- CollectKernels.cpp - what kernels are and what a launch costs -----===//
+//
+// Costs come from types and from CostOpInterface: what a launch must at least move and compute,
+// whatever the template does beside it.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/report/Collect.h"
+#include "passes/report/Roofline.h"
+
+#include "ir/lm/LmOps.h"
+#include "ir/support/DType.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace stoop::report {
+
+static int64_t typeBytes(Type type) { return *tensorBytes(cast<RankedTensorType>(type)); }
+
+/// True if `op` reads operand `number` by row: as many rows as it has results, not all of it.
+static bool readsByRow(Operation *op, unsigned number) {
+  return (isa<lm::EmbeddingOp>(op) && number == 1) || (isa<lm::RopeOp>(op) && number == 2) ||
+         isa<lm::GatherLastOp>(op);
+}
+
+/// Bytes of a region's input that one launch reads: its widest use counts, not each.
+static int64_t inputBytes(BlockArgument input) {
+  int64_t bytes = 0;
+  for (OpOperand &use : input.getUses()) {
+    Operation *op = use.getOwner();
+    if (auto cache = dyn_cast<lm::KvType>(input.getType())) {
+      bytes = std::max(bytes, isa<lm::KvAppendOp>(op) ? 0 : cache.getBytes());
+      continue;
+    }
+    auto type = cast<RankedTensorType>(input.getType());
+    int64_t read = typeBytes(type);
+    if (readsByRow(op, use.getOperandNumber())) {
+      int64_t rows = cast<RankedTensorType>(op->getResult(0).getType()).getDimSize(0);
+      read = std::min(read, rows * type.getDimSize(1) * elementBytes(type.getElementType()));
+    }
+    bytes = std::max(bytes, read);
+  }
+  return bytes;
+}
+
+static int64_t flopsOf(Operation &op) {
+  auto cost = dyn_cast<lm::CostOpInterface>(op);
+  return cost ? cost.getFlops() : 0;
+}
+
+static Cost costOf(Block &body) {
+  Cost cost;
+  for (Operation &op : body.without_terminator()) {
+    cost.flops += flopsOf(op);
+    if (auto append = dyn_cast<lm::KvAppendOp>(op)) // the rows written into the cache
+      cost.bytes += typeBytes(append.getKeys().getType()) + typeBytes(append.getValues().getType());
+  }
+  for (BlockArgument input : body.getArguments())
+    cost.bytes += inputBytes(input);
+  for (Type result : body.back().getOperandTypes())
+    cost.bytes += typeBytes(result);
+  return cost;
+}
+
+/// Rows of the region's first tensor result, or of its first row operand.
+static int64_t rowsOf(Block &body) {
+  for (Operation &op : body.without_terminator())
+    for (Value value : llvm::concat<Value>(SmallVector<Value>(op.getResults()),
+                                           SmallVector<Value>(op.getOperands())))
+      if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && type.getRank() == 2)
+        return type.getDimSize(0);
+  return 0;
+}
+
+Operation *mainOp(Block &body) {
+  Operation *main = &body.front();
+  for (Operation &op : body.without_terminator())
+    if (flopsOf(op) > flopsOf(*main))
+      main = &op;
+  return main;
+}
+
+/// What the CPU templates deal to threads, as the banners of kernels/ say. A schedule that carries
+/// a grid says so in its tunables.
+static void splitOf(Block &body, KernelReport &report) {
+  auto columns = [](Type type) { return cast<RankedTensorType>(type).getShape().back(); };
+  auto set = [&](llvm::StringRef unit, int64_t count) {
+    report.splitUnit = unit.str();
+    report.splitCount = count;
+  };
+  int64_t panels = 0;
+  for (auto linear : body.getOps<lm::LinearOp>())
+    panels += llvm::divideCeil(columns(linear.getType()), 16);
+  if (panels)
+    return set("panel of 16 columns", panels);
+  Operation *main = mainOp(body);
+  if (auto attention = dyn_cast<lm::AttentionOp>(main)) {
+    int64_t heads = attention.getCache().getType().getHeads();
+    return set("row and KV head", report.rows * heads);
+  }
+  if (auto append = dyn_cast<lm::KvAppendOp>(main))
+    return set("row and head", report.rows * append.getCache().getType().getHeads());
+  if (isa<lm::NormOp, lm::GatherLastOp>(main))
+    return set("row", report.rows);
+  if (isa<lm::EmbeddingOp>(main))
+    return set("16 columns", llvm::divideCeil(columns(main->getResult(0).getType()), 16));
+  if (isa<lm::ElementwiseOpInterface>(main))
+    return set("16 columns of a row",
+               report.rows * llvm::divideCeil(columns(main->getResult(0).getType()), 16));
+}
+
+static KernelReport collectKernel(plan::KernelOp kernel, const ProgramReport &program) {
+  plan::ScheduleAttr schedule = kernel.getSchedule();
+  KernelReport report;
+  report.name = kernel.getSymName().str();
+  report.templateName = schedule.getTemplateName().str();
+  report.scheduleSource = schedule.getSource().str();
+  report.tunables = schedule.getTunables();
+  Block &body = kernel.getBody().front();
+  for (Operation &op : body.without_terminator())
+    report.ops.push_back(op.getName().getStringRef().str());
+  report.rows = rowsOf(body);
+  report.cost = costOf(body);
+  predict(report.cost, program.machine);
+  if (program.target == "cpu")
+    splitOf(body, report);
+  return report;
+}
+
+void collectKernels(plan::ProgramOp program, ProgramReport &report) {
+  for (plan::KernelOp kernel : program.getOps<plan::KernelOp>())
+    report.kernels.push_back(collectKernel(kernel, report));
+}
+
+} // namespace stoop::report

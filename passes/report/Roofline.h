@@ -1,0 +1,24 @@
+//===- Roofline.h - the least time that work can take ------------*- C++ -*-===//
+//
+// A program is compiled for many machines and must not depend on the one that compiles it, so
+// times are predicted for a machine of a table, which the report names.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_PASSES_REPORT_ROOFLINE_H
+#define STOOP_PASSES_REPORT_ROOFLINE_H
+
+#include "passes/report/ProgramReport.h"
+
+namespace stoop::report {
+
+/// The machine for a target's level or architecture; nothing if the table has none. `dtype` is the
+/// type of the arithmetic's inputs.
+std::optional<Machine> findMachine(llvm::StringRef target, llvm::StringRef level,
+                                   llvm::StringRef dtype);
+
+/// Sets time and bound of a cost: max(bytes / bandwidth, flops / peak); without a machine no time.
+void predict(Cost &cost, const std::optional<Machine> &machine);
+
+} // namespace stoop::report
+
+#endif // STOOP_PASSES_REPORT_ROOFLINE_H
