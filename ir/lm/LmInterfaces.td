@@ -7,14 +7,23 @@ include "mlir/IR/OpBase.td"
 def Lm_FusibleOpInterface : OpInterface<"FusibleOpInterface"> {
   let cppNamespace = "::stoop::lm";
   let description = [{
-    The role of an op in a fused region. An *anchor* decides the kernel template and appears once per region; an
-    *elementwise* op may ride in an anchor's epilogue, or form a region of its own.
+    What an op may be in a fused region (the grammar is that of lm.fused). Each op with an anchor kind may also be a region
+    of its own; `role` says what else it may do:
+     - alone: nothing; it is always a launch of its own.
+     - prologue: it works on whole rows in front of the region's linears, before they are multiplied.
+     - linear: it anchors the general region, whose work is split by its output columns.
+     - epilogue: it works on columns of the linears' results, before they are stored: an elementwise op on all of them
+       (ElementwiseOpInterface), any other on whole heads, last.
   }];
   let methods = [
-    InterfaceMethod<"The kind of region this op anchors (\"linear\", \"attention\", ...); empty for an elementwise op.",
+    InterfaceMethod<"The kind of region this op can be on its own (\"linear\", \"attention\", ...); empty for an elementwise op, which "
+                    "forms regions of kind \"elementwise\", and for one that is no launch of its own.",
       "::llvm::StringRef", "getAnchorKind">,
-    InterfaceMethod<"Whether elementwise users of the anchor's result may join its region.",
-      "bool", "acceptsEpilogue", (ins), "", "return false;">
+    InterfaceMethod<"The op's role in the general region.", "::stoop::lm::FusionRole", "getFusionRole">,
+    InterfaceMethod<"Of a prologue op: whether it selects the rows that the rest of the prologue works on.",
+      "bool", "selectsRows", (ins), "", "return false;">,
+    InterfaceMethod<"Columns that the op works on together, a head; what it reads must be a multiple of them. 1: no group.",
+      "int64_t", "getColumnGroup", (ins), "", "return 1;">
   ];
 }
 

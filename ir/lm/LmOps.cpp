@@ -56,16 +56,43 @@ void EntryOp::print(OpAsmPrinter &printer) {
 //===----------------------------------------------------------------------===//
 
 llvm::StringRef EmbeddingOp::getAnchorKind() { return "embedding"; }
-llvm::StringRef LinearOp::getAnchorKind() { return "linear"; }
-bool LinearOp::acceptsEpilogue() { return true; }
-llvm::StringRef NormOp::getAnchorKind() { return "norm"; }
+FusionRole EmbeddingOp::getFusionRole() { return FusionRole::Prologue; }
+bool EmbeddingOp::selectsRows() { return true; }
+
 llvm::StringRef GatherLastOp::getAnchorKind() { return "gather_last"; }
-llvm::StringRef RopeOp::getAnchorKind() { return "rope"; }
-llvm::StringRef KvAppendOp::getAnchorKind() { return "kv_append"; }
-llvm::StringRef AttentionOp::getAnchorKind() { return "attention"; }
+FusionRole GatherLastOp::getFusionRole() { return FusionRole::Prologue; }
+bool GatherLastOp::selectsRows() { return true; }
+
+llvm::StringRef NormOp::getAnchorKind() { return "norm"; }
+FusionRole NormOp::getFusionRole() { return FusionRole::Prologue; }
+
+llvm::StringRef LinearOp::getAnchorKind() { return "linear"; }
+FusionRole LinearOp::getFusionRole() { return FusionRole::Linear; }
+
 llvm::StringRef BiasOp::getAnchorKind() { return ""; }
+FusionRole BiasOp::getFusionRole() { return FusionRole::Epilogue; }
+
 llvm::StringRef ActivationOp::getAnchorKind() { return ""; }
+FusionRole ActivationOp::getFusionRole() { return FusionRole::Epilogue; }
+
 llvm::StringRef BinaryOp::getAnchorKind() { return ""; }
+FusionRole BinaryOp::getFusionRole() { return FusionRole::Epilogue; }
+
+llvm::StringRef ViewOp::getAnchorKind() { return ""; }
+FusionRole ViewOp::getFusionRole() { return FusionRole::Epilogue; }
+
+llvm::StringRef RopeOp::getAnchorKind() { return "rope"; }
+FusionRole RopeOp::getFusionRole() { return FusionRole::Epilogue; }
+int64_t RopeOp::getColumnGroup() {
+  return cast<RankedTensorType>(getInput().getType()).getDimSize(1) / getHeads();
+}
+
+llvm::StringRef KvAppendOp::getAnchorKind() { return "kv_append"; }
+FusionRole KvAppendOp::getFusionRole() { return FusionRole::Epilogue; }
+int64_t KvAppendOp::getColumnGroup() { return getCache().getType().getHeadDim(); }
+
+llvm::StringRef AttentionOp::getAnchorKind() { return "attention"; }
+FusionRole AttentionOp::getFusionRole() { return FusionRole::Alone; }
 
 //===----------------------------------------------------------------------===//
 // Costs

@@ -18,6 +18,9 @@ namespace stoop::lm {
 struct KvResource : public mlir::SideEffects::Resource::Base<KvResource> {
   llvm::StringRef getName() final { return "kv cache"; }
 };
+
+/// Part of an op in a fused region; see FusibleOpInterface.
+enum class FusionRole { Alone, Prologue, Linear, Epilogue };
 } // namespace stoop::lm
 
 #include "ir/lm/LmInterfaces.h.inc"

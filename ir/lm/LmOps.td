@@ -154,7 +154,7 @@ def Lm_ReturnOp : Lm_Op<"return", [Pure, Terminator, HasParent<"EntryOp">]> {
 // Math
 //===----------------------------------------------------------------------===//
 
-def Lm_EmbeddingOp : Lm_Op<"embedding", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+def Lm_EmbeddingOp : Lm_Op<"embedding", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["selectsRows"]>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "rows of the embedding matrix";
   let description = [{
@@ -168,7 +168,7 @@ def Lm_EmbeddingOp : Lm_Op<"embedding", [Pure, DeclareOpInterfaceMethods<Lm_Fusi
   let hasVerifier = 1;
 }
 
-def Lm_LinearOp : Lm_Op<"linear", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["acceptsEpilogue"]>,
+def Lm_LinearOp : Lm_Op<"linear", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "a linear layer without bias";
   let description = [{
@@ -234,7 +234,7 @@ def Lm_BinaryOp : Lm_Op<"binary", [Pure, SameOperandsAndResultType,
   let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` type($result)";
 }
 
-def Lm_ViewOp : Lm_Op<"view", [Pure]> {
+def Lm_ViewOp : Lm_Op<"view", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>]> {
   let summary = "a range of columns";
   let description = [{
     result = input[:, offset : offset + columns]; never a copy: the result is a strided view of the input's buffer.
@@ -248,7 +248,7 @@ def Lm_ViewOp : Lm_Op<"view", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Lm_GatherLastOp : Lm_Op<"gather_last", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+def Lm_GatherLastOp : Lm_Op<"gather_last", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["selectsRows"]>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "the last valid row";
   let description = [{
@@ -262,7 +262,7 @@ def Lm_GatherLastOp : Lm_Op<"gather_last", [Pure, DeclareOpInterfaceMethods<Lm_F
   let hasVerifier = 1;
 }
 
-def Lm_RopeOp : Lm_Op<"rope", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+def Lm_RopeOp : Lm_Op<"rope", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["getColumnGroup"]>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "a rotary position embedding";
   let description = [{
@@ -284,7 +284,7 @@ def Lm_RopeOp : Lm_Op<"rope", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInter
 //===----------------------------------------------------------------------===//
 
 def Lm_KvAppendOp : Lm_Op<"kv_append", [MemoryEffects<[MemWrite<Lm_KvResource>]>,
-    DeclareOpInterfaceMethods<Lm_FusibleOpInterface>, DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
+    DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["getColumnGroup"]>, DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "store of keys and values";
   let description = [{
     Row t goes to position positions[t] of sequence slots[t]; a negative slot is padding and stores nothing.
@@ -331,8 +331,21 @@ def Lm_FusedOp : Lm_Op<"fused", [IsolatedFromAbove, SingleBlock, RecursiveMemory
   let summary = "a region that becomes one launch";
   let description = [{
     The body's block arguments are the inputs, its `lm.yield` gives the results; nothing else enters, so that equal
-    regions of different layers are equal as text and share a kernel. `kind` is the anchor's, or "elementwise".
-    Constraints: (C1) block arguments match the inputs; (C2) yielded types match the results.
+    regions of different layers are equal as text and share a kernel. The meaning is that of the ops one after the other,
+    each result rounded to its element type. Constraints: (C1) block arguments match the inputs; (C2) yielded types
+    match the results.
+
+    The gate of phase fused allows three forms. `kind` is the anchor's of a lone op, "elementwise" for a chain of
+    elementwise ops, and "linear" for the general form, whose ops stand in this order:
+
+     - prologue*: ops on whole rows that linears or later prologue ops read: at most one that selects rows, then equal
+       ones that map the same rows (several norms of one value share their statistics);
+     - linear+: each reads an input or a prologue result; its weight is an input;
+     - epilogue*: elementwise ops, each connected to a linear. Linears connected through them form a *segment*: they have
+       equally many columns n and are computed together. Segments are independent of each other. Last in a segment come
+       ops on columns: views of its last value, ops on heads that read a view, and stores that read either; no op
+       reads a cache that the region stores to;
+     - yield: any values of prologue, linears and epilogue; none if the region only stores to the cache.
 
     Example:
     ```mlir

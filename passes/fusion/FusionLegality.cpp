@@ -13,17 +13,7 @@ using namespace mlir;
 
 namespace stoop::fusion {
 
-llvm::StringRef anchorKind(Operation *op) {
-  auto fusible = dyn_cast<lm::FusibleOpInterface>(op);
-  return fusible ? fusible.getAnchorKind() : llvm::StringRef();
-}
-
-bool acceptsEpilogue(Operation *op) {
-  auto fusible = dyn_cast<lm::FusibleOpInterface>(op);
-  return fusible && fusible.acceptsEpilogue() && isMemoryEffectFree(op);
-}
-
-bool isElementwise(Operation *op) { return isa<lm::ElementwiseOpInterface>(op); }
+bool acceptsEpilogue(Operation *op) { return roleOf(op) == lm::FusionRole::Linear; }
 
 Operation *epilogueUser(Operation *op) {
   if (op->getNumResults() != 1 || !op->hasOneUse())

@@ -7,21 +7,12 @@
 #ifndef STOOP_PASSES_FUSION_FUSIONLEGALITY_H
 #define STOOP_PASSES_FUSION_FUSIONLEGALITY_H
 
-#include "ir/lm/LmOps.h"
+#include "passes/fusion/RegionGrammar.h"
 
 namespace stoop::fusion {
 
-/// Kind of regions that hold elementwise ops alone.
-inline constexpr llvm::StringLiteral kElementwiseKind = "elementwise";
-
-/// The op's role as an anchor: its kind, or empty if it anchors no region.
-llvm::StringRef anchorKind(mlir::Operation *op);
-
 /// True if the op anchors a region that elementwise users may join.
 bool acceptsEpilogue(mlir::Operation *op);
-
-/// True if the op may ride behind an anchor.
-bool isElementwise(mlir::Operation *op);
 
 /// The only user of the op's only result if that user is elementwise, stands in the same block and
 /// keeps the shape.

@@ -35,8 +35,8 @@ def FormFusedRegions : Pass<"lm-form-fused-regions", "::mlir::ModuleOp"> {
 def VerifyFused : Pass<"lm-verify-fused", "::mlir::ModuleOp"> {
   let summary = "Gate of phase fused";
   let description = [{
-    Fails unless an entry holds only lm.fused, weight loads, views, KV views and the return, and every region is one
-    anchor of the region's kind followed by elementwise ops in a chain, or such a chain alone in kind "elementwise".
+    Fails unless an entry holds only lm.fused, weight loads, views, KV views and the return, and every region keeps to the
+    grammar that lm.fused describes. Reports every region that does not.
 
     Example: test/passes/fusion/lm-verify-fused-invalid.mlir
   }];

@@ -1,11 +1,11 @@
 //===- VerifyFused.cpp - gate of phase fused -----------------------------===//
 //
-// What schedule selection and planning rely on: a launch is an lm.fused, and its body is what a
-// kernel template can be specialised with: one anchor and an elementwise chain.
+// What schedule selection, planning and code generation rely on: a launch is an lm.fused, and its
+// body keeps to the grammar of lm.fused.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/fusion/FusionLegality.h"
 #include "passes/fusion/Passes.h"
+#include "passes/fusion/RegionGrammar.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -17,44 +17,35 @@ namespace stoop::fusion {
 using namespace mlir;
 using namespace stoop;
 
-/// One anchor of the region's kind, or none in kind "elementwise", then elementwise ops, each using
-/// the one before.
+/// A region of its kind that keeps to the grammar.
 static LogicalResult verifyRegion(lm::FusedOp fused) {
   Block &body = fused.getBody().front();
-  if (body.without_terminator().empty())
+  SmallVector<Operation *> ops;
+  for (Operation &op : body.without_terminator())
+    ops.push_back(&op);
+  if (ops.empty())
     return fused.emitOpError() << "has an empty body";
-  Operation *previous = nullptr;
-  for (Operation &op : body.without_terminator()) {
-    StringRef kind = fusion::isElementwise(&op) ? StringRef() : fusion::anchorKind(&op);
-    if (!previous) {
-      StringRef actual = fusion::isElementwise(&op) ? StringRef(fusion::kElementwiseKind) : kind;
-      if (actual != fused.getKind())
-        return op.emitOpError() << "starts a region of kind '" << fused.getKind()
-                                << "', expects kind '" << actual << "'";
-    } else if (!fusion::isElementwise(&op)) {
-      return op.emitOpError() << "is not elementwise, and the region has its anchor already";
-    } else if (!fusion::isElementwise(previous) && !fusion::acceptsEpilogue(previous)) {
-      return op.emitOpError() << "follows an anchor of kind '" << fused.getKind()
-                              << "', which takes no epilogue";
-    } else if (!llvm::is_contained(op.getOperands(), previous->getResult(0)) ||
-               !previous->hasOneUse()) {
-      return op.emitOpError() << "expects to be the only user of the op in front of it";
-    }
-    previous = &op;
-  }
-  if (body.getTerminator()->getOperands() != previous->getResults())
-    return fused.emitOpError() << "expects to yield the results of its last op";
+  StringRef kind = fusion::regionKind(ops);
+  if (kind != fused.getKind())
+    return ops.front()->emitOpError()
+           << "starts a region of kind '" << fused.getKind() << "', expects kind '" << kind << "'";
+  auto same = [](Value value) { return value; };
+  SmallVector<Value> results(body.getTerminator()->getOperands());
+  if (std::optional<fusion::GrammarError> error = fusion::checkRegion(ops, results, same))
+    return error->op->emitOpError() << error->text;
   return success();
 }
 
 namespace {
 struct VerifyFused : fusion::impl::VerifyFusedBase<VerifyFused> {
   void runOnOperation() override {
+    bool allHold = true;
     for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
       for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
         for (Operation &op : entry.getBody().front())
-          if (failed(verifyOp(op)))
-            return signalPassFailure();
+          allHold &= succeeded(verifyOp(op));
+    if (!allHold)
+      return signalPassFailure();
     markAllAnalysesPreserved();
   }
 

@@ -126,6 +126,13 @@ void EntryLowering::lowerView(lm::ViewOp view) {
   memory[view] = {buffer, source.rowStride};
 }
 
+/// Whether an op of the region writes the cache that comes in as `argument`.
+static bool isWritten(BlockArgument argument) {
+  return isa<lm::KvType>(argument.getType()) &&
+         llvm::any_of(argument.getUsers(),
+                      [](Operation *op) { return hasEffect<MemoryEffects::Write>(op); });
+}
+
 LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
   auto schedule = fused->getAttrOfType<plan::ScheduleAttr>(plan::kScheduleAttrName);
   if (!schedule)
@@ -133,13 +140,12 @@ LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
                                << "; run phase scheduled first";
   SmallVector<Value> reads, writes, updates;
   SmallVector<int64_t> rowStrides;
-  bool hasWriteEffect = !isMemoryEffectFree(fused) &&
-                        hasEffect<MemoryEffects::Write>(&fused.getBody().front().front());
-  for (Value input : fused.getInputs()) {
+  for (auto [input, argument] :
+       llvm::zip_equal(fused.getInputs(), fused.getBody().getArguments())) {
     Memory operand = memory.lookup(input);
     reads.push_back(operand.buffer);
     rowStrides.push_back(operand.rowStride);
-    if (hasWriteEffect && isa<lm::KvType>(input.getType()))
+    if (isWritten(argument))
       updates.push_back(operand.buffer);
   }
   for (Value result : fused.getResults()) {

@@ -1,11 +1,13 @@
 //===- PackWeights.cpp - order and place of every weight -----------------===//
 //
-// How a weight is packed follows from the templates that read it, so a new template needs a row
-// here and nothing else. Sizes are exact: padding is part of the pack.
+// How a weight is packed follows from the ops that read it in the kernels' bodies, whatever else is
+// fused into those kernels. Sizes are exact: padding is part of the pack.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/Passes.h"
 #include "passes/planning/Places.h"
+
+#include "ir/lm/LmOps.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -23,9 +25,10 @@ using namespace stoop;
 /// file.
 static constexpr int64_t kWeightArenaAlign = 65536;
 
-/// How kernels of `templateName` read a matrix. Vectors are always `vector`.
-static plan::PackKind matrixPack(StringRef templateName) {
-  return llvm::StringSwitch<plan::PackKind>(templateName)
+/// How an op reads a matrix. Vectors are always `vector`.
+static plan::PackKind matrixPack(Operation *reader) {
+  auto fusible = dyn_cast<lm::FusibleOpInterface>(reader);
+  return llvm::StringSwitch<plan::PackKind>(fusible ? fusible.getAnchorKind() : "")
       .Cases({"linear", "embedding"}, plan::PackKind::Panel16)
       .Case("rope", plan::PackKind::Table)
       .Default(plan::PackKind::Rows);
@@ -35,8 +38,9 @@ namespace {
 /// What the readers of a weight ask for, and who asked first.
 struct Demand {
   plan::PackKind kind;
-  plan::KernelOp reader;
+  Operation *reader;
 };
+using Demands = llvm::DenseMap<StringAttr, Demand>;
 
 struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
   void runOnOperation() override {
@@ -45,27 +49,32 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
         return signalPassFailure();
   }
 
+  /// Enters what the readers of `argument`, a kernel's input, ask of `weight`.
+  LogicalResult demand(plan::WeightOp weight, BlockArgument argument, Demands &demands) {
+    for (Operation *reader : argument.getUsers()) {
+      plan::PackKind kind = matrixPack(reader);
+      Demand &first =
+          demands.try_emplace(weight.getSymNameAttr(), Demand{kind, reader}).first->second;
+      if (first.kind != kind && weight.getPack().getKind() != plan::PackKind::Vector)
+        return weight.emitOpError() << "is read as " << stringifyPackKind(first.kind) << " by "
+                                    << first.reader->getName() << " and as "
+                                    << stringifyPackKind(kind) << " by " << reader->getName();
+    }
+    return success();
+  }
+
   /// Demands of all launches of `program` by weight.
-  FailureOr<llvm::DenseMap<StringAttr, Demand>> collectDemands(plan::ProgramOp program) {
-    llvm::DenseMap<StringAttr, Demand> demands;
+  FailureOr<Demands> collectDemands(plan::ProgramOp program) {
+    Demands demands;
     SymbolTable symbols(program);
     WalkResult walked = program.walk([&](plan::LaunchOp launch) {
       auto kernel = symbols.lookup<plan::KernelOp>(launch.getKernel());
-      for (Value read : launch.getReads()) {
+      for (auto [read, argument] :
+           llvm::zip_equal(launch.getReads(), kernel.getBody().getArguments())) {
         auto ref = read.getDefiningOp<plan::WeightRefOp>();
-        if (!ref)
-          continue;
-        plan::PackKind kind = matrixPack(kernel.getSchedule().getTemplateName());
-        Demand &demand =
-            demands.try_emplace(ref.getWeightAttr().getAttr(), Demand{kind, kernel}).first->second;
-        auto weight = symbols.lookup<plan::WeightOp>(ref.getWeight());
-        if (demand.kind != kind && weight.getPack().getKind() != plan::PackKind::Vector) {
-          weight.emitOpError() << "is read as " << stringifyPackKind(demand.kind)
-                               << " by template '" << demand.reader.getSchedule().getTemplateName()
-                               << "' and as " << stringifyPackKind(kind) << " by template '"
-                               << kernel.getSchedule().getTemplateName() << "'";
+        if (ref &&
+            failed(demand(symbols.lookup<plan::WeightOp>(ref.getWeight()), argument, demands)))
           return WalkResult::interrupt();
-        }
       }
       return WalkResult::advance();
     });

@@ -24,8 +24,8 @@ def LowerFused : Pass<"plan-lower-fused", "::mlir::ModuleOp"> {
 def PackWeights : Pass<"plan-pack-weights", "::mlir::ModuleOp"> {
   let summary = "The order of every weight's elements and its place in the constant arena";
   let description = [{
-    A matrix that templates `linear` and `embedding` read is packed in panels of 16 rows, a vector and a generated table
-    are float32; templates that disagree about one weight are an error. Weights follow one another in the program's
+    A matrix that lm.linear and lm.embedding read is packed in panels of 16 rows, a vector and a generated table are
+    float32; readers that disagree about one weight are an error. Weights follow one another in the program's
     order, each aligned to 64 bytes, in an arena `@weights` aligned to 65536.
 
     Example: test/passes/planning/plan-pack-weights.mlir

@@ -29,8 +29,15 @@ static const TemplateInfo cpuTemplates[] = {
 #include "kernels/catalog/Templates.def"
 };
 
+/// Each is listed as soon as codegen/cpu can generate it.
+static constexpr llvm::ArrayRef<llvm::StringRef> cpuCapabilities;
+
 static const TargetInfo targets[] = {
-    {"cpu", cpuLevels, cpuTemplates, /*cachedWeightBytes=*/256 << 10},
+    {"cpu",
+     cpuLevels,
+     cpuTemplates,
+     /*cachedWeightBytes=*/256 << 10,
+     {cpuCapabilities, /*maxPrologueColumns=*/0, /*maxPrologueRows=*/64}},
 };
 
 template <typename Row>

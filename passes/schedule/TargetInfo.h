@@ -35,7 +35,17 @@ struct LevelInfo {
   int64_t vectorBytes;
 };
 
-/// A target: its levels, lowest first, and its templates.
+/// What the target's kernels of kind "linear" can hold beside one linear and a chain of elementwise
+/// ops; the grammar is that of lm.fused.
+struct FusionInfo {
+  /// Names as passes/fusion/FusionOptions.h defines them: "multi_linear", "norm_prologue", ...
+  llvm::ArrayRef<llvm::StringRef> capabilities;
+  /// Largest row that a prologue works on, and most rows of an entry for which each thread's
+  /// recomputing of it pays; 0: no limit.
+  int64_t maxPrologueColumns, maxPrologueRows;
+};
+
+/// A target: its levels, lowest first, its templates and what may be fused into them.
 struct TargetInfo {
   llvm::StringRef name;
   llvm::ArrayRef<LevelInfo> levels;
@@ -43,6 +53,7 @@ struct TargetInfo {
   /// Bytes of weights that a core's own cache is sure to keep from one launch to the next; more
   /// come from memory.
   int64_t cachedWeightBytes;
+  FusionInfo fusion;
 
   const LevelInfo *findLevel(llvm::StringRef name) const;
   const TemplateInfo *findTemplate(llvm::StringRef name) const;

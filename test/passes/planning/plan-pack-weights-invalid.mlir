@@ -2,7 +2,7 @@
 
 // Two templates that want one weight in two orders.
 plan.program @disagree target("cpu") metadata({}) {
-  // expected-error @below {{is read as panel16 by template 'linear' and as table by template 'rope'}}
+  // expected-error @below {{is read as panel16 by lm.linear and as table by lm.rope}}
   plan.weight @w pack(#plan.pack<rows, 8 x 6 : f32>) origin({})
   plan.kernel @linear schedule(#plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>) row_strides([6, 0, 8]) {
   ^bb0(%x: tensor<1x6xf32>, %w: tensor<8x6xf32>):
