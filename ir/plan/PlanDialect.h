@@ -18,6 +18,15 @@
 namespace stoop::plan {
 /// Discardable attribute that carries the schedule of a fused region.
 inline constexpr llvm::StringLiteral kScheduleAttrName = "plan.schedule";
+
+/// On plan.arena: what the packing solvers made of each entry, an array of dictionaries {entry,
+/// buffers, peak, lower_bound, kept, solvers = [{solver, peak}]}; sizes in bytes.
+inline constexpr llvm::StringLiteral kPackingAttrName = "packing";
+/// On plan.program: bytes of scratch and of stack that each thread gets beside the arenas, and the
+/// most threads that the program may use (absent: no limit).
+inline constexpr llvm::StringLiteral kWorkspaceAttrName = "workspace_bytes",
+                                     kStackAttrName = "stack_bytes",
+                                     kMaxThreadsAttrName = "max_threads";
 } // namespace stoop::plan
 
 #endif // STOOP_IR_PLAN_PLANDIALECT_H

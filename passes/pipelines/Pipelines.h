@@ -49,8 +49,8 @@ struct ScheduledPipelineOptions : public mlir::PassPipelineOptions<ScheduledPipe
 struct PlannedPipelineOptions : public mlir::PassPipelineOptions<PlannedPipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::desc("target of the program"),
                              llvm::cl::init("cpu")};
-  Option<std::string> solver{*this, "solver", llvm::cl::desc("arena solver"),
-                             llvm::cl::init("first-fit")};
+  Option<std::string> solver{*this, "solver", llvm::cl::desc("arena solver, or all: the best of them"),
+                             llvm::cl::init("all")};
 };
 
 /// The passes of each phase and its gate, on a module.

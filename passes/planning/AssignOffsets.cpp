@@ -1,18 +1,20 @@
 //===- AssignOffsets.cpp - places of transient and io buffers ------------===//
 //
-// Builds one ArenaProblem per entry and arena, lets the chosen solver place it, has the placement
-// checked, and writes the offsets into the IR. A step of the problem is a launch; intervals are
-// inclusive, so a launch's inputs never share bytes with its results.
+// Builds one ArenaProblem per entry and arena, has all solvers (or the chosen one) place it, and
+// writes the offsets of the smallest placement and what each solver needed into the IR. A step of
+// the problem is a launch; intervals are inclusive, so a launch's inputs never share bytes with its
+// results.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/planning/Passes.h"
 #include "passes/planning/Places.h"
-#include "passes/planning/arena/ArenaProblem.h"
 #include "passes/planning/arena/Liveness.h"
+#include "passes/planning/arena/Portfolio.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace stoop::planning {
 #define GEN_PASS_DEF_ASSIGNOFFSETS
@@ -39,7 +41,7 @@ static plan::AllocOp allocOf(Value buffer) {
 
 /// Collects the entry's unplaced buffers of `lifetime`. Buffers with a role live from the first to
 /// the last launch: the host writes and reads them outside of the entry. Buffers that no launch
-/// uses vanish.
+/// uses vanish. As every buffer begins a cache line, it owns the lines that it touches.
 static EntryProblem collectProblem(plan::EntryOp entry, plan::Lifetime lifetime) {
   llvm::MapVector<Operation *, size_t> numbers;
   for (plan::AllocOp alloc : entry.getOps<plan::AllocOp>())
@@ -64,8 +66,8 @@ static EntryProblem collectProblem(plan::EntryOp entry, plan::Lifetime lifetime)
     if (!interval)
       continue;
     result.allocs.push_back(alloc);
-    result.problem.buffers.push_back(
-        {alloc.getSize(), planning::kBufferAlign, interval->first, interval->last});
+    result.problem.buffers.push_back({llvm::alignTo(alloc.getSize(), planning::kBufferAlign),
+                                      planning::kBufferAlign, interval->first, interval->last});
   }
   return result;
 }
@@ -85,53 +87,81 @@ static LogicalResult setRole(plan::EntryOp entry, plan::AllocOp alloc, plan::Sli
                              << "', expects tokens, positions, slots or logits";
 }
 
+/// What the solvers made of one entry, as it stands on the arena.
+static DictionaryAttr packingAttr(plan::EntryOp entry, const EntryProblem &work,
+                                  const arena::Choice &choice) {
+  Builder builder(entry.getContext());
+  auto named = [&](StringRef name, Attribute value) { return builder.getNamedAttr(name, value); };
+  auto bytes = [&](uint64_t value) { return builder.getI64IntegerAttr(int64_t(value)); };
+  SmallVector<Attribute> solvers;
+  for (const arena::Attempt &attempt : choice.attempts)
+    solvers.push_back(
+        builder.getDictionaryAttr({named("solver", builder.getStringAttr(attempt.solver)),
+                                   named("peak", bytes(attempt.peak))}));
+  return builder.getDictionaryAttr({named("entry", builder.getStringAttr(entry.getSymName())),
+                                    named("buffers", bytes(work.allocs.size())),
+                                    named("peak", bytes(choice.peak())),
+                                    named("lower_bound", bytes(choice.lowerBound)),
+                                    named("kept", builder.getStringAttr(choice.kept)),
+                                    named("solvers", builder.getArrayAttr(solvers))});
+}
+
 namespace {
 struct AssignOffsets : planning::impl::AssignOffsetsBase<AssignOffsets> {
   using AssignOffsetsBase::AssignOffsetsBase;
 
   void runOnOperation() override {
-    std::optional<arena::Solver> found = arena::findSolver(solver);
-    if (!found) {
+    ArrayRef<arena::SolverInfo> solvers = arena::findSolvers(solver);
+    if (solvers.empty()) {
       getOperation().emitError() << "no arena solver is called '" << solver.getValue() << "'";
       return signalPassFailure();
     }
     for (plan::ProgramOp program : getOperation().getOps<plan::ProgramOp>())
-      if (failed(placeAll(program, *found, "act", plan::Lifetime::Transient)) ||
-          failed(placeAll(program, *found, "io", plan::Lifetime::Io)))
+      if (failed(placeAll(program, solvers, "act", plan::Lifetime::Transient)) ||
+          failed(placeAll(program, solvers, "io", plan::Lifetime::Io)))
         return signalPassFailure();
   }
 
   /// Places all buffers of `lifetime` and adds their arena, as large as the largest entry needs.
-  LogicalResult placeAll(plan::ProgramOp program, arena::Solver solve, StringRef arenaName,
-                         plan::Lifetime lifetime) {
+  LogicalResult placeAll(plan::ProgramOp program, ArrayRef<arena::SolverInfo> solvers,
+                         StringRef arenaName, plan::Lifetime lifetime) {
     uint64_t size = 0;
+    SmallVector<Attribute> packing;
     for (plan::EntryOp entry : program.getOps<plan::EntryOp>()) {
       EntryProblem work = collectProblem(entry, lifetime);
-      if (llvm::Error error = work.problem.check())
-        return entry.emitOpError() << "has no arena problem: " << llvm::toString(std::move(error));
-      arena::Placement placement = solve(work.problem);
-      if (llvm::Error error = work.problem.verify(placement))
-        return entry.emitOpError() << "solver '" << solver.getValue()
-                                   << "' is wrong: " << llvm::toString(std::move(error));
-      size = std::max(size, placement.size);
+      llvm::Expected<arena::Choice> choice = arena::solveWithAll(work.problem, solvers);
+      if (!choice)
+        return entry.emitOpError() << "cannot be placed in @" << arenaName << ": "
+                                   << llvm::toString(choice.takeError());
+      size = std::max(size, choice->peak());
+      packing.push_back(packingAttr(entry, work, *choice));
       remark::analysis(entry.getLoc(), remark::RemarkOpts::name("plan-assign-offsets")
                                            .category("memory")
                                            .function(entry.getSymName()))
-          << remark::metric("arena", arenaName) << remark::metric("bytes", placement.size)
-          << remark::metric("lower_bound", arena::livenessLowerBound(work.problem));
-      for (auto [alloc, offset] : llvm::zip_equal(work.allocs, placement.offsets)) {
-        auto place =
-            plan::SliceAttr::get(&getContext(), FlatSymbolRefAttr::get(&getContext(), arenaName),
-                                 offset, alloc.getSize());
-        if (alloc.getRole() && failed(setRole(entry, alloc, place)))
-          return failure();
-        planning::placeBuffer(alloc, arenaName, offset, alloc.getSize());
-      }
+          << remark::metric("arena", arenaName) << remark::metric("bytes", choice->peak())
+          << remark::metric("lower_bound", choice->lowerBound)
+          << remark::metric("solver", choice->kept);
+      if (failed(placeEntry(entry, work, choice->placement, arenaName)))
+        return failure();
       for (plan::AllocOp unused : llvm::make_early_inc_range(entry.getOps<plan::AllocOp>()))
         if (unused.getLifetime() == lifetime && unused->use_empty())
           unused.erase();
     }
-    planning::addArena(program, arenaName, size, planning::kBufferAlign, lifetime);
+    plan::ArenaOp arena =
+        planning::addArena(program, arenaName, size, planning::kBufferAlign, lifetime);
+    arena->setAttr(plan::kPackingAttrName, ArrayAttr::get(&getContext(), packing));
+    return success();
+  }
+
+  LogicalResult placeEntry(plan::EntryOp entry, EntryProblem &work,
+                           const arena::Placement &placement, StringRef arenaName) {
+    for (auto [alloc, offset] : llvm::zip_equal(work.allocs, placement.offsets)) {
+      auto place = plan::SliceAttr::get(
+          &getContext(), FlatSymbolRefAttr::get(&getContext(), arenaName), offset, alloc.getSize());
+      if (alloc.getRole() && failed(setRole(entry, alloc, place)))
+        return failure();
+      planning::placeBuffer(alloc, arenaName, offset, alloc.getSize());
+    }
     return success();
   }
 };

@@ -52,10 +52,15 @@ def AssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
     packing problem per entry; all entries share an arena `@act` as large as the largest needs. Buffers with roles live
     during the whole entry and lie in `@io`, shared in the same way. Every buffer is aligned to 64 bytes.
 
+    Each problem goes to all solvers (or to the one of option `solver`), every placement is checked, and the smallest is
+    kept. The arena's attribute `packing` lists per entry the number of buffers, the peak, the liveness lower bound, the
+    solver that was kept and the peak of each.
+
     Example: test/passes/planning/plan-assign-offsets.mlir
   }];
   let options = [
-    Option<"solver", "solver", "std::string", "\"first-fit\"", "solver of passes/planning/arena/Solvers.def">
+    Option<"solver", "solver", "std::string", "\"all\"",
+           "all: keep the best of every solver; else one of passes/planning/arena/Solvers.def">
   ];
   let dependentDialects = ["::stoop::plan::PlanDialect"];
 }

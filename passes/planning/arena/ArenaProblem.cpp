@@ -82,11 +82,12 @@ llvm::ArrayRef<SolverInfo> allSolvers() {
   return table;
 }
 
-std::optional<Solver> findSolver(llvm::StringRef name) {
-  for (const SolverInfo &info : allSolvers())
-    if (info.name == name)
-      return info.solve;
-  return std::nullopt;
+llvm::ArrayRef<SolverInfo> findSolvers(llvm::StringRef name) {
+  if (name == "all")
+    return allSolvers();
+  return allSolvers()
+      .drop_until([&](const SolverInfo &info) { return info.name == name; })
+      .take_front(1);
 }
 
 } // namespace stoop::arena

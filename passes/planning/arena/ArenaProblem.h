@@ -9,11 +9,11 @@
 #ifndef STOOP_PASSES_PLANNING_ARENA_ARENAPROBLEM_H
 #define STOOP_PASSES_PLANNING_ARENA_ARENAPROBLEM_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 namespace stoop::arena {
@@ -71,8 +71,8 @@ struct SolverInfo {
 /// All solvers of Solvers.def, in its order.
 llvm::ArrayRef<SolverInfo> allSolvers();
 
-/// The solver called `name`, or none.
-std::optional<Solver> findSolver(llvm::StringRef name);
+/// The solver called `name`, all of them for "all", none for any other name.
+llvm::ArrayRef<SolverInfo> findSolvers(llvm::StringRef name);
 
 } // namespace stoop::arena
 

@@ -1,12 +1,16 @@
 // RUN: stoop-opt %s --plan-assign-offsets | FileCheck %s
 // RUN: stoop-opt %s --plan-assign-offsets="solver=best-fit" | FileCheck %s --check-prefix=BEST
+// RUN: stoop-opt %s --plan-assign-offsets="solver=search" | FileCheck %s --check-prefix=SEARCH
 // RUN: not stoop-opt %s --plan-assign-offsets="solver=oracle" 2>&1 | FileCheck %s --check-prefix=SOLVER
 
 // SOLVER: no arena solver is called 'oracle'
-// BEST: plan.arena @act size(384)
+// BEST: plan.arena @act size(384) {{.*}} {packing = [{{.*}}kept = "best-fit"
+// SEARCH: plan.arena @act size(384) {{.*}}kept = "search"
 
 // Arenas are as large as the entry that needs most: @chain needs 128 + 256, @parts 64 + 192.
 // CHECK: plan.arena @act size(384) align(64) lifetime transient
+// What every solver needed stands beside it; equal ones: the first is kept. The unused buffer is none.
+// CHECK-SAME: {packing = [{buffers = 3 : i64, entry = "chain", kept = "first-fit", lower_bound = 384 : i64, peak = 384 : i64, solvers = [{peak = 384 : i64, solver = "first-fit"}, {peak = {{[0-9]+}} : i64, solver = "best-fit"}, {peak = 384 : i64, solver = "search"}]}, {buffers = 2 : i64, entry = "parts"
 // CHECK: plan.arena @io size({{[0-9]+}}) align(64) lifetime io
 plan.program @p target("cpu") metadata({}) {
   plan.kernel @copy schedule(#plan.schedule<"elementwise", source = "heuristic", tunables = {}>) row_strides([1, 1]) {
@@ -60,4 +64,4 @@ plan.program @p target("cpu") metadata({}) {
 
 // How much more than the unavoidable each entry takes is an analysis remark.
 // RUN: stoop-opt %s --plan-assign-offsets --remarks-filter=memory --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
-// REMARK: [Analysis] plan-assign-offsets | Category:memory | Function=chain | {{.*}}arena=act, bytes=384, lower_bound=384
+// REMARK: [Analysis] plan-assign-offsets | Category:memory | Function=chain | {{.*}}arena=act, bytes=384, lower_bound=384, solver=first-fit

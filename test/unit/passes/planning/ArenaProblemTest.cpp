@@ -4,8 +4,8 @@
 // checker must refuse.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/planning/arena/ArenaProblem.h"
 #include "passes/planning/arena/Liveness.h"
+#include "passes/planning/arena/Portfolio.h"
 
 #include "llvm/ADT/ArrayRef.h"
 
@@ -50,6 +50,7 @@ TEST_P(AllSolvers, SizeDoesNotDependOnBufferOrder) {
   for (uint32_t seed = 300; seed < 340; ++seed) {
     Problem problem = randomProblem(seed);
     uint64_t size = GetParam().solve(problem).size;
+    EXPECT_EQ(GetParam().solve(problem).size, size) << "not deterministic, seed " << seed;
     std::shuffle(problem.buffers.begin(), problem.buffers.end(), random);
     EXPECT_EQ(GetParam().solve(problem).size, size) << "seed " << seed;
   }
@@ -74,10 +75,125 @@ INSTANTIATE_TEST_SUITE_P(Solvers, AllSolvers,
                            return name;
                          });
 
+//===----------------------------------------------------------------------===//
+// All solvers together
+//===----------------------------------------------------------------------===//
+
+/// Shapes of problems: short lives, lives of any length, mostly short with some long ones, chains
+/// with a residual stream; sizes flat or spread over four decades; alignments mixed or equal.
+static Problem shapedProblem(uint32_t seed, uint32_t count) {
+  std::mt19937 random(seed);
+  auto below = [&](uint32_t limit) { return uint32_t(random() % limit); };
+  uint32_t shape = seed % 4, numSteps = shape == 0 ? 60 : 1 + below(count);
+  bool isFlat = below(2), isAligned = below(2);
+  Problem problem;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t first = below(numSteps), length = below(20);
+    if (shape == 1)
+      length = below(numSteps);
+    else if (shape == 2 && below(5) == 0)
+      length = below(200);
+    else if (shape == 3)
+      length = i % 8 == 0 ? 8 : 1;
+    uint64_t size = isFlat ? 1 + below(100000) : 1 + below(1u << (4 + below(14)));
+    problem.buffers.push_back({size, isAligned ? 64u : uint64_t(1) << below(8), first,
+                               std::min(numSteps - 1, first + length)});
+  }
+  return problem;
+}
+
+TEST(Portfolio, KeepsTheSmallestAndReportsAll) {
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    Problem problem = shapedProblem(seed, 60);
+    llvm::Expected<Choice> choice = solveWithAll(problem);
+    ASSERT_TRUE(bool(choice)) << message(choice.takeError());
+    EXPECT_EQ(message(problem.verify(choice->placement)), "");
+    EXPECT_EQ(choice->lowerBound, livenessLowerBound(problem));
+    ASSERT_EQ(choice->attempts.size(), allSolvers().size());
+    for (size_t i = 0; i < allSolvers().size(); ++i) {
+      const Attempt &attempt = choice->attempts[i];
+      EXPECT_EQ(attempt.solver, allSolvers()[i].name);
+      EXPECT_EQ(attempt.peak, allSolvers()[i].solve(problem).size);
+      EXPECT_GE(attempt.peak, choice->peak());
+      if (attempt.solver == choice->kept) {
+        EXPECT_EQ(attempt.peak, choice->peak());
+      }
+    }
+  }
+}
+
+TEST(Portfolio, NamesASolverThatIsWrong) {
+  SolverInfo wrong{"overlapping", [](const Problem &problem) {
+                     return Placement{std::vector<uint64_t>(problem.buffers.size()), 16};
+                   }};
+  Problem problem{{{16, 1, 0, 1}, {16, 1, 1, 2}}};
+  llvm::Expected<Choice> choice = solveWithAll(problem, {wrong});
+  ASSERT_FALSE(bool(choice));
+  EXPECT_EQ(message(choice.takeError()), "solver 'overlapping' is wrong: buffers 0 and 1 overlap "
+                                         "at offsets 0 and 0 while both are live");
+}
+
+TEST(Portfolio, RefusesAProblemWithoutSense) {
+  EXPECT_EQ(message(solveWithAll(Problem{{{0, 1, 0, 0}}}).takeError()), "buffer 0 is empty");
+}
+
+// What the plan promises: on average at most 2 % above what no placement can go below.
+TEST(Portfolio, StaysNearTheLowerBound) {
+  for (uint32_t count : {20u, 200u, 2000u}) {
+    uint32_t numProblems = count == 2000 ? 8 : 24;
+    double sum = 0;
+    for (uint32_t seed = 0; seed < numProblems; ++seed) {
+      Problem problem = shapedProblem(1000 + seed, count);
+      llvm::Expected<Choice> choice = solveWithAll(problem);
+      ASSERT_TRUE(bool(choice)) << message(choice.takeError());
+      sum += double(choice->peak()) / double(choice->lowerBound);
+    }
+    RecordProperty("mean_over_bound_" + std::to_string(count), std::to_string(sum / numProblems));
+    EXPECT_LE(sum / numProblems, 1.02) << count << " buffers";
+  }
+}
+
+// The checker is what everything rests on: random damage to a right solution never passes as right
+// unless a slow byte map agrees.
+TEST(ArenaProblem, VerifyAgreesWithAByteMap) {
+  std::mt19937 random(11);
+  unsigned numRefused = 0, numAccepted = 0;
+  for (uint32_t seed = 0; seed < 200; ++seed) {
+    Problem problem;
+    for (uint32_t i = 0; i < 12; ++i) {
+      uint32_t first = uint32_t(random() % 6);
+      problem.buffers.push_back({1 + random() % 20, 1, first, first + uint32_t(random() % 3)});
+    }
+    Placement placement = solveFirstFit(problem);
+    placement.offsets[random() % 12] += random() % 12;
+    bool isRight = true;
+    for (uint32_t step = 0; step < 10; ++step) {
+      std::vector<bool> taken(placement.size);
+      for (size_t i = 0; i < 12; ++i) {
+        if (step < problem.buffers[i].firstUse || step > problem.buffers[i].lastUse)
+          continue;
+        for (uint64_t byte = 0; byte < problem.buffers[i].size; ++byte) {
+          uint64_t at = placement.offsets[i] + byte;
+          isRight = isRight && at < placement.size && !taken[at];
+          if (at < placement.size)
+            taken[at] = true;
+        }
+      }
+    }
+    EXPECT_EQ(message(problem.verify(placement)).empty(), isRight) << "seed " << seed;
+    ++(isRight ? numAccepted : numRefused);
+  }
+  EXPECT_GT(numRefused, 20u);
+  EXPECT_GT(numAccepted, 20u);
+}
+
 TEST(ArenaSolvers, AreFoundByName) {
-  EXPECT_TRUE(findSolver("first-fit").has_value());
-  EXPECT_TRUE(findSolver("best-fit").has_value());
-  EXPECT_FALSE(findSolver("no-such-solver").has_value());
+  for (const SolverInfo &info : allSolvers()) {
+    ASSERT_EQ(findSolvers(info.name).size(), 1u);
+    EXPECT_EQ(findSolvers(info.name).front().name, info.name);
+  }
+  EXPECT_EQ(findSolvers("all").size(), allSolvers().size());
+  EXPECT_TRUE(findSolvers("no-such-solver").empty());
 }
 
 TEST(ArenaProblem, CheckRefusesNonsense) {
