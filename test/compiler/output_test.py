@@ -4,6 +4,7 @@ import pathlib
 import resource
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -14,6 +15,16 @@ ROOT = os.geteuid() == 0
 
 
 class Outputs(Case):
+    @classmethod
+    def setUpClass(cls):
+        """Code for a checkpoint of 5 MB, from which programs are written in a fraction of a compile's time."""
+        cls.folder = tempfile.TemporaryDirectory(prefix="stoop-output-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.code = pathlib.Path(cls.folder.name) / "code.mlir"
+        big = stoop_cli.SOURCE / "test" / "checkpoints" / "rand-11b"
+        run("compile", big, "--compile-to", "binaries", "-o", cls.code, check=True)
+        cls.package = ("compile", cls.code, "--compile-from", "binaries")
+
     def setUp(self):
         super().setUp()
         self.model = self.checkpoint(copy=False)
@@ -26,11 +37,11 @@ class Outputs(Case):
         self.assertTrue(os.access(self.out / "rand-f32", os.X_OK))
 
     def test_replaces_a_program_even_while_it_runs(self):
-        self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+        self.expect(run(*self.package, "-o", self.out / "m"), 0)
         before = os.stat(self.out / "m").st_ino
         with subprocess.Popen([self.out / "m", "run", "--prompt-ids", "1", "-n", "2000", "--ignore-eos"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-            self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+            self.expect(run(*self.package, "-o", self.out / "m"), 0)
             running.kill()
         self.assertNotEqual(os.stat(self.out / "m").st_ino, before)
         self.assertEqual(os.listdir(self.out), ["m"])
@@ -54,10 +65,9 @@ class Outputs(Case):
 
     def test_full_disk_by_file_size_limit(self):
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
-        self.expect(run("compile", self.model, "-o", self.out / "m"), 0)
+        self.expect(run(*self.package, "-o", self.out / "m"), 0)
         old = (self.out / "m").read_bytes()
-        big = self.checkpoint("rand-11b", copy=False)
-        self.expect(run("compile", big, "-o", self.out / "m", preexec_fn=limit), 1, str(self.out / "m"))
+        self.expect(run(*self.package, "-o", self.out / "m", preexec_fn=limit), 1, str(self.out / "m"))
         self.assertEqual(os.listdir(self.out), ["m"])
         self.assertEqual((self.out / "m").read_bytes(), old)
 
@@ -68,30 +78,33 @@ class Outputs(Case):
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], capture_output=True).returncode:
             self.skipTest("mounting is not allowed here")
         self.addCleanup(subprocess.run, ["umount", small])
-        big = self.checkpoint("rand-11b", copy=False)
-        self.expect(run("compile", big, "-o", small / "m"), 1, str(small / "m"), "No space left")
+        self.expect(run(*self.package, "-o", small / "m"), 1, str(small / "m"), "No space left")
         self.assertEqual(os.listdir(small), [])
 
     def test_killed_at_any_time_leaves_nothing_or_all(self):
-        started = time.monotonic()
-        self.expect(run("compile", self.model, "-o", self.dir / "whole"), 0)
-        whole = time.monotonic() - started
-        for fraction in (0.05, 0.4, 0.8, 0.95):
-            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-                with self.subTest(fraction=fraction, signal=number):
-                    child = subprocess.Popen([stoop_cli.STOOP, "compile", self.model, "-o", self.out / "m"],
-                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                    time.sleep(whole * fraction)
-                    child.send_signal(number)
-                    code = child.wait()
-                    if (self.out / "m").exists():  # the signal came after the program got its name
-                        self.assertEqual(self.program_code(self.out / "m"), 0)
-                        (self.out / "m").unlink()
-                    else:
-                        self.assertNotEqual(code, 0)
-                    if number == signal.SIGINT:
-                        self.assertIn(code, (0, 130, -signal.SIGINT))
-                    self.assertEqual(os.listdir(self.out), [])
+        for command, fractions in ((self.package, (0.05, 0.3, 0.5, 0.7, 0.85, 0.95)), (("compile", self.model), (0.5,))):
+            started = time.monotonic()
+            self.expect(run(*command, "-o", self.dir / "whole"), 0)
+            whole = time.monotonic() - started
+            for fraction in fractions:
+                for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+                    with self.subTest(command=command, fraction=fraction, signal=number):
+                        self.kill_one(command, whole * fraction, number)
+
+    def kill_one(self, command, seconds, number):
+        child = subprocess.Popen([stoop_cli.STOOP, *map(str, command), "-o", self.out / "m"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        child.send_signal(number)
+        code = child.wait()
+        if (self.out / "m").exists():  # the signal came after the program got its name
+            self.assertEqual(self.program_code(self.out / "m"), 0)
+            (self.out / "m").unlink()
+        else:
+            self.assertNotEqual(code, 0)
+        if number == signal.SIGINT:
+            self.assertIn(code, (0, 130, -signal.SIGINT))
+        self.assertEqual(os.listdir(self.out), [])
 
     def program_code(self, program):
         return run_program(program, "run", "--prompt-ids", "1", "-n", "1").returncode

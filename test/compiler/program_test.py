@@ -71,6 +71,10 @@ class Program(Case):
         for flag in (("--max-seq-len", "64"), ("--dtype", "f32"), ("--no-tokenizer",)):
             self.expect(run("inspect", self.program, *flag), 2, flag[0], "compiled already")
 
+    def test_inspect_finds_a_program_that_was_cut_off(self):
+        self.program.write_bytes(self.program.read_bytes()[:-8192])
+        self.expect(run("inspect", self.program), 1, "cut off")
+
     @unittest.skipUnless(ROOT, "chroot needs root")
     def test_runs_in_a_chroot_with_libc_alone(self):
         root = self.dir / "root"

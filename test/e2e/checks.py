@@ -83,18 +83,18 @@ def check_prompts(model, recorded, report, where, prompts=None):
         report.limit("logits", relative_error(logits[0], recorded.logits(index)), LOGIT_TOLERANCE, at)
 
 
-def check_all_rows(model, recorded, report, where, step):
-    """Logits behind every `step`-th prefix of prompt 7, whose rows are all recorded."""
+def check_all_rows(model, recorded, report, where, lengths=None):
+    """Logits behind prefixes of prompt 7, whose rows are all recorded; every prefix without `lengths`."""
     ids, rows = recorded.generations[7]["prompt_ids"], recorded.tensors["logits.all"]
     scale = np.abs(rows).max()
-    lengths = range(1, len(ids) + 1, step)
+    lengths = lengths or range(1, len(ids) + 1)
     results = model.generate_all([ids[:length] for length in lengths], 1)
     for length, (_, logits) in zip(lengths, results, strict=True):
         error = np.abs(logits[0].astype(np.float64) - rows[length - 1]).max() / scale
         report.limit("logits", error, LOGIT_TOLERANCE, f"{where}, prompt 7 cut to {length} tokens")
 
 
-def check_nll(model, recorded, report, where, windows=None):
+def check_nll(model, recorded, report, where, windows=None, tolerance=NLL_TOLERANCE):
     """Mean negative log-likelihood in each recorded window."""
     for entry in recorded.nll:
         if windows is not None and entry["window"] not in windows:
@@ -102,38 +102,24 @@ def check_nll(model, recorded, report, where, windows=None):
         at = f"{where}, window {entry['window']}"
         result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], entry["window"])
         report.require(result["tokens"] == entry["tokens"], f"{at}: {result['tokens']} tokens were scored")
-        error = abs(result["mean_nats"] / entry["mean_nats"] - 1)
-        report.limit("nll", error, NLL_TOLERANCE, at)
+        report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), tolerance, at)
 
 
-def check_low_precision(model, recorded, report, where, window):
-    """Divergence of a bf16 or f16 model from the recorded float32 logits, and its likelihood."""
+def check_nll_beside(model, exact, recorded, report, where, tokens=512, window=64):
+    """The likelihood of a bf16 or f16 model beside that of the same one in float32, on a part of the recorded ids."""
+    ids = recorded.nll_ids[: tokens + 1]
+    results = [each.perplexity(ids, window)["mean_nats"] for each in (model, exact)]
+    report.limit("nll", abs(results[0] / results[1] - 1), LOW_PRECISION_NLL, where)
+
+
+def check_divergence(model, recorded, report, where):
+    """Divergence of a bf16 or f16 model from the recorded float32 logits behind each prompt."""
     divergences = []
     results = model.generate_all([generation["prompt_ids"] for generation in recorded.generations], 1)
     for index, (_, logits) in zip(range(len(recorded.generations)), results, strict=True):
         p, q = log_softmax(recorded.logits(index)), log_softmax(logits[0])
         divergences.append((np.exp(p) * (p - q)).sum())
     report.limit("kl", np.mean(divergences), KL_LIMIT, where)
-    entry = next(entry for entry in recorded.nll if entry["window"] == window)
-    result = model.perplexity(recorded.nll_ids[: entry["tokens"] + 1], window)
-    report.limit("nll", abs(result["mean_nats"] / entry["mean_nats"] - 1), LOW_PRECISION_NLL, where)
-
-
-def random_prompts(vocab, lengths, seed=11):
-    rng = np.random.default_rng(seed)
-    return [rng.integers(0, vocab, length).tolist() for length in lengths]
-
-
-def check_lengths(model, prompts, references, report, where):
-    """The logits of two models agree along the first one's choices; `references` is what the second one's
-    generate_all gives for `prompts` and 4 tokens."""
-    results = model.generate_all(prompts, 4)
-    for ids, (document, logits), (other_document, other) in zip(prompts, results, references, strict=True):
-        at = f"{where}, {len(ids)} tokens"
-        report.require(document["ids"] == other_document["ids"], f"{at}: choices differ from the reference's")
-        report.limit("logits", relative_error(logits[0], other[0]), LOGIT_TOLERANCE, at)
-        if document["ids"] == other_document["ids"]:
-            report.limit("logits", relative_error(logits, other), LOGIT_TOLERANCE, at)
 
 
 def check_context_end(model, context, vocab, report, where):
@@ -149,18 +135,21 @@ def check_context_end(model, context, vocab, report, where):
                    f"{where}: the refusal of a long prompt names not both numbers: {message.strip()}")
 
 
-def check_long(model, directory, mode, contexts, report, where):
-    """Mean likelihood of the last 256 of the first n tokens as one window, and of all with contexts=None."""
+def check_long(model, directory, mode, contexts, every_token, report, where):
+    """Mean likelihood of the last 256 of the first n tokens as one window, optionally that of all of them, and that
+    of the last 256 of all with only 512 tokens of context."""
     with open(os.path.join(directory, "long.json"), encoding="utf-8") as file:
         document = json.load(file)
     for entry in document[f"alibi_{mode}"]:
         context = entry["context"]
-        if contexts is not None and context not in contexts:
+        short = isinstance(context, str)  # "the last 512 of 12288 only"
+        if contexts is not None and not short and context not in contexts:
             continue
         at = f"{where}, context {context}, alibi {mode}"
-        parts = {"last_256": 256} if contexts else {"last_256": 256, "all": context}
+        ids, window = (document["ids"][-513:], 512) if short else (document["ids"][: context + 1], context)
+        parts = {"last_256": 256, "all": window} if every_token and not short else {"last_256": 256}
         for name, last in parts.items():
-            result = model.perplexity(document["ids"][: context + 1], context, last=last)
+            result = model.perplexity(ids, window, last=last)
             report.require(result["tokens"] == last, f"{at}: {result['tokens']} tokens were scored")
             error = abs(result["mean_nats"] / entry[f"mean_nats_{name}"] - 1)
             report.limit("nll", error, NLL_TOLERANCE, f"{at}, {name}")

@@ -16,7 +16,7 @@ from checks import Recorded, Report
 from models import CompiledModel, ReferenceModel, RunError
 
 CONTEXT = 2048
-SMALL_BUCKETS = [16, 64]
+SMALL_BUCKETS = [16, 48]  # prompt 7 has a cut below, at and above each
 
 
 def vocab_of(recorded):
@@ -28,63 +28,58 @@ def run_reference(options, directory, report):
     recorded = Recorded(directory)
     model = ReferenceModel(options.stoop, directory)
     checks.check_prompts(model, recorded, report, "f32")
-    checks.check_all_rows(model, recorded, report, "f32", 1 if options.full else 13)
+    checks.check_all_rows(model, recorded, report, "f32", None if options.full else [1, 14, 27, 40])
     checks.check_nll(model, recorded, report, "f32")
     for dtype in ("bf16", "f16"):
         low = ReferenceModel(options.stoop, directory, dtype)
-        checks.check_low_precision(low, recorded, report.labelled(dtype), dtype, 64)
+        checks.check_divergence(low, recorded, report.labelled(dtype), dtype)
+        checks.check_nll_beside(low, model, recorded, report.labelled(dtype), dtype)
     checks.check_context_end(ReferenceModel(options.stoop, directory, context=64), 64, vocab_of(recorded), report,
                              "context 64")
 
 
 def run_cpu(options, directory, report):
-    """The compiled binary against the recorded results and, where there are none, the reference."""
+    """The compiled binary against the recorded results."""
     recorded = Recorded(directory)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        path = os.path.join(folder, "model")
-        full = CompiledModel.compile(options.stoop, directory, path, levels=options.levels)
-        for level in options.levels or [None]:
-            for threads in options.threads:
-                where = f"f32, {threads} threads" + (f", {level}" if level else "")
-                model = CompiledModel(path, threads, level)
-                every = options.full or threads == options.threads[-1]
-                checks.check_prompts(model, recorded, report, where, None if every else [0, 6, 7, 10])
-                checks.check_nll(model, recorded, report, where, None if every else [256])
-        checks.check_all_rows(full, recorded, report, "f32", 1 if options.full else 13)
-        os.remove(path)
-        run_cpu_types(options, directory, recorded, folder, report)
-        run_cpu_buckets(options, directory, recorded, folder, report)
+        for buckets in [SMALL_BUCKETS, None] if options.full else [SMALL_BUCKETS]:
+            run_cpu_f32(options, directory, recorded, os.path.join(folder, "f32"), buckets, report)
+        for dtype in ("bf16", "f16"):
+            run_cpu_low(options, directory, recorded, os.path.join(folder, dtype), dtype, report)
 
 
-def run_cpu_types(options, directory, recorded, folder, report):
-    for dtype in ("bf16", "f16"):
-        low = CompiledModel.compile(options.stoop, directory, os.path.join(folder, dtype), dtype,
-                                    levels=options.levels)
-        for level in options.levels or [None]:
-            model = CompiledModel(low.path, options.threads[-1], level)
-            where = dtype + (f", {level}" if level else "")
-            checks.check_low_precision(model, recorded, report.labelled(dtype), where, 256)
-        os.remove(low.path)
+def run_cpu_f32(options, directory, recorded, path, buckets, report):
+    """Prompts of one token, below, exactly at and above a bucket, and of several buckets: recorded rows tell."""
+    model = CompiledModel.compile(options.stoop, directory, path, buckets=buckets, levels=options.levels)
+    for level in options.levels or [None]:
+        for threads in options.threads:
+            where = f"f32, buckets {buckets}, {threads} threads" + (f", {level}" if level else "")
+            model = CompiledModel(path, threads, level)
+            every = options.full or threads == options.threads[-1]
+            checks.check_prompts(model, recorded, report, where, None if every else [0, 6, 7, 10])
+            checks.check_all_rows(model, recorded, report, where,
+                                  None if options.full else [1, 15, 16, 17, 32, 47, 48, 49])
+            windows = None if options.full else [64, 1024] if every else [256]
+            checks.check_nll(model, recorded, report, where, windows)
+    checks.check_context_end(model, CONTEXT, vocab_of(recorded), report, f"context {CONTEXT}")
+    os.remove(path)
 
 
-def run_cpu_buckets(options, directory, recorded, folder, report):
-    """Prompts of one token, exactly a bucket, between buckets, and more than the largest one."""
-    context = 160
-    path = os.path.join(folder, "buckets")
-    model = CompiledModel.compile(options.stoop, directory, path, context=context, buckets=SMALL_BUCKETS)
-    reference = ReferenceModel(options.stoop, directory, context=context)
-    lengths = [1, 2, 16, 17, 63, 64, 65, 128, 150] if options.full else [1, 16, 40, 64, 65, 150]
-    where = f"buckets {SMALL_BUCKETS}"
-    prompts = checks.random_prompts(vocab_of(recorded), lengths)
-    references = reference.generate_all(prompts, 4)
-    for threads in options.threads:
-        checks.check_lengths(CompiledModel(path, threads), prompts, references, report, f"{where}, {threads} threads")
-    checks.check_context_end(model, context, vocab_of(recorded), report, f"context {context}")
+def run_cpu_low(options, directory, recorded, path, dtype, report):
+    """A narrow type, with the compiler's choice of buckets."""
+    CompiledModel.compile(options.stoop, directory, path, dtype, levels=options.levels)
+    for level in options.levels or [None]:
+        model = CompiledModel(path, options.threads[-1], level)
+        where = dtype + (f", {level}" if level else "")
+        checks.check_divergence(model, recorded, report.labelled(dtype), where)
+        checks.check_nll(model, recorded, report.labelled(dtype), where, None if options.full else [256],
+                         checks.LOW_PRECISION_NLL)
+    os.remove(path)
 
 
 def run_long(options, directory, report):
     """Contexts far beyond the trained one, both roundings of ALiBi."""
-    contexts = None if options.full else [1024, 12288]
+    contexts = [int(context) for context in options.contexts.split(",")] if options.contexts else None
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         for mode in ("hf", "exact"):
             if options.target == "cpu":
@@ -92,7 +87,7 @@ def run_long(options, directory, report):
                                               alibi=mode)
             else:
                 model = ReferenceModel(options.stoop, directory, context=12288, alibi=mode)
-            checks.check_long(model, directory, mode, contexts, report, "f32")
+            checks.check_long(model, directory, mode, contexts, options.full, report, "f32")
 
 
 def print_table(reports):
@@ -113,6 +108,7 @@ def parse_arguments():
     parser.add_argument("--threads", default="1,2", help="comma list (default: %(default)s)")
     parser.add_argument("--levels", help="comma list of feature levels (default: this machine's)")
     parser.add_argument("--long", action="store_true", help="run long.json instead of the usual checks")
+    parser.add_argument("--contexts", help="with --long: comma list (default: all recorded)")
     parser.add_argument("--full", action="store_true", help="everything, not a cross-section")
     parser.add_argument("--work", help="folder for binaries (default: the system's temporary one)")
     options = parser.parse_args()
