@@ -1,11 +1,12 @@
 //===- DescribeKernel.cpp - a plan.kernel as port and parameters ----------===//
 //
-// One function per anchor op fills the template's parameter struct (kernels/common/params.h).
-// Operands of a launch are the kernel's inputs, then its results; a block argument's number is
-// therefore its index among the buffers.
+// One function per anchor op fills the template's parameter struct (kernels/common/params.h);
+// regions of linears are described in DescribeLinear.cpp. Operands of a launch are the kernel's
+// inputs, then its results; a block argument's number is therefore its index among the buffers.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/DescribeKernel.h"
+#include "codegen/cpu/DescribeLinear.h"
 #include "codegen/cpu/HookEmitter.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
@@ -19,9 +20,6 @@ using namespace stoop;
 using codegen::KernelSpec;
 
 namespace {
-/// Bytes ahead in the weight stream at which software prefetch pays, when the schedule names none.
-constexpr int64_t kDefaultPrefetchBytes = 1024;
-
 class KernelReader {
 public:
   explicit KernelReader(plan::KernelOp kernel) : kernel(kernel) {}
@@ -41,21 +39,15 @@ private:
   int64_t stride(int64_t index) { return kernel.getRowStrides()[index]; }
   static RankedTensorType tensor(Value v) { return cast<RankedTensorType>(v.getType()); }
   static StringRef element(Value v) { return elementName(getElementTypeOrSelf(v.getType())); }
-  /// The kernel's result as it is stored: the epilogue may change the anchor's element type.
-  Value yielded() { return kernel.getBody().front().back().getOperand(0); }
-
-  /// Rows of the entry as templates want to know them: `exact` up to that many, any number above.
-  static int64_t maxRows(Value v, int64_t exact = 1) {
-    int64_t rows = tensor(v).getDimSize(0);
-    return rows <= exact ? rows : kernels::kAnyRows;
-  }
+  /// Rows of the entry as templates want to know them: one, or any number.
+  static int64_t maxRows(Value v) { return tensor(v).getDimSize(0) == 1 ? 1 : kernels::kAnyRows; }
 
   LogicalResult usePort(const Twine &elements);
   template <class Params> void setParams(const Params &params) {
     spec.params.assign(reinterpret_cast<const char *>(&params), sizeof params);
   }
 
-  LogicalResult readLinear(lm::LinearOp op);
+  LogicalResult readLinear();
   LogicalResult readNorm(lm::NormOp op);
   LogicalResult readEmbedding(lm::EmbeddingOp op);
   LogicalResult readRope(lm::RopeOp op);
@@ -63,7 +55,7 @@ private:
   LogicalResult readAttention(lm::AttentionOp op);
   LogicalResult readGatherLast(lm::GatherLastOp op);
   LogicalResult readElementwise();
-  LogicalResult addHooks(Operation *anchor);
+  FailureOr<Operation *> findAnchor();
 
   plan::KernelOp kernel;
   const kernels::KernelTemplate *entry = nullptr;
@@ -82,32 +74,9 @@ LogicalResult KernelReader::usePort(const Twine &elements) {
   return success();
 }
 
-LogicalResult KernelReader::addHooks(Operation *anchor) {
-  FailureOr<std::string> hooks = codegen::emitHooks(kernel, anchor);
-  if (failed(hooks))
-    return failure();
-  spec.hooks = std::move(*hooks);
-  return success();
-}
-
-LogicalResult KernelReader::readLinear(lm::LinearOp op) {
-  kernels::LinearParams p = {};
-  p.x_operand = operand(op.getInput());
-  p.w_operand = operand(op.getWeight());
-  p.y_operand = result();
-  p.x_stride = stride(p.x_operand);
-  p.y_stride = stride(p.y_operand);
-  p.n = tensor(op.getWeight()).getDimSize(0);
-  p.k = tensor(op.getWeight()).getDimSize(1);
-  p.max_rows = maxRows(op.getInput(), kernels::kGemvRows);
-  auto prefetch = kernel.getSchedule().getTunables().getAs<IntegerAttr>("prefetch");
-  p.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
-  setParams(p);
-  spec.scratchBytes = kernels::linear_scratch_bytes(p.k, p.max_rows);
-  if (failed(usePort(element(op.getWeight()) + Twine(",") + element(op.getInput()) + "," +
-                     element(yielded()))))
-    return failure();
-  return addHooks(op);
+LogicalResult KernelReader::readLinear() {
+  FailureOr<std::string> elements = codegen::describeLinear(kernel, spec);
+  return failed(elements) ? failure() : usePort(*elements);
 }
 
 LogicalResult KernelReader::readNorm(lm::NormOp op) {
@@ -216,15 +185,48 @@ LogicalResult KernelReader::readGatherLast(lm::GatherLastOp op) {
 }
 
 LogicalResult KernelReader::readElementwise() {
+  Operation *yield = &kernel.getBody().front().back();
+  codegen::HookSegment hook;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (!isa<lm::ElementwiseOpInterface>(op))
+      return op.emitOpError("cannot be lowered in the epilogue of a CPU kernel");
+    hook.ops.push_back(&op);
+  }
+  for (Value result : yield->getOperands())
+    if (isa<BlockArgument>(result) || result.getType() != yield->getOperand(0).getType())
+      return kernel.emitOpError(
+          "yields values that are not computed in its body, or differ in type");
   kernels::ElementwiseParams p = {};
-  p.y_operand = result();
-  p.y_stride = stride(p.y_operand);
-  p.columns = tensor(yielded()).getDimSize(1);
-  p.max_rows = maxRows(yielded());
+  p.columns = tensor(yield->getOperand(0)).getDimSize(1);
+  p.max_rows = maxRows(yield->getOperand(0));
   setParams(p);
-  if (failed(usePort(element(yielded()))))
+  FailureOr<std::string> code = codegen::emitHook(kernel, hook);
+  if (failed(code))
     return failure();
-  return addHooks(nullptr);
+  spec.hooks = std::move(*code);
+  return usePort("");
+}
+
+/// The anchor of a body that has no linear; null for an elementwise kernel.
+FailureOr<Operation *> KernelReader::findAnchor() {
+  Operation *anchor = nullptr;
+  unsigned numOps = 0;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    ++numOps;
+    auto fusible = dyn_cast<lm::FusibleOpInterface>(op);
+    if (!fusible || fusible.getAnchorKind().empty())
+      continue;
+    if (anchor)
+      return op.emitOpError() << "is a second anchor in one kernel";
+    if (fusible.getAnchorKind() != entry->kind)
+      return op.emitOpError() << "cannot be computed by template '" << entry->name << "' of kind "
+                              << entry->kind;
+    anchor = &op;
+  }
+  if (!entry->acceptsEpilogue && (!anchor || numOps != 1))
+    return kernel.emitOpError() << "template '" << entry->name
+                                << "' takes no epilogue, but the body has " << numOps << " ops";
+  return anchor;
 }
 
 FailureOr<KernelSpec> KernelReader::read() {
@@ -237,42 +239,29 @@ FailureOr<KernelSpec> KernelReader::read() {
       error << " " << known.name;
     return error;
   }
-  Operation *anchor = nullptr;
-  unsigned numOps = 0;
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    ++numOps;
-    auto fusible = dyn_cast<lm::FusibleOpInterface>(op);
-    if (!fusible || fusible.getAnchorKind().empty())
-      continue;
-    if (anchor)
-      return op.emitOpError() << "is a second anchor in one kernel";
-    if (fusible.getAnchorKind() != entry->kind)
-      return op.emitOpError() << "cannot be computed by template '" << name << "' of kind "
-                              << entry->kind;
-    anchor = &op;
-  }
-  if (!entry->acceptsEpilogue && (!anchor || numOps != 1))
-    return kernel.emitOpError() << "template '" << name << "' takes no epilogue, but the body has "
-                                << numOps << " ops";
-  if (!anchor && entry->kind != "elementwise")
+  if (entry->kind == "linear" && !kernel.getBody().getOps<lm::LinearOp>().empty())
+    return failed(readLinear()) ? FailureOr<KernelSpec>(failure()) : std::move(spec);
+  FailureOr<Operation *> anchor = findAnchor();
+  if (failed(anchor))
+    return failure();
+  if (!*anchor && entry->kind != "elementwise")
     return kernel.emitOpError() << "template '" << name << "' expects an anchor of kind "
                                 << entry->kind;
 
   LogicalResult done =
-      !anchor ? readElementwise()
-              : TypeSwitch<Operation *, LogicalResult>(anchor)
-                    .Case([&](lm::LinearOp op) { return readLinear(op); })
-                    .Case([&](lm::NormOp op) { return readNorm(op); })
-                    .Case([&](lm::EmbeddingOp op) { return readEmbedding(op); })
-                    .Case([&](lm::RopeOp op) { return readRope(op); })
-                    .Case([&](lm::KvAppendOp op) { return readKvAppend(op); })
-                    .Case([&](lm::AttentionOp op) { return readAttention(op); })
-                    .Case([&](lm::GatherLastOp op) { return readGatherLast(op); })
-                    .Default([](Operation *op) { return op->emitOpError("has no CPU kernel"); });
+      !*anchor ? readElementwise()
+               : TypeSwitch<Operation *, LogicalResult>(*anchor)
+                     .Case([&](lm::NormOp op) { return readNorm(op); })
+                     .Case([&](lm::EmbeddingOp op) { return readEmbedding(op); })
+                     .Case([&](lm::RopeOp op) { return readRope(op); })
+                     .Case([&](lm::KvAppendOp op) { return readKvAppend(op); })
+                     .Case([&](lm::AttentionOp op) { return readAttention(op); })
+                     .Case([&](lm::GatherLastOp op) { return readGatherLast(op); })
+                     .Default([](Operation *op) { return op->emitOpError("has no CPU kernel"); });
   if (failed(done))
     return failure();
   if (badOperand)
-    return anchor->emitOpError("must read the kernel's inputs only");
+    return (*anchor)->emitOpError("must read the kernel's inputs only");
   return std::move(spec);
 }
 

@@ -1,9 +1,9 @@
-//===- HookEmitter.cpp - a kernel's epilogue as LLVM bitcode --------------===//
+//===- HookEmitter.cpp - a kernel's elementwise work as LLVM bitcode -----===//
 //
-// ElementwiseOpInterface gives a scalar expression in arith and math. It is emitted once into a
-// scratch block and copied from there with vector types, so that both hooks come from one
-// description and the 16-lane one is vector code by construction, not by the vectoriser's leave.
-// exp, erf and tanh become calls into the kernel bitcode.
+// ElementwiseOpInterface gives a scalar expression in arith and math. It is emitted into a scratch
+// block and copied from there with vector types, so that the hook is vector code by construction,
+// not by the vectoriser's leave. Columns that do not exist are computed and dropped. exp, erf and
+// tanh become calls into the kernel bitcode.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/HookEmitter.h"
@@ -32,59 +32,75 @@ using namespace mlir;
 using namespace stoop;
 
 namespace {
-/// Emits one of the two hook functions into a module.
+constexpr int64_t kLanes = 16;
+
+/// Emits the hook into a module.
 class HookBuilder {
 public:
-  HookBuilder(ModuleOp module, plan::KernelOp kernel, int64_t lanes)
-      : module(module), kernel(kernel), lanes(lanes), builder(module.getBodyRegion()) {
+  HookBuilder(ModuleOp module, plan::KernelOp kernel)
+      : module(module), kernel(kernel), builder(module.getBodyRegion()) {
     MLIRContext *context = module.getContext();
     f32 = Float32Type::get(context);
     i64 = IntegerType::get(context, 64);
     pointer = LLVM::LLVMPointerType::get(context);
-    value = lanes == 1 ? Type(f32) : Type(VectorType::get({lanes}, f32));
-    suffix = lanes == 1 ? "_1" : "_16";
+    vector = VectorType::get({kLanes}, f32);
   }
 
-  LogicalResult build(Operation *anchor);
+  LogicalResult build(ArrayRef<codegen::HookSegment> segments);
 
 private:
-  /// Declares `stoop_<name><suffix>` taking pointers and calls it.
+  /// Arguments of the hook, in their order.
+  enum Argument { Sums, ProductStride, Segment, Row, Column, Valid, Tail, Buffers };
+  Value argument(Argument which) { return function.getArgument(which); }
+
+  LogicalResult emitSegment(const codegen::HookSegment &segment);
+  void loadSums(ArrayRef<Value> sums);
+  void storeResults();
+  void storeTail(const codegen::HookSegment &segment);
+  /// Declares `stoop_<name>` and calls it.
   void callLibrary(StringRef name, ValueRange arguments);
-  /// Value of `operand` at this row and column(s), as float32.
+  /// Value of `operand` at this row and these columns, as float32 of its type's precision.
   FailureOr<Value> read(Value operand);
   FailureOr<Value> load(BlockArgument input);
+  /// Address of this row's and column's element of a launch operand.
+  Value addressOf(unsigned operand, RankedTensorType type);
   /// Rounds to a narrower element type; float32 passes.
   Value round(Value v, Type elementType);
   /// Runs a library function in place on a value.
   Value applyLibrary(StringRef name, Value v);
   FailureOr<Value> emitElementwise(lm::ElementwiseOpInterface op);
-  /// Copies one scalar op of an expression with this hook's lanes.
+  /// Copies one scalar op of an expression with the hook's lanes.
   void copyWithLanes(Operation *op, IRMapping &map);
   Value constant(int64_t n) { return LLVM::ConstantOp::create(builder, loc, i64, n); }
+  /// base[index] of elements of `type`.
+  Value offset(Value base, Type type, LLVM::GEPArg index) {
+    return LLVM::GEPOp::create(builder, loc, pointer, type, base, ArrayRef<LLVM::GEPArg>{index});
+  }
+  /// Memory that holds v, or anything when v is null.
   Value spill(Value v);
   Value reload(Value slot) {
-    return LLVM::LoadOp::create(builder, loc, value, slot, /*alignment=*/4);
+    return LLVM::LoadOp::create(builder, loc, vector, slot, /*alignment=*/4);
   }
 
   ModuleOp module;
   plan::KernelOp kernel;
-  int64_t lanes;
   OpBuilder builder;
   Location loc = UnknownLoc::get(module.getContext());
-  Type f32, i64, pointer, value;
-  StringRef suffix;
+  Type f32, i64, pointer;
+  VectorType vector;
   LLVM::LLVMFuncOp function;
-  DenseMap<Value, Value> values;
+  DenseMap<Value, Value> exact;   ///< of the segment, before rounding
+  DenseMap<Value, Value> rounded; ///< as ops see them
 };
 } // namespace
 
 void HookBuilder::callLibrary(StringRef name, ValueRange arguments) {
-  std::string symbol = ("stoop_" + name + suffix).str();
+  std::string symbol = ("stoop_" + name).str();
   if (!module.lookupSymbol(symbol)) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(module.getBody());
     Type result = LLVM::LLVMVoidType::get(module.getContext());
-    SmallVector<Type> inputs(arguments.size(), pointer);
+    SmallVector<Type> inputs(arguments.getTypes());
     LLVM::LLVMFuncOp::create(builder, loc, symbol, LLVM::LLVMFunctionType::get(result, inputs));
   }
   LLVM::CallOp::create(builder, loc, TypeRange(), symbol, arguments);
@@ -96,7 +112,7 @@ Value HookBuilder::spill(Value v) {
     // Allocas belong to the entry block, where they can be promoted.
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&function.getBody().front());
-    slot = LLVM::AllocaOp::create(builder, loc, pointer, value, constant(1), /*alignment=*/64);
+    slot = LLVM::AllocaOp::create(builder, loc, pointer, vector, constant(1), /*alignment=*/64);
   }
   if (v)
     LLVM::StoreOp::create(builder, loc, v, slot, /*alignment=*/4);
@@ -115,40 +131,42 @@ Value HookBuilder::round(Value v, Type elementType) {
   return applyLibrary(("round_" + elementName(elementType)).str(), v);
 }
 
+Value HookBuilder::addressOf(unsigned operand, RankedTensorType type) {
+  Value index = argument(Column);
+  if (type.getRank() == 2) {
+    Value stride = constant(kernel.getRowStrides()[operand]);
+    Value row = LLVM::MulOp::create(builder, loc, argument(Row), stride);
+    index = LLVM::AddOp::create(builder, loc, row, index);
+  }
+  Value slot = offset(argument(Buffers), pointer, static_cast<int32_t>(operand));
+  Value base = LLVM::LoadOp::create(builder, loc, pointer, slot);
+  Type bytes = IntegerType::get(module.getContext(), 8 * elementBytes(type.getElementType()));
+  return offset(base, bytes, index);
+}
+
 FailureOr<Value> HookBuilder::load(BlockArgument input) {
   auto type = dyn_cast<RankedTensorType>(input.getType());
   if (!type || elementName(type.getElementType()).empty() || type.getElementType().isInteger())
     return kernel.emitOpError() << "cannot read an operand of type " << input.getType()
                                 << " in an epilogue";
-  Value row = function.getArgument(1), column = function.getArgument(2);
-  Value index = column;
-  if (type.getRank() == 2) {
-    Value stride = constant(kernel.getRowStrides()[input.getArgNumber()]);
-    index =
-        LLVM::AddOp::create(builder, loc, LLVM::MulOp::create(builder, loc, row, stride), column);
-  }
-  Value slot =
-      LLVM::GEPOp::create(builder, loc, pointer, pointer, function.getArgument(3),
-                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(input.getArgNumber())});
-  Value base = LLVM::LoadOp::create(builder, loc, pointer, slot);
-  Type bytes = IntegerType::get(module.getContext(), 8 * elementBytes(type.getElementType()));
-  Value address =
-      LLVM::GEPOp::create(builder, loc, pointer, bytes, base, ArrayRef<LLVM::GEPArg>{index});
   Value result = spill(nullptr);
-  callLibrary(("load_" + elementName(type.getElementType())).str(), {result, address});
+  callLibrary(("load_" + elementName(type.getElementType())).str(),
+              {result, addressOf(input.getArgNumber(), type), argument(Valid)});
   return reload(result);
 }
 
 FailureOr<Value> HookBuilder::read(Value operand) {
-  if (Value known = values.lookup(operand))
+  if (Value known = rounded.lookup(operand))
     return known;
+  if (Value computed = exact.lookup(operand))
+    return rounded[operand] = round(computed, getElementTypeOrSelf(operand.getType()));
   auto input = dyn_cast<BlockArgument>(operand);
   if (!input)
     return kernel.emitOpError()
-           << "epilogue uses a value that is neither an input nor computed before it";
+           << "epilogue uses a value that is neither an input nor computed in its segment";
   FailureOr<Value> loaded = load(input);
   if (succeeded(loaded))
-    values[operand] = *loaded;
+    rounded[operand] = *loaded;
   return loaded;
 }
 
@@ -163,15 +181,14 @@ void HookBuilder::copyWithLanes(Operation *op, IRMapping &map) {
     return;
   }
   auto constantOp = dyn_cast<arith::ConstantOp>(op);
-  if (constantOp && lanes > 1) {
-    auto splat = SplatElementsAttr::get(cast<ShapedType>(value), constantOp.getValue());
+  if (constantOp) {
+    auto splat = SplatElementsAttr::get(vector, constantOp.getValue());
     map.map(op->getResult(0), arith::ConstantOp::create(builder, loc, splat));
     return;
   }
   Operation *copy = builder.clone(*op, map);
-  if (lanes > 1)
-    for (OpResult result : copy->getResults())
-      result.setType(VectorType::get({lanes}, result.getType()));
+  for (OpResult result : copy->getResults())
+    result.setType(VectorType::get({kLanes}, result.getType()));
 }
 
 FailureOr<Value> HookBuilder::emitElementwise(lm::ElementwiseOpInterface op) {
@@ -193,53 +210,81 @@ FailureOr<Value> HookBuilder::emitElementwise(lm::ElementwiseOpInterface op) {
   return map.lookup(result);
 }
 
-LogicalResult HookBuilder::build(Operation *anchor) {
-  MLIRContext *context = module.getContext();
-  Type voidType = LLVM::LLVMVoidType::get(context);
-  function =
-      LLVM::LLVMFuncOp::create(builder, loc, ("stoop_hook" + suffix).str(),
-                               LLVM::LLVMFunctionType::get(voidType, {pointer, i64, i64, pointer}));
-  Block *body = function.addEntryBlock(builder);
-  builder.setInsertionPointToEnd(body);
-  Operation *yield = &kernel.getBody().front().back();
-  Value out = yield->getOperand(0);
-
-  if (anchor) {
-    Value result = anchor->getResult(0);
-    Value sums =
-        LLVM::LoadOp::create(builder, loc, value, function.getArgument(0), /*alignment=*/4);
-    bool last = out == result;
-    values[result] = last ? sums : round(sums, getElementTypeOrSelf(result.getType()));
+void HookBuilder::loadSums(ArrayRef<Value> sums) {
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    Value skip = LLVM::MulOp::create(builder, loc, argument(ProductStride), constant(i));
+    exact[sum] = reload(offset(argument(Sums), f32, skip));
   }
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (&op == anchor)
+}
+
+void HookBuilder::storeResults() {
+  Operation *yield = &kernel.getBody().front().back();
+  for (OpOperand &operand : yield->getOpOperands()) {
+    Value computed = exact.lookup(operand.get());
+    if (!computed)
       continue;
-    auto elementwise = dyn_cast<lm::ElementwiseOpInterface>(op);
-    if (!elementwise)
-      return op.emitOpError() << "cannot be lowered in the epilogue of a CPU kernel";
-    FailureOr<Value> v = emitElementwise(elementwise);
+    auto type = cast<RankedTensorType>(operand.get().getType());
+    Value address = addressOf(kernel.getNumInputs() + operand.getOperandNumber(), type);
+    // Storing rounds.
+    callLibrary(("store_" + elementName(type.getElementType())).str(),
+                {address, spill(computed), argument(Valid)});
+  }
+}
+
+void HookBuilder::storeTail(const codegen::HookSegment &segment) {
+  for (auto [i, v] : llvm::enumerate(segment.tailValues))
+    LLVM::StoreOp::create(
+        builder, loc, *read(v),
+        offset(argument(Tail), f32, static_cast<int32_t>(i * segment.tailColumns)),
+        /*alignment=*/4);
+}
+
+LogicalResult HookBuilder::emitSegment(const codegen::HookSegment &segment) {
+  exact.clear();
+  rounded.clear();
+  loadSums(segment.sums);
+  for (Operation *op : segment.ops) {
+    FailureOr<Value> v = emitElementwise(cast<lm::ElementwiseOpInterface>(op));
     if (failed(v))
       return failure();
-    Value result = op.getResult(0);
-    values[result] = out == result ? *v : round(*v, getElementTypeOrSelf(result.getType()));
+    exact[op->getResult(0)] = *v;
   }
-  Value final = values.lookup(out);
-  if (!final)
-    return kernel.emitOpError() << "yields a value that is not computed in its body";
-  LLVM::StoreOp::create(builder, loc, final, function.getArgument(0), /*alignment=*/4);
+  storeResults();
+  storeTail(segment);
   LLVM::ReturnOp::create(builder, loc, ValueRange());
   return success();
 }
 
-FailureOr<std::string> codegen::emitHooks(plan::KernelOp kernel, Operation *anchor) {
+LogicalResult HookBuilder::build(ArrayRef<codegen::HookSegment> segments) {
+  Type voidType = LLVM::LLVMVoidType::get(module.getContext());
+  function = LLVM::LLVMFuncOp::create(
+      builder, loc, "stoop_hook",
+      LLVM::LLVMFunctionType::get(voidType, {pointer, i64, i64, i64, i64, i64, pointer, pointer}));
+  Block *entry = function.addEntryBlock(builder);
+  SmallVector<Block *> blocks;
+  SmallVector<APInt> numbers;
+  for (auto [i, segment] : llvm::enumerate(segments)) {
+    blocks.push_back(builder.createBlock(&function.getBody(), function.getBody().end()));
+    numbers.emplace_back(64, i);
+    if (failed(emitSegment(segment)))
+      return failure();
+  }
+  builder.setInsertionPointToEnd(entry);
+  // The last segment is the default: no number is above it.
+  SmallVector<ValueRange> noOperands(segments.size() - 1);
+  LLVM::SwitchOp::create(builder, loc, argument(Segment), blocks.back(), ValueRange(),
+                         ArrayRef(numbers).drop_back(), ArrayRef(blocks).drop_back(), noOperands);
+  return success();
+}
+
+FailureOr<std::string> codegen::emitHook(plan::KernelOp kernel, ArrayRef<HookSegment> segments) {
   MLIRContext *context = kernel.getContext();
   context->loadDialect<arith::ArithDialect, math::MathDialect, LLVM::LLVMDialect>();
   registerBuiltinDialectTranslation(*context);
   registerLLVMDialectTranslation(*context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
-  for (int64_t lanes : {16, 1})
-    if (failed(HookBuilder(*module, kernel, lanes).build(anchor)))
-      return failure();
+  if (failed(HookBuilder(*module, kernel).build(segments)))
+    return failure();
 
   PassManager pm(context, ModuleOp::getOperationName(), PassManager::Nesting::Implicit);
   pm.addPass(createConvertMathToLLVMPass());

@@ -1,7 +1,7 @@
-//===- HookEmitter.h - a kernel's epilogue as LLVM bitcode -------*- C++ -*-===//
+//===- HookEmitter.h - a kernel's elementwise work as LLVM bitcode -*- C++ -*-===//
 //
-// Lowers the elementwise ops of a fused region to the two hook functions that kernel templates call
-// (see kernels/common/hook.h): 16 columns at a time, and one.
+// Lowers the elementwise ops of a fused region to the hook that kernel templates call (see
+// kernels/common/hook.h).
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_CODEGEN_CPU_HOOKEMITTER_H
@@ -12,11 +12,18 @@
 
 namespace stoop::codegen {
 
-/// Bitcode that defines stoop_hook_16 and stoop_hook_1 for the kernel. `anchor` is the op whose
-/// float32 sums enter the hook, null for an elementwise kernel. Every elementwise op's value is
-/// rounded to the element type of its result, as is the anchor's; the template rounds the last one
-/// when it stores. Reports unsupported ops at their location.
-mlir::FailureOr<std::string> emitHooks(plan::KernelOp kernel, mlir::Operation *anchor);
+/// What the hook does for one segment.
+struct HookSegment {
+  llvm::SmallVector<mlir::Value> sums;       ///< results of products, in their order
+  llvm::SmallVector<mlir::Operation *> ops;  ///< elementwise, in program order
+  llvm::SmallVector<mlir::Value> tailValues; ///< values that go to the tail row, in their order
+  int64_t tailColumns = 0;                   ///< floats between two of them
+};
+
+/// Bitcode that defines stoop_hook for the kernel. Every value is rounded to the element type of
+/// its tensor before it is used, stored or left in the tail row. Values among the kernel's results
+/// are stored. Reports unsupported ops at their location.
+mlir::FailureOr<std::string> emitHook(plan::KernelOp kernel, llvm::ArrayRef<HookSegment> segments);
 
 } // namespace stoop::codegen
 

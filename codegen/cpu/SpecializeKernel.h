@@ -22,8 +22,7 @@ struct KernelSpec {
   std::string port;         ///< symbol in the bitcode
   std::string params;       ///< bytes of the parameter struct (kernels/common/params.h)
   std::vector<float> table; ///< constant table passed as third argument; empty: the port takes two
-  std::string
-      hooks; ///< bitcode defining stoop_hook_16 and stoop_hook_1; empty: the port calls none
+  std::string hooks;        ///< bitcode defining stoop_hook; empty: the port calls none
   uint64_t scratchBytes = 0;
 
   bool operator==(const KernelSpec &) const = default;

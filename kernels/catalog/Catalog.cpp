@@ -15,7 +15,7 @@ using namespace stoop::kernels;
 
 namespace {
 constexpr KernelPort kLinear[] = {
-#define STOOP_LINEAR(w, x, y) {"stoop_linear_" #w "_" #x "_" #y, #w "," #x "," #y},
+#define STOOP_LINEAR(w, x) {"stoop_linear_" #w "_" #x, #w "," #x},
 #include "kernels/gemm/linear.def"
 };
 constexpr KernelPort kNorm[] = {
@@ -41,13 +41,10 @@ constexpr KernelPort kAttention[] = {
 #include "kernels/attention/attention.def"
 };
 constexpr KernelPort kGatherLast[] = {
-#define STOOP_ELEMENTWISE(x) {"stoop_gather_last_" #x, #x},
+#define STOOP_GATHER_LAST(x) {"stoop_gather_last_" #x, #x},
 #include "kernels/elementwise/elementwise.def"
 };
-constexpr KernelPort kElementwise[] = {
-#define STOOP_ELEMENTWISE(x) {"stoop_elementwise_" #x, #x},
-#include "kernels/elementwise/elementwise.def"
-};
+constexpr KernelPort kElementwise[] = {{"stoop_elementwise", ""}};
 
 // Template name -> table of its ports, for the expansion of Templates.def.
 constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope),

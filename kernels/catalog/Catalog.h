@@ -17,13 +17,13 @@ namespace stoop::kernels {
 
 /// One instance of a template: a symbol of the bitcode for a choice of element types.
 struct KernelPort {
-  llvm::StringRef symbol;    ///< "stoop_linear_bf16_f32_f32"
-  llvm::StringRef elements;  ///< element types in the order of the .def file: "bf16,f32,f32"
+  llvm::StringRef symbol;    ///< "stoop_linear_bf16_f32"
+  llvm::StringRef elements;  ///< element types in the order of the .def file: "bf16,f32"
 };
 
-/// A kernel template. Element types of its ports: linear weights,input,output; embedding
-/// weights,output; norm kind,activations; attention and kv_append activations,cache; all others
-/// activations.
+/// A kernel template. Element types of its ports: linear weights,input; embedding
+/// weights,output; norm kind,input,output; attention and kv_append activations,cache; elementwise
+/// none; all others activations.
 struct KernelTemplate {
   llvm::StringRef name;  ///< name in schedules
   llvm::StringRef kind;  ///< kind of the fused regions it can compute

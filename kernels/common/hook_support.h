@@ -1,8 +1,9 @@
-// What generated hooks call: the bitcode's own exp, erf and tanh, rounding, and loads with
-// conversion.
+// What generated hooks call: the bitcode's own exp, erf and tanh, rounding, and loads and stores
+// with conversion.
 //
-// Arguments go through memory (`_16`: 16 floats in place, `_1`: one), because vector arguments are
-// passed differently at each feature level; after inlining nothing of that is left.
+// Arguments go through memory (16 floats), because vector arguments are passed differently at each
+// feature level; after inlining nothing of that is left. Loads and stores touch `valid` elements
+// only; lanes behind them are zero.
 #ifndef STOOP_KERNELS_COMMON_HOOK_SUPPORT_H
 #define STOOP_KERNELS_COMMON_HOOK_SUPPORT_H
 
@@ -10,13 +11,9 @@
 #include "kernels/common/types.h"
 
 #define STOOP_HOOK_MATH(name, function)                \
-  extern "C" void stoop_##name##_16(float *v) {        \
+  extern "C" void stoop_##name(float *v) {             \
     using namespace stoop::kernels;                    \
     store_vector(v, function(load_vector<f32x16>(v))); \
-  }                                                    \
-  extern "C" void stoop_##name##_1(float *v) {         \
-    using namespace stoop::kernels;                    \
-    *v = function(splat(*v))[0];                       \
   }
 
 STOOP_HOOK_MATH(exp, exp16)
@@ -25,19 +22,18 @@ STOOP_HOOK_MATH(tanh, tanh16)
 STOOP_HOOK_MATH(round_bf16, Bf16::round)
 STOOP_HOOK_MATH(round_f16, F16::round)
 
-// v = float32 values of 16 (or one) elements at p.
-#define STOOP_HOOK_LOAD(name, element)                                    \
-  extern "C" void stoop_load_##name##_16(float *v, const void *p) {       \
-    using namespace stoop::kernels;                                       \
-    store_vector(v, element::load16(static_cast<const element::T *>(p))); \
-  }                                                                       \
-  extern "C" void stoop_load_##name##_1(float *v, const void *p) {        \
-    using namespace stoop::kernels;                                       \
-    *v = element::load1(static_cast<const element::T *>(p));              \
+#define STOOP_HOOK_ACCESS(name, element)                                               \
+  extern "C" void stoop_load_##name(float *v, const void *p, int64_t valid) {          \
+    using namespace stoop::kernels;                                                    \
+    store_vector(v, load_valid<element>(static_cast<const element::T *>(p), valid));   \
+  }                                                                                    \
+  extern "C" void stoop_store_##name(void *p, const float *v, int64_t valid) {         \
+    using namespace stoop::kernels;                                                    \
+    store_valid<element>(static_cast<element::T *>(p), load_vector<f32x16>(v), valid); \
   }
 
-STOOP_HOOK_LOAD(f32, F32)
-STOOP_HOOK_LOAD(bf16, Bf16)
-STOOP_HOOK_LOAD(f16, F16)
+STOOP_HOOK_ACCESS(f32, F32)
+STOOP_HOOK_ACCESS(bf16, Bf16)
+STOOP_HOOK_ACCESS(f16, F16)
 
 #endif

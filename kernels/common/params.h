@@ -15,19 +15,101 @@ namespace stoop::kernels {
 // then share it.
 constexpr int64_t kAnyRows = int64_t(1) << 31;
 
-// y[row][col] = hook(sum_k x[row][k] * w[col][k]), w in panel16 layout.
-struct LinearParams {
-  int64_t x_operand, w_operand, y_operand;
-  int64_t x_stride, y_stride;
-  int64_t n, k;      // output columns, inner length
-  int64_t max_rows;  // rows of the entry: 1 lets LLVM drop the prefill half, up to 4 share one
-                     // weight pass
-  int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
+// Element types by number. Kernels branch on them where a template argument would multiply the
+// ports; the branches fold like every other use of a parameter.
+enum ElementType : int64_t { kElementF32 = 0, kElementBf16 = 1, kElementF16 = 2 };
+
+enum NormKind : int64_t { kNoNorm = 0, kLayerNorm = 1, kRmsNorm = 2 };
+
+// The parameters of `linear` describe a whole fused region: this header, then the arrays that it
+// counts, back to back. A region is a list of *segments*; a segment is a few *products* with the
+// same number of output columns, whose sums enter one hook. Products read *inputs*: rows in memory,
+// or rows that the *prologue* makes of one source. What the hook does not store itself it leaves to
+// the segment's *parts*: column ranges that are rotated, stored or appended to a cache.
+enum RowSource : int64_t { kNoRows = 0, kRows = 1, kLastRow = 2, kEmbeddedRows = 3 };
+
+// The rows that norms read, at most one value in a region.
+struct LinearPrologue {
+  int64_t source;           // RowSource
+  int64_t operand, stride;  // rows in memory, or the embedding matrix (panel16)
+  int64_t element;          // ElementType of the rows; embedded ones are float32
+  int64_t tokens_operand, vocab, table_element;  // of an embedding
+  int64_t columns;
+  int64_t yield_operand, yield_stride;  // where the rows go besides; -1: nowhere
+  int64_t norm;                         // NormKind of all norms, which share the statistics
+  double epsilon;
 };
 
-// y[row][col] = hook(0): the hook loads all operands itself.
+enum InputKind : int64_t { kMemoryInput = 0, kSourceInput = 1, kNormInput = 2 };
+
+// Rows that products read, in the activations' element type.
+struct LinearInput {
+  int64_t kind;                         // InputKind
+  int64_t operand, stride;              // of kMemoryInput
+  int64_t columns;                      // inner length of the products that read it
+  int64_t gamma_operand, beta_operand;  // of kNormInput
+  int64_t yield_operand, yield_stride;  // where a norm's rows go besides; -1: nowhere
+  int64_t packed;  // columns of inputs before it, each rounded up to even; -1: no product reads it
+};
+
+struct LinearSegment {
+  int64_t n;  // output columns
+  int64_t first_product, num_products;
+  int64_t
+      unit_panels;  // panels of 16 columns that parts need together: whole heads; 1 without parts
+  int64_t first_part, num_parts;
+  int64_t first_cost;  // of the segments before it; a panel costs the sum of its products' k
+  int64_t panel_cost;
+};
+
+// Sums over k of input row times weight row (panel16).
+struct LinearProduct {
+  int64_t input, w_operand, k;
+};
+
+// Columns [begin, end) of a value that the hook left in the tail row, and what becomes of them.
+struct LinearPart {
+  int64_t value;                                // which of the tail's values
+  int64_t begin, end;                           // of the segment
+  int64_t table_operand, positions_operand;     // rope; table -1: none
+  int64_t table_rows, head_dim;                 // head_dim also of a cache
+  int64_t store_operand, store_stride;          // result; -1: none
+  int64_t kv_operand, slots_operand, is_value;  // cache; -1: none
+  int64_t batch, kv_heads, positions;           // of the cache
+};
+
+struct LinearParams {
+  int64_t max_rows;  // rows of the entry; up to 4 share one pass over the weights
+  int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
+  int64_t num_inputs, num_segments, num_products, num_parts;
+  int64_t packed_columns;  // of all inputs
+  int64_t total_cost;      // of all segments
+  int64_t num_yields;      // inputs and sources that are stored besides
+  int64_t most_products;   // of a segment
+  int64_t most_unit_panels;
+  int64_t tail_values;    // most values that a hook leaves to parts
+  int64_t whole_panels;   // whether every segment's n is a multiple of 16
+  int64_t part_element;   // ElementType of what parts round to and store
+  int64_t cache_element;  // ElementType of the caches
+  LinearPrologue prologue;
+};
+
+inline const LinearInput *linear_inputs(const LinearParams *p) {
+  return reinterpret_cast<const LinearInput *>(p + 1);
+}
+inline const LinearSegment *linear_segments(const LinearParams *p) {
+  return reinterpret_cast<const LinearSegment *>(linear_inputs(p) + p->num_inputs);
+}
+inline const LinearProduct *linear_products(const LinearParams *p) {
+  return reinterpret_cast<const LinearProduct *>(linear_segments(p) + p->num_segments);
+}
+inline const LinearPart *linear_parts(const LinearParams *p) {
+  return reinterpret_cast<const LinearPart *>(linear_products(p) + p->num_products);
+}
+
+// The hook does everything: it loads its operands and stores its results.
 struct ElementwiseParams {
-  int64_t y_operand, y_stride, columns, max_rows;
+  int64_t columns, max_rows;
 };
 
 struct NormParams {

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "kernels/common/params.h"
+
 namespace stoop::kernels {
 
 // Most rows of `linear` that share one pass over the weights; more are multiplied in blocks.
@@ -15,14 +17,58 @@ constexpr int64_t kGemmBlockRows = 48, kGemmBlockPanels = 32, kGemmBlockInner = 
 constexpr int64_t kTileBlockRows = 64, kTileBlockInner = 1024;
 constexpr int64_t kTileElements = 16 * 32;
 
-constexpr int64_t linear_scratch_bytes(int64_t k, int64_t max_rows) {
-  const int64_t few_rows = max_rows < kGemvRows ? max_rows : kGemvRows;
-  const int64_t few = (k + 1) / 2 * 2 * 4 * few_rows;
-  const int64_t blocked = kGemmBlockRows * (kGemmBlockInner + kGemmBlockPanels * 16) * 4;
-  const int64_t tiled = kTileBlockRows * kTileBlockInner * 2 +
-                        kTileBlockRows * kGemmBlockPanels * 16 * 4 + 2 * kTileElements * 2;
-  const int64_t many = max_rows <= kGemvRows ? 0 : blocked > tiled ? blocked : tiled;
-  return few > many ? few : many;
+// Panels whose sums wait together when few rows are multiplied: enough that the streams of several
+// products are long.
+constexpr int64_t kGemvBlockPanels = 8;
+
+// Columns that a norm writes at a time before they are packed.
+constexpr int64_t kChunkColumns = kGemmBlockInner;
+
+// Panels of a block of a region: whole units of each segment fit in.
+constexpr int64_t linear_block_panels(const LinearParams &p) {
+  const int64_t few = p.most_products > 1 ? kGemvBlockPanels : 1;
+  const int64_t many =
+      p.most_products > 1 ? 2 * kGemmBlockPanels / p.most_products : kGemmBlockPanels;
+  const int64_t wanted = p.max_rows <= kGemvRows ? few : many > 1 ? many : 1;
+  return wanted > p.most_unit_panels ? wanted : p.most_unit_panels;
+}
+
+// The scratch of `linear`, in bytes; pieces lie one behind the other, 64-byte aligned.
+struct LinearScratch {
+  int64_t embedded;    // float32 rows of an embedding
+  int64_t statistics;  // mean and scale of each row of a block
+  int64_t chunk;       // normalised columns of one row
+  int64_t packed;      // activations as the core reads them
+  int64_t sums;        // [product][panel][row][16]
+  int64_t tail;        // values that heads are made of, and one rotated head
+  int64_t tile_tails;  // last, partial tiles of two panels
+};
+
+constexpr int64_t scratch_piece(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+constexpr LinearScratch linear_scratch(const LinearParams &p) {
+  const bool few = p.max_rows <= kGemvRows;
+  const int64_t rows = few ? p.max_rows : kTileBlockRows;
+  const int64_t blocked = kGemmBlockRows * kGemmBlockInner * 4;
+  const int64_t tiled = kTileBlockRows * kTileBlockInner * 2;
+  // Tiles multiply panels in pairs.
+  const int64_t panels = (linear_block_panels(p) + 1) / 2 * 2;
+  LinearScratch s = {};
+  s.embedded = p.prologue.source == kEmbeddedRows ? rows * p.prologue.columns * 4 : 0;
+  s.statistics = p.prologue.norm != kNoNorm ? rows * 8 : 0;
+  s.chunk = p.prologue.norm != kNoNorm ? kChunkColumns * 4 : 0;
+  s.packed = few ? p.packed_columns * rows * 4 : blocked > tiled ? blocked : tiled;
+  s.sums = p.most_products * panels * rows * 16 * 4;
+  s.tail = p.num_parts > 0 ? (p.tail_values + 1) * p.most_unit_panels * 16 * 4 : 0;
+  s.tile_tails = few ? 0 : 2 * kTileElements * 2;
+  return s;
+}
+
+constexpr int64_t linear_scratch_bytes(const LinearParams &p) {
+  const LinearScratch s = linear_scratch(p);
+  return scratch_piece(s.embedded) + scratch_piece(s.statistics) + scratch_piece(s.chunk) +
+         scratch_piece(s.packed) + scratch_piece(s.sums) + scratch_piece(s.tail) +
+         scratch_piece(s.tile_tails);
 }
 
 // Queries of a work item of attention, keys of a block.

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "kernels/common/params.h"
+
 namespace stoop::kernels {
 
 using i64 = int64_t;
@@ -102,6 +104,17 @@ using bf16 = Bf16;
 using f16 = F16;
 }  // namespace element
 
+// Calls f with the policy of an element type that is a parameter.
+template <class F>
+STOOP_INLINE void with_element(i64 type, F f) {
+  if (type == kElementBf16)
+    f(Bf16{});
+  else if (type == kElementF16)
+    f(F16{});
+  else
+    f(F32{});
+}
+
 // Loads the first n (< 16) elements; the other lanes are zero. Reads nothing behind them.
 template <class E>
 STOOP_INLINE f32x16 load_head(const typename E::T *p, i64 n) {
@@ -113,6 +126,19 @@ STOOP_INLINE f32x16 load_head(const typename E::T *p, i64 n) {
 template <class E>
 STOOP_INLINE void store_head(typename E::T *p, f32x16 v, i64 n) {
   for (i64 i = 0; i < n; ++i) E::store1(p + i, v[i]);
+}
+
+// Loads or stores 16 elements, or the first n when there are fewer.
+template <class E>
+STOOP_INLINE f32x16 load_valid(const typename E::T *p, i64 n) {
+  return n >= kLanes ? E::load16(p) : load_head<E>(p, n);
+}
+template <class E>
+STOOP_INLINE void store_valid(typename E::T *p, f32x16 v, i64 n) {
+  if (n >= kLanes)
+    E::store16(p, v);
+  else
+    store_head<E>(p, v, n);
 }
 
 STOOP_INLINE float sum_lanes(f32x16 v) {

@@ -23,19 +23,24 @@ STOOP_INLINE i64 panel_offset<Bf16>(i64 row, i64 column, i64 columns) {
          column % 2;
 }
 
+// Columns of the row of one token.
+template <class W, class X>
+STOOP_INLINE void embed_columns(const typename W::T *w, i64 token, i64 vocab, i64 columns,
+                                Range range, typename X::T *y) {
+  const bool known = token >= 0 && token < vocab;
+  for (i64 c = range.begin; c < range.end; ++c)
+    X::store1(y + c, known ? W::load1(w + panel_offset<W>(token, c, columns)) : 0.0f);
+}
+
 template <class W, class X>
 STOOP_INLINE void embedding(const stoop_kernel_args *args, const EmbeddingParams *p) {
   const int32_t *tokens = buffer<const int32_t>(args, p->tokens_operand);
   const auto *w = buffer<const typename W::T>(args, p->w_operand);
   const i64 rows = valid_rows(args, p->max_rows);
   const Range columns = my_share(args, p->columns);
-  for (i64 row = 0; row < rows; ++row) {
-    auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
-    const i64 token = tokens[row];
-    const bool known = token >= 0 && token < p->vocab;
-    for (i64 c = columns.begin; c < columns.end; ++c)
-      X::store1(y + c, known ? W::load1(w + panel_offset<W>(token, c, p->columns)) : 0.0f);
-  }
+  for (i64 row = 0; row < rows; ++row)
+    embed_columns<W, X>(w, tokens[row], p->vocab, p->columns, columns,
+                        buffer<typename X::T>(args, p->y_operand) + row * p->y_stride);
 }
 
 #define STOOP_EMBEDDING(w, x)                                              \

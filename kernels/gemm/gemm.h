@@ -1,17 +1,17 @@
-// Linear for many rows (prefill): a blocked matrix product on packed activations.
+// The products of a region for many rows (prefill): blocked matrix products on packed activations.
 //
-// Per thread: for 48 rows, for 512 of its columns, for 1024 of the inner dimension: pack the rows
-// (192 KiB at most), then run the register-blocked core over strips of 6 rows; sums of unfinished
-// inner blocks wait in scratch (96 KiB). So scratch is a constant, the packed block and one panel
-// stay in L2, and weights come from memory once every 48 rows. Bound: FMA (or vdpbf16ps) issue.
+// Per thread: for 48 rows, for a block of its columns (512 of one product), for 1024 of the inner
+// dimension: pack the rows (192 KiB at most), then run the register-blocked core over strips of 6
+// rows; sums of unfinished inner blocks wait in scratch (96 KiB, twice that for several products).
+// So scratch is a constant, the packed block and one panel stay in L2, and weights come from memory
+// once every 48 rows. Products that read the same input share its packing. Bound: FMA (or
+// vdpbf16ps) issue.
 #ifndef STOOP_KERNELS_GEMM_GEMM_H
 #define STOOP_KERNELS_GEMM_GEMM_H
 
-#include "kernels/common/args.h"
-#include "kernels/common/hook.h"
-#include "kernels/common/params.h"
-#include "kernels/common/scratch.h"
 #include "kernels/gemm/micro_kernel.h"
+#include "kernels/gemm/prologue.h"
+#include "kernels/gemm/segment.h"
 
 namespace stoop::kernels {
 
@@ -21,6 +21,26 @@ constexpr int kGemmPanels = 4;  // 24 of 32 registers accumulate
 constexpr int kGemmPanels = 1;  // 12 of 16
 #endif
 constexpr int kGemmStrip = 6;
+
+// How threads share the work: each has some of the row blocks and some of the columns.
+struct ThreadGrid {
+  i64 row, rows, column, columns;
+};
+
+// Threads split columns until each would have less than a block of a segment, then rows: a thread
+// packs (and normalises) all rows that it multiplies, whatever its number of columns.
+STOOP_INLINE ThreadGrid thread_grid(const stoop_kernel_args *args, const LinearParams *p,
+                                    i64 row_blocks) {
+  i64 panels = 0;
+#pragma clang loop unroll(disable)
+  for (i64 i = 0; i < p->num_segments; ++i) panels += divide_up(linear_segments(p)[i].n, kLanes);
+  i64 rows = 1;
+#pragma clang loop unroll(disable)
+  while (args->num_threads % (2 * rows) == 0 && 2 * rows <= row_blocks &&
+         panels * rows < kGemmBlockPanels * (i64)args->num_threads)
+    rows *= 2;
+  return {args->thread % rows, rows, args->thread / rows, args->num_threads / rows};
+}
 
 // One strip of rows times NP panels, for one block of the inner dimension. `sums` is
 // [NP][kGemmStrip][16] apart by `sums_panel` floats; the first inner block starts from zero.
@@ -40,62 +60,113 @@ STOOP_INLINE void gemm_tile(const typename P::A *a, const typename P::Weight *w,
     for (int p = 0; p < NP; ++p) store_vector(sums + p * sums_panel + r * kLanes, acc[r][p]);
 }
 
-// Runs the hook over a finished block. sums: [panel][row][16].
-template <class Y>
-STOOP_INLINE void gemm_finish(const stoop_kernel_args *args, const LinearParams *p,
-                              const float *sums, i64 row0, i64 rows, i64 panel0, i64 panels,
-                              i64 sums_panel) {
-  typename Y::T *y = buffer<typename Y::T>(args, p->y_operand);
+// Multiplies with the blocked core. The interface that multiply_block wants; tile_gemm.h has
+// another.
+template <class P, class X>
+struct BlockedCore {
+  static constexpr i64 kRows = kGemmBlockRows, kInner = kGemmBlockInner;
+  typename P::A *a;  // [strip][unit][kGemmStrip][kSubs]
+
+  STOOP_INLINE BlockedCore(Scratch &scratch, const LinearScratch &sizes)
+      : a(scratch.take<typename P::A>(sizes.packed / 4)) {}
+
+  STOOP_INLINE void pack(const Prologue<X> &prologue, const LinearInput *in, i64 row0, i64 rows,
+                         i64 k0, i64 columns) {
+    const i64 strip_elements = divide_up(columns, P::kUnitColumns) * kGemmStrip * P::kSubs;
 #pragma clang loop unroll(disable)
-  for (i64 row = 0; row < rows; ++row)
+    for (i64 row = 0; row < round_up(rows, kGemmStrip); ++row) {
+      typename P::A *out = a + row / kGemmStrip * strip_elements + row % kGemmStrip * P::kSubs;
+      if (row < rows)
+        pack_row<P, X, kGemmStrip>(out, prologue.columns_of(in, row0, row, k0, columns), columns);
+      else
+        pack_zeros<P, kGemmStrip>(out, columns);
+    }
+  }
+
+  // The packed rows times panels [panel0, panel0 + panels) of a product; sums of one row lie kLanes
+  // apart from those of the next.
+  STOOP_INLINE void multiply_panels(const stoop_kernel_args *args, const LinearProduct *product,
+                                    i64 rows, i64 k0, i64 columns, i64 panel0, i64 panels,
+                                    float *sums, i64 sums_panel) {
+    const i64 panel_elements = divide_up(product->k, P::kUnitColumns) * P::kUnitElements;
+    const i64 units = divide_up(columns, P::kUnitColumns), strips = divide_up(rows, kGemmStrip);
+    const i64 strip_elements = units * kGemmStrip * P::kSubs;
+    const auto *w = buffer<const typename P::Weight>(args, product->w_operand) +
+                    panel0 * panel_elements + k0 / P::kUnitColumns * P::kUnitElements;
+    i64 panel = 0;
 #pragma clang loop unroll(disable)
-    for (i64 panel = 0; panel < panels; ++panel)
-      finish<Y>(load_vector<f32x16>(sums + panel * sums_panel + row * kLanes),
-                y + (row0 + row) * p->y_stride, row0 + row, (panel0 + panel) * kLanes, p->n,
-                args->buffers);
+    for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
+#pragma clang loop unroll(disable)
+      for (i64 s = 0; s < strips; ++s)
+        gemm_tile<P, kGemmPanels>(
+            a + s * strip_elements, w + panel * panel_elements, panel_elements, units,
+            sums + panel * sums_panel + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
+    if constexpr (kGemmPanels > 1)
+#pragma clang loop unroll(disable)
+      for (; panel < panels; ++panel)
+#pragma clang loop unroll(disable)
+        for (i64 s = 0; s < strips; ++s)
+          gemm_tile<P, 1>(a + s * strip_elements, w + panel * panel_elements, panel_elements, units,
+                          sums + panel * sums_panel + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
+  }
+};
+
+// The sums of all products of a segment for a block of rows and panels.
+template <class Core, class X>
+STOOP_INLINE void multiply_block(const stoop_kernel_args *args, const LinearParams *p,
+                                 const LinearSegment *s, const Prologue<X> &prologue, Core &core,
+                                 i64 row0, i64 rows, i64 panel0, i64 panels,
+                                 const BlockSums &sums) {
+  const LinearProduct *products = linear_products(p) + s->first_product;
+#pragma clang loop unroll(disable)
+  for (i64 i = 0; i < p->num_inputs; ++i) {
+    const LinearInput *in = linear_inputs(p) + i;
+    bool read = false;
+    for (i64 j = 0; j < s->num_products; ++j) read |= products[j].input == i;
+    if (!read) continue;
+#pragma clang loop unroll(disable)
+    for (i64 k0 = 0; k0 < in->columns; k0 += Core::kInner) {
+      const i64 columns = min_of(Core::kInner, in->columns - k0);
+      core.pack(prologue, in, row0, rows, k0, columns);
+#pragma clang loop unroll(disable)
+      for (i64 j = 0; j < s->num_products; ++j)
+        if (products[j].input == i)
+          core.multiply_panels(args, products + j, rows, k0, columns, panel0, panels, sums.at(j, 0),
+                               sums.panel_stride);
+    }
+  }
 }
 
-template <class P, class X, class Y>
+template <class Core, class X>
 STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64 num_rows) {
-  const typename X::T *x = buffer<const typename X::T>(args, p->x_operand);
-  const auto *w = buffer<const typename P::Weight>(args, p->w_operand);
-  const i64 panel_elements = divide_up(p->k, P::kUnitColumns) * P::kUnitElements;
-  const Range mine = my_share(args, divide_up(p->n, kLanes));
+  const LinearScratch sizes = linear_scratch(*p);
+  const i64 most_panels = linear_block_panels(*p), even_panels = round_up(most_panels, 2);
   Scratch scratch(args);
-  auto *a =
-      scratch.take<typename P::A>(kGemmBlockRows * kGemmBlockInner * P::kSubs / P::kUnitColumns);
-  float *sums = scratch.take<float>(kGemmBlockRows * kGemmBlockPanels * kLanes);
-  constexpr i64 kSumsPanel = kGemmBlockRows * kLanes;
+  const Prologue<X> prologue(args, p, scratch);
+  Core core(scratch, sizes);
+  auto *data = scratch.take<float>(sizes.sums / 4);
+  auto *tail = scratch.take<float>(sizes.tail / 4);
+  const BlockSums sums = {data, even_panels * Core::kRows * kLanes, Core::kRows * kLanes};
+  const i64 row_blocks = divide_up(num_rows, Core::kRows);
+  const ThreadGrid grid = thread_grid(args, p, row_blocks);
+  const Range blocks = share_of(row_blocks, grid.row, grid.rows);
 
-  for (i64 row0 = 0; row0 < num_rows; row0 += kGemmBlockRows) {
-    const i64 rows = min_of(kGemmBlockRows, num_rows - row0);
-    const i64 strips = divide_up(rows, kGemmStrip);
-    for (i64 panel0 = mine.begin; panel0 < mine.end; panel0 += kGemmBlockPanels) {
-      const i64 panels = min_of(kGemmBlockPanels, mine.end - panel0);
-      for (i64 k0 = 0; k0 < p->k; k0 += kGemmBlockInner) {
-        const i64 columns = min_of(kGemmBlockInner, p->k - k0);
-        const i64 units = divide_up(columns, P::kUnitColumns);
-        const i64 strip_elements = units * kGemmStrip * P::kSubs;
-        pack_rows<P, X, kGemmStrip>(a, x + row0 * p->x_stride, p->x_stride, rows, k0, columns);
-        const auto *block = w + panel0 * panel_elements + k0 / P::kUnitColumns * P::kUnitElements;
-        i64 panel = 0;
+  prologue.yield(num_rows);
 #pragma clang loop unroll(disable)
-        for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
+  for (i64 block = blocks.begin; block < blocks.end; ++block) {
+    const i64 row0 = block * Core::kRows, rows = min_of(Core::kRows, num_rows - row0);
+    prologue.measure(row0, rows);
 #pragma clang loop unroll(disable)
-          for (i64 s = 0; s < strips; ++s)
-            gemm_tile<P, kGemmPanels>(
-                a + s * strip_elements, block + panel * panel_elements, panel_elements, units,
-                sums + panel * kSumsPanel + s * kGemmStrip * kLanes, kSumsPanel, k0 == 0);
-        if constexpr (kGemmPanels > 1)
+    for (i64 index = 0; index < p->num_segments; ++index) {
+      const LinearSegment *s = linear_segments(p) + index;
+      const Range mine = segment_share(p, s, grid.column, grid.columns);
+      const i64 step = most_panels / s->unit_panels * s->unit_panels;
 #pragma clang loop unroll(disable)
-          for (; panel < panels; ++panel)
-#pragma clang loop unroll(disable)
-            for (i64 s = 0; s < strips; ++s)
-              gemm_tile<P, 1>(
-                  a + s * strip_elements, block + panel * panel_elements, panel_elements, units,
-                  sums + panel * kSumsPanel + s * kGemmStrip * kLanes, kSumsPanel, k0 == 0);
+      for (i64 panel0 = mine.begin; panel0 < mine.end; panel0 += step) {
+        const i64 panels = min_of(step, mine.end - panel0);
+        multiply_block(args, p, s, prologue, core, row0, rows, panel0, panels, sums);
+        finish_block(args, p, index, sums, row0, rows, panel0, panels, tail);
       }
-      gemm_finish<Y>(args, p, sums, row0, rows, panel0, panels, kSumsPanel);
     }
   }
 }

@@ -167,29 +167,22 @@ STOOP_INLINE void multiply(const typename P::A *__restrict a,
     }
 }
 
-// Packs `rows` rows of x (inner columns [column, column + columns)) for strips of R rows:
-// out[strip][unit][R][kSubs]; missing rows of the last strip are zero.
+// Packs columns of one row for a strip of R rows: out[unit][R][kSubs], `out` at this row's place.
 template <class P, class X, int R>
-STOOP_INLINE void pack_rows(typename P::A *__restrict out, const typename X::T *__restrict x,
-                            i64 x_stride, i64 rows, i64 column, i64 columns) {
-  const i64 units = divide_up(columns, P::kUnitColumns);
-  const i64 strips = divide_up(rows, R);
-  for (i64 strip = 0; strip < strips; ++strip) {
-    typename P::A *block = out + strip * units * R * P::kSubs;
-    for (int r = 0; r < R; ++r) {
-      typename P::A *dst = block + r * P::kSubs;
-      const i64 row = strip * R + r;
-      if (row >= rows) {
-        for (i64 u = 0; u < units; ++u)
-          for (int s = 0; s < P::kSubs; ++s) dst[u * R * P::kSubs + s] = {};
-        continue;
-      }
-      const typename X::T *src = x + row * x_stride + column;
-      for (i64 u = 0; u < units; ++u)
-        P::template pack<X>(dst + u * R * P::kSubs, src + u * P::kUnitColumns,
-                            columns - u * P::kUnitColumns);
-    }
-  }
+STOOP_INLINE void pack_row(typename P::A *__restrict out, const typename X::T *__restrict x,
+                           i64 columns) {
+  const i64 whole = columns / P::kUnitColumns;
+  for (i64 u = 0; u < whole; ++u)
+    P::template pack<X>(out + u * R * P::kSubs, x + u * P::kUnitColumns, P::kUnitColumns);
+  if (P::kUnitColumns > 1 && whole * P::kUnitColumns < columns)
+    P::template pack<X>(out + whole * R * P::kSubs, x + whole * P::kUnitColumns, 1);
+}
+
+// Packs a row that does not exist.
+template <class P, int R>
+STOOP_INLINE void pack_zeros(typename P::A *__restrict out, i64 columns) {
+  for (i64 u = 0; u < divide_up(columns, P::kUnitColumns); ++u)
+    for (int s = 0; s < P::kSubs; ++s) out[u * R * P::kSubs + s] = {};
 }
 
 }  // namespace stoop::kernels

@@ -85,22 +85,16 @@ struct SoftwareTiles {
   }
 };
 
-// Rows of x as first operands: out[row / 16][k / 32][16][32], zero where padded.
-STOOP_INLINE void pack_tiles(uint16_t *__restrict out, const uint16_t *__restrict x, i64 x_stride,
-                             i64 rows, i64 columns) {
-  const i64 steps = divide_up(columns, 32);
-  for (i64 row = 0; row < round_up(rows, 32); ++row) {
-    uint16_t *dst = out + (row / 16 * steps * 16 + row % 16) * 32;
-    for (i64 s = 0; s < steps; ++s, dst += kTileElements) {
-      const i64 valid = row < rows ? min_of(32, columns - s * 32) : 0;
-      if (valid == 32) {
-        store_vector(dst, load_vector<u16x32>(x + row * x_stride + s * 32));
-        continue;
-      }
-      for (i64 i = 0; i < 32; ++i)
-        dst[i] = i < valid ? x[row * x_stride + s * 32 + i] : (uint16_t)0;
-    }
-  }
+// Columns of one row as a first operand: out[k / 32][16][32], `out` at this row's place. Zero
+// behind `columns`.
+STOOP_INLINE void pack_tile_row(uint16_t *__restrict out, const uint16_t *__restrict x,
+                                i64 columns) {
+  const i64 whole = columns / 32;
+  for (i64 s = 0; s < whole; ++s)
+    store_vector(out + s * kTileElements, load_vector<u16x32>(x + s * 32));
+  if (whole * 32 == columns) return;
+  for (i64 i = 0; i < 32; ++i)
+    out[whole * kTileElements + i] = whole * 32 + i < columns ? x[whole * 32 + i] : (uint16_t)0;
 }
 
 // 32 rows times two panels (the second may repeat the first: its sums are then discarded by the
@@ -147,47 +141,57 @@ STOOP_INLINE void copy_tail(uint16_t *out, const uint16_t *w, i64 pairs) {
   for (i64 i = 0; i < kTileElements; ++i) out[i] = i < pairs * 32 ? w[i] : (uint16_t)0;
 }
 
-template <class Tiles, class Y>
-STOOP_INLINE void tile_gemm(const stoop_kernel_args *args, const LinearParams *p, i64 num_rows) {
-  const uint16_t *x = buffer<const uint16_t>(args, p->x_operand);
-  const uint16_t *w = buffer<const uint16_t>(args, p->w_operand);
-  const i64 panel_elements = divide_up(p->k, 2) * 32;
-  const Range mine = my_share(args, divide_up(p->n, kLanes));
-  Scratch scratch(args);
-  uint16_t *a = scratch.take<uint16_t>(kTileBlockRows * kTileBlockInner);
-  float *sums = scratch.take<float>(kTileBlockRows * kGemmBlockPanels * kLanes);
-  uint16_t *tail = scratch.take<uint16_t>(2 * kTileElements);
-  constexpr i64 kSumsPanel = kTileBlockRows * kLanes;
+// Multiplies with tiles; see BlockedCore.
+template <class Tiles>
+struct TiledCore {
+  static constexpr i64 kRows = kTileBlockRows, kInner = kTileBlockInner;
+  uint16_t *a;     // [row / 16][k / 32][16][32]
+  uint16_t *tail;  // the last, partial tiles of two panels
   Tiles tiles;
 
-  for (i64 row0 = 0; row0 < num_rows; row0 += kTileBlockRows) {
-    const i64 rows = min_of(kTileBlockRows, num_rows - row0);
-    for (i64 panel0 = mine.begin; panel0 < mine.end; panel0 += kGemmBlockPanels) {
-      const i64 panels = min_of(kGemmBlockPanels, mine.end - panel0);
-      for (i64 k0 = 0; k0 < p->k; k0 += kTileBlockInner) {
-        const i64 columns = min_of(kTileBlockInner, p->k - k0);
-        const i64 steps = divide_up(columns, 32), whole = columns / 32;
-        pack_tiles(a, x + row0 * p->x_stride + k0, p->x_stride, rows, columns);
-        for (i64 panel = 0; panel < panels; panel += 2) {
-          const uint16_t *w0 = w + (panel0 + panel) * panel_elements + k0 / 2 * 32;
-          // An odd last panel is multiplied twice; its copy lands in the next panel's place, which
-          // nobody reads.
-          const uint16_t *w1 = panel + 1 < panels ? w0 + panel_elements : w0;
-          float *s0 = sums + panel * kSumsPanel;
-          if (whole < steps) {
-            const i64 pairs = divide_up(columns - whole * 32, 2);
-            copy_tail(tail, w0 + whole * kTileElements, pairs);
-            copy_tail(tail + kTileElements, w1 + whole * kTileElements, pairs);
-          }
-          for (i64 r = 0; r < rows; r += 32)
-            tile_block(tiles, a + r / 16 * steps * kTileElements, steps, w0, w1, whole, tail,
-                       s0 + r * kLanes, s0 + kSumsPanel + r * kLanes, k0 == 0);
-        }
+  STOOP_INLINE TiledCore(Scratch &scratch, const LinearScratch &sizes)
+      : a(scratch.take<uint16_t>(sizes.packed / 2)),
+        tail(scratch.take<uint16_t>(sizes.tile_tails / 2)) {}
+
+  STOOP_INLINE void pack(const Prologue<Bf16> &prologue, const LinearInput *in, i64 row0, i64 rows,
+                         i64 k0, i64 columns) {
+    const i64 steps = divide_up(columns, 32);
+#pragma clang loop unroll(disable)
+    for (i64 row = 0; row < round_up(rows, 32); ++row) {
+      uint16_t *out = a + (row / 16 * steps * 16 + row % 16) * 32;
+      if (row < rows) {
+        pack_tile_row(out, prologue.columns_of(in, row0, row, k0, columns), columns);
+        continue;
       }
-      gemm_finish<Y>(args, p, sums, row0, rows, panel0, panels, kSumsPanel);
+      for (i64 s = 0; s < steps; ++s) store_vector(out + s * kTileElements, (u16x32)(uint16_t)0);
     }
   }
-}
+
+  STOOP_INLINE void multiply_panels(const stoop_kernel_args *args, const LinearProduct *product,
+                                    i64 rows, i64 k0, i64 columns, i64 panel0, i64 panels,
+                                    float *sums, i64 sums_panel) {
+    const i64 panel_elements = divide_up(product->k, 2) * 32;
+    const i64 steps = divide_up(columns, 32), whole = columns / 32;
+    const uint16_t *w = buffer<const uint16_t>(args, product->w_operand);
+#pragma clang loop unroll(disable)
+    for (i64 panel = 0; panel < panels; panel += 2) {
+      const uint16_t *w0 = w + (panel0 + panel) * panel_elements + k0 / 2 * 32;
+      // An odd last panel is multiplied twice; its copy lands in the next panel's place, which
+      // nobody reads.
+      const uint16_t *w1 = panel + 1 < panels ? w0 + panel_elements : w0;
+      float *s0 = sums + panel * sums_panel;
+      if (whole < steps) {
+        const i64 pairs = divide_up(columns - whole * 32, 2);
+        copy_tail(tail, w0 + whole * kTileElements, pairs);
+        copy_tail(tail + kTileElements, w1 + whole * kTileElements, pairs);
+      }
+#pragma clang loop unroll(disable)
+      for (i64 r = 0; r < rows; r += 32)
+        tile_block(tiles, a + r / 16 * steps * kTileElements, steps, w0, w1, whole, tail,
+                   s0 + r * kLanes, s0 + sums_panel + r * kLanes, k0 == 0);
+    }
+  }
+};
 
 }  // namespace stoop::kernels
 

@@ -1,43 +1,101 @@
-// Linear for few rows (decode): the weight matrix is read once, all rows share the pass. R rows are
-// multiplied, of which `rows` exist.
+// The products of a region for few rows (decode): each weight matrix is read once, all rows share
+// the pass. R rows are multiplied, of which `rows` exist.
 //
-// Split: each thread streams a contiguous range of 16-column panels. Traffic: n * k weights from
-// memory, the packed rows (4 bytes an element) from L1 or L2. Bound: memory read bandwidth.
+// Each thread packs the inputs for itself, then streams its panels of every segment, in blocks: a
+// block's products one after the other, each a contiguous stream, then the block's end. Traffic:
+// the weights from memory, the packed rows (4 bytes an element) from L1 or L2. Bound: memory read
+// bandwidth.
 #ifndef STOOP_KERNELS_GEMV_GEMV_H
 #define STOOP_KERNELS_GEMV_GEMV_H
 
-#include "kernels/common/args.h"
-#include "kernels/common/hook.h"
-#include "kernels/common/params.h"
-#include "kernels/common/scratch.h"
 #include "kernels/gemm/micro_kernel.h"
+#include "kernels/gemm/prologue.h"
+#include "kernels/gemm/segment.h"
 
 namespace stoop::kernels {
 
 // Independent accumulator sets: enough to cover the latency of an FMA.
 constexpr int gemv_phases(int rows) { return rows == 1 ? 4 : 2; }
 
-template <class P, class X, class Y, int R>
-STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64 rows) {
-  const typename X::T *x = buffer<const typename X::T>(args, p->x_operand);
-  const auto *w = buffer<const typename P::Weight>(args, p->w_operand);
-  typename Y::T *y = buffer<typename Y::T>(args, p->y_operand);
-  const i64 units = divide_up(p->k, P::kUnitColumns);
-  const i64 panel_elements = units * P::kUnitElements;
-  const Range panels = my_share(args, divide_up(p->n, kLanes));
-  if (panels.begin == panels.end) return;
+// Elements of a packed row of `columns` (even) columns, for strips of R rows.
+template <class P, int R>
+constexpr i64 packed_elements(i64 columns) {
+  return columns / P::kUnitColumns * P::kSubs * R;
+}
 
-  auto *a = Scratch(args).take<typename P::A>(units * R * P::kSubs);
-  pack_rows<P, X, R>(a, x, p->x_stride, rows, 0, p->k);
+template <class P, class X, int R>
+STOOP_INLINE void pack_inputs(const Prologue<X> &prologue, const LinearParams *p, i64 rows,
+                              typename P::A *packed) {
 #pragma clang loop unroll(disable)
-  for (i64 panel = panels.begin; panel < panels.end; ++panel) {
+  for (i64 i = 0; i < p->num_inputs; ++i) {
+    const LinearInput *in = linear_inputs(p) + i;
+    if (in->packed < 0) continue;
+    typename P::A *a = packed + packed_elements<P, R>(in->packed);
+#pragma clang loop unroll(disable)
+    for (i64 row = 0; row < R; ++row, a += P::kSubs) {
+      if (R > 1 && row >= rows) {
+        pack_zeros<P, R>(a, in->columns);
+        continue;
+      }
+#pragma clang loop unroll(disable)
+      for (i64 k = 0; k < in->columns; k += kChunkColumns) {
+        const i64 columns = min_of(kChunkColumns, in->columns - k);
+        pack_row<P, X, R>(a + packed_elements<P, R>(k), prologue.columns_of(in, 0, row, k, columns),
+                          columns);
+      }
+    }
+  }
+}
+
+// Sums of panels [panel0, panel0 + panels) of one product.
+template <class P, int R>
+STOOP_INLINE void gemv_panels(const stoop_kernel_args *args, const LinearParams *p,
+                              const LinearProduct *product, const typename P::A *packed, i64 panel0,
+                              i64 panels, float *sums) {
+  const i64 units = divide_up(product->k, P::kUnitColumns);
+  const i64 panel_elements = units * P::kUnitElements;
+  const auto *w =
+      buffer<const typename P::Weight>(args, product->w_operand) + panel0 * panel_elements;
+  const auto *a = packed + packed_elements<P, R>(linear_inputs(p)[product->input].packed);
+#pragma clang loop unroll(disable)
+  for (i64 panel = 0; panel < panels; ++panel) {
     f32x16 acc[R][1] = {};
     multiply<P, R, 1, gemv_phases(R)>(a, w + panel * panel_elements, panel_elements, units,
                                       p->prefetch, acc);
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r)
-      if (R == 1 || r < rows)
-        finish<Y>(acc[r][0], y + r * p->y_stride, r, panel * kLanes, p->n, args->buffers);
+    for (int r = 0; r < R; ++r) store_vector(sums + (panel * R + r) * kLanes, acc[r][0]);
+  }
+}
+
+template <class P, class X, int R>
+STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64 rows) {
+  const LinearScratch sizes = linear_scratch(*p);
+  const i64 most_panels = linear_block_panels(*p);
+  Scratch scratch(args);
+  const Prologue<X> prologue(args, p, scratch);
+  auto *packed = scratch.take<typename P::A>(sizes.packed / 4);
+  auto *data = scratch.take<float>(sizes.sums / 4);
+  auto *tail = scratch.take<float>(sizes.tail / 4);
+  const BlockSums sums = {data, most_panels * R * kLanes, R * kLanes};
+
+  prologue.embed(rows);
+  prologue.measure(0, rows);
+  pack_inputs<P, X, R>(prologue, p, rows, packed);
+  prologue.yield(rows);
+#pragma clang loop unroll(disable)
+  for (i64 index = 0; index < p->num_segments; ++index) {
+    const LinearSegment *s = linear_segments(p) + index;
+    const Range mine = segment_share(p, s, args->thread, args->num_threads);
+    const i64 step = most_panels / s->unit_panels * s->unit_panels;
+#pragma clang loop unroll(disable)
+    for (i64 panel0 = mine.begin; panel0 < mine.end; panel0 += step) {
+      const i64 panels = min_of(step, mine.end - panel0);
+#pragma clang loop unroll(disable)
+      for (i64 i = 0; i < s->num_products; ++i)
+        gemv_panels<P, R>(args, p, linear_products(p) + s->first_product + i, packed, panel0,
+                          panels, sums.at(i, 0));
+      finish_block(args, p, index, sums, 0, rows, panel0, panels, tail);
+    }
   }
 }
 

@@ -1,9 +1,9 @@
 // LayerNorm and RMSNorm over the columns of each row, in float32, rounded once when stored.
 //
 // layer: (x - mean) / sqrt(variance + eps) * gamma + beta, population variance about the mean (two
-// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the output's type, then times gamma (the order
-// of Llama's reference code). Split: rows over threads. Traffic: the row from L1 or L2, gamma and
-// beta. Bound: latency at one row.
+// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the output's type, then times gamma (the
+// order of Llama's reference code). Split: rows over threads. Traffic: the row from L1 or L2, gamma
+// and beta. Bound: latency at one row.
 #ifndef STOOP_KERNELS_NORM_NORM_H
 #define STOOP_KERNELS_NORM_NORM_H
 
@@ -42,57 +42,62 @@ STOOP_INLINE void map_row(const typename X::T *x, typename Y::T *y, i64 columns,
                                                      always_inline)) { return splat(v[c]); })[0]);
 }
 
+// What normalising a row takes: (x - mean) * scale, mean 0 for rms.
+struct RowStatistics {
+  float mean, scale;
+};
+
+template <class X>
+STOOP_INLINE RowStatistics row_statistics(i64 kind, const typename X::T *x, i64 columns,
+                                          double epsilon) {
+  float mean = 0.0f;
+  if (kind == kLayerNorm)
+    mean = sum_row<X>(
+               x, columns, [](f32x16 v) __attribute__((always_inline)) { return v; }) /
+           (float)columns;
+  const float square = sum_row<X>(
+      x, columns, [mean](f32x16 v) __attribute__((always_inline)) {
+        const f32x16 d = v - splat(mean);
+        return d * d;
+      });
+  return {mean, 1.0f / __builtin_sqrtf(square / (float)columns + (float)epsilon)};
+}
+
+// Normalises `columns` columns, of which gamma and beta are given too.
 template <class X, class Y>
-STOOP_INLINE void layer_norm(const stoop_kernel_args *args, const NormParams *p) {
+STOOP_INLINE void normalize(i64 kind, RowStatistics s, const typename X::T *x, typename Y::T *y,
+                            const float *gamma, const float *beta, i64 columns) {
+  if (kind == kLayerNorm)
+    map_row<X, Y>(
+        x, y, columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
+          return fma16((v - splat(s.mean)) * splat(s.scale), at(gamma), at(beta));
+        });
+  else
+    map_row<X, Y>(
+        x, y, columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
+          return Y::round(v * splat(s.scale)) * at(gamma);
+        });
+}
+
+template <class X, class Y>
+STOOP_INLINE void norm(const stoop_kernel_args *args, const NormParams *p, i64 kind) {
   const float *gamma = buffer<const float>(args, p->gamma_operand);
   const float *beta = buffer<const float>(args, p->beta_operand);
   const Range rows = my_share(args, valid_rows(args, p->max_rows));
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
     auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;
-    const float inverse = 1.0f / (float)p->columns;
-    const float mean =
-        sum_row<X>(
-            x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v; }) *
-        inverse;
-    const float variance = sum_row<X>(
-                               x, p->columns,
-                               [mean](f32x16 v) __attribute__((always_inline)) {
-                                 const f32x16 d = v - splat(mean);
-                                 return d * d;
-                               }) *
-                           inverse;
-    const float scale = 1.0f / __builtin_sqrtf(variance + (float)p->epsilon);
-    map_row<X, Y>(
-        x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
-          return fma16((v - splat(mean)) * splat(scale), at(gamma), at(beta));
-        });
-  }
-}
-
-template <class X, class Y>
-STOOP_INLINE void rms_norm(const stoop_kernel_args *args, const NormParams *p) {
-  const float *gamma = buffer<const float>(args, p->gamma_operand);
-  const Range rows = my_share(args, valid_rows(args, p->max_rows));
-  for (i64 row = rows.begin; row < rows.end; ++row) {
-    const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
-    auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;
-    const float square = sum_row<X>(
-        x, p->columns, [](f32x16 v) __attribute__((always_inline)) { return v * v; });
-    const float scale = 1.0f / __builtin_sqrtf(square / (float)p->columns + (float)p->epsilon);
-    map_row<X, Y>(
-        x, y, p->columns, [=](f32x16 v, auto at) __attribute__((always_inline)) {
-          return Y::round(v * splat(scale)) * at(gamma);
-        });
+    const RowStatistics s = row_statistics<X>(kind, x, p->columns, p->epsilon);
+    normalize<X, Y>(kind, s, x, y, gamma, beta, p->columns);
   }
 }
 
 #define STOOP_NORM(x, y)                                                                           \
   extern "C" void stoop_layer_norm_##x##_##y(const stoop_kernel_args *args, const NormParams *p) { \
-    layer_norm<element::x, element::y>(args, p);                                                   \
+    norm<element::x, element::y>(args, p, kLayerNorm);                                             \
   }                                                                                                \
   extern "C" void stoop_rms_norm_##x##_##y(const stoop_kernel_args *args, const NormParams *p) {   \
-    rms_norm<element::x, element::y>(args, p);                                                     \
+    norm<element::x, element::y>(args, p, kRmsNorm);                                               \
   }
 #include "kernels/norm/norm.def"
 

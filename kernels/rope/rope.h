@@ -11,6 +11,24 @@
 
 namespace stoop::kernels {
 
+// Rotates one head; In and Out are how it lies in memory, Round the activations' type.
+template <class In, class Out, class Round>
+STOOP_INLINE void rotate_head(const typename In::T *__restrict x, typename Out::T *__restrict y,
+                              const float *cosine, const float *sine, i64 half) {
+  i64 j = 0;
+  for (; j + kLanes <= half; j += kLanes) {
+    const f32x16 a = In::load16(x + j), b = In::load16(x + half + j);
+    const f32x16 c = F32::load16(cosine + j), s = F32::load16(sine + j);
+    Out::store16(y + j, Round::round(Round::round(a * c) - Round::round(b * s)));
+    Out::store16(y + half + j, Round::round(Round::round(b * c) + Round::round(a * s)));
+  }
+  for (; j < half; ++j) {
+    const float a = In::load1(x + j), b = In::load1(x + half + j), c = cosine[j], s = sine[j];
+    Out::store1(y + j, Round::round(Round::round(a * c) - Round::round(b * s)));
+    Out::store1(y + half + j, Round::round(Round::round(b * c) + Round::round(a * s)));
+  }
+}
+
 template <class X>
 STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
   const int32_t *positions = buffer<const int32_t>(args, p->positions_operand);
@@ -25,18 +43,7 @@ STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
         buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride + head * p->head_dim;
     auto *__restrict y =
         buffer<typename X::T>(args, p->y_operand) + row * p->y_stride + head * p->head_dim;
-    i64 j = 0;
-    for (; j + kLanes <= half; j += kLanes) {
-      const f32x16 a = X::load16(x + j), b = X::load16(x + half + j);
-      const f32x16 c = F32::load16(cosine + j), s = F32::load16(sine + j);
-      X::store16(y + j, X::round(a * c) - X::round(b * s));
-      X::store16(y + half + j, X::round(b * c) + X::round(a * s));
-    }
-    for (; j < half; ++j) {
-      const float a = X::load1(x + j), b = X::load1(x + half + j);
-      X::store1(y + j, X::round(a * cosine[j]) - X::round(b * sine[j]));
-      X::store1(y + half + j, X::round(b * cosine[j]) + X::round(a * sine[j]));
-    }
+    rotate_head<X, X, X>(x, y, cosine, sine, half);
   }
 }
 

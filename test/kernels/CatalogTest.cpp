@@ -20,8 +20,7 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
                             const kernels::KernelPort &port) {
   codegen::KernelSpec spec;
   if (kernel.name == "linear")
-    spec =
-        makeSpec(port.symbol.str(), kernels::LinearParams{0, 1, 2, 200, 100, 100, 200, 64, 1024});
+    return linearSpec(port.symbol.str(), {64, 100, 200, 200, 100, Element::F32});
   else if (kernel.name == "norm")
     spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5});
   else if (kernel.name == "embedding")
@@ -38,9 +37,9 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
   } else if (kernel.name == "gather_last")
     spec = makeSpec(port.symbol.str(), kernels::GatherLastParams{0, 1, 64, 64, 64});
   else if (kernel.name == "elementwise")
-    spec = makeSpec(port.symbol.str(), kernels::ElementwiseParams{0, 64, 64, 64});
+    spec = makeSpec(port.symbol.str(), kernels::ElementwiseParams{64, 64});
   if (kernel.acceptsEpilogue)
-    spec.hooks = hooksFromIr("");
+    spec.hooks = hookFromIr("");
   return spec;
 }
 
@@ -62,8 +61,8 @@ TEST(Catalog, EveryEntryCompilesForEveryLevel) {
 TEST(Catalog, PortsAreFoundByElements) {
   const kernels::KernelTemplate *linear = kernels::findTemplate("linear");
   ASSERT_NE(linear, nullptr);
-  EXPECT_EQ(kernels::findPort(*linear, "bf16,f32,f32")->symbol, "stoop_linear_bf16_f32_f32");
-  EXPECT_EQ(kernels::findPort(*linear, "f32,bf16,f32"), nullptr);
+  EXPECT_EQ(kernels::findPort(*linear, "bf16,f32")->symbol, "stoop_linear_bf16_f32");
+  EXPECT_EQ(kernels::findPort(*linear, "f32,bf16"), nullptr);
   EXPECT_EQ(kernels::findTemplate("no_such"), nullptr);
 }
 
@@ -81,11 +80,12 @@ TEST(Catalog, GateRefusesUndefinedSymbols) {
   const kernels::KernelTemplate *entry = kernels::findTemplate("elementwise");
   codegen::KernelSpec spec = specFor(*entry, entry->ports[0]);
   spec.hooks =
-      hooksFromIr("declare float @expf(float)\n"
-                  "define void @stoop_hook_16(ptr %v, i64 %r, i64 %c, ptr %b) {\n"
-                  "  %x = load float, ptr %v\n  %y = call float @expf(float %x)\n"
-                  "  store float %y, ptr %v\n  ret void\n}\n"
-                  "define void @stoop_hook_1(ptr %v, i64 %r, i64 %c, ptr %b) {\n  ret void\n}\n");
+      hookFromIr("declare float @expf(float)\n"
+                 "define void @stoop_hook(ptr %v, i64 %p, i64 %s, i64 %r, i64 %c, i64 %n, ptr %t, "
+                 "ptr %b) {\n"
+                 "  %x = load ptr, ptr %b\n  %a = load float, ptr %x\n"
+                 "  %y = call float @expf(float %a)\n"
+                 "  store float %y, ptr %x\n  ret void\n}\n");
   auto object =
       codegen::specializeKernel(spec, kernels::kernelLevels()[0], std::string("stoop_k0"));
   ASSERT_FALSE(bool(object));

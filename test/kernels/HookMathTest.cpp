@@ -1,6 +1,6 @@
 //===- HookMathTest.cpp - exp, erf, tanh and rounding of the bitcode ------===//
 //
-// Runs stoop_exp_16 and its kin through an elementwise kernel whose hook calls them, and compares
+// Runs stoop_exp and its kin through an elementwise kernel whose hook calls them, and compares
 // with libm in double over the whole range of float32; rounding is compared bit by bit.
 //
 //===----------------------------------------------------------------------===//
@@ -15,27 +15,35 @@ using namespace stoop;
 using namespace stoop::test;
 
 namespace {
-/// Hooks that load buffer 0 (one row of f32) and apply a library function.
-std::string hooksCalling(const std::string &function) {
-  std::string ir;
-  for (const char *suffix : {"_16", "_1"})
-    ir += "declare void @stoop_load_f32" + std::string(suffix) +
-          "(ptr, ptr)\ndeclare void @stoop_" + function + suffix +
-          "(ptr)\ndefine void @stoop_hook" + suffix +
-          "(ptr %v, i64 %row, i64 %column, ptr %buffers) {\n"
-          "  %base = load ptr, ptr %buffers\n  %p = getelementptr float, ptr %base, i64 %column\n"
-          "  call void @stoop_load_f32" +
-          suffix + "(ptr %v, ptr %p)\n  call void @stoop_" + function + suffix +
-          "(ptr %v)\n  ret void\n}\n";
-  return hooksFromIr(ir);
+/// A hook that applies a library function to buffer 0 (one row of f32), into buffer 1.
+std::string hookCalling(const std::string &function) {
+  return hookFromIr("declare void @stoop_load_f32(ptr, ptr, i64)\n"
+                    "declare void @stoop_store_f32(ptr, ptr, i64)\n"
+                    "declare void @stoop_" +
+                    function +
+                    "(ptr)\n"
+                    "define void @stoop_hook(ptr %sums, i64 %stride, i64 %segment, i64 %row, "
+                    "i64 %column, i64 %valid, ptr %tail, ptr %buffers) {\n"
+                    "  %v = alloca <16 x float>\n"
+                    "  %x = load ptr, ptr %buffers\n"
+                    "  %slot = getelementptr ptr, ptr %buffers, i64 1\n"
+                    "  %y = load ptr, ptr %slot\n"
+                    "  %from = getelementptr float, ptr %x, i64 %column\n"
+                    "  %to = getelementptr float, ptr %y, i64 %column\n"
+                    "  call void @stoop_load_f32(ptr %v, ptr %from, i64 %valid)\n"
+                    "  call void @stoop_" +
+                    function +
+                    "(ptr %v)\n"
+                    "  call void @stoop_store_f32(ptr %to, ptr %v, i64 %valid)\n"
+                    "  ret void\n}\n");
 }
 
 std::vector<float> apply(const std::string &function, const std::vector<float> &x,
                          const kernels::KernelLevel &level) {
   int64_t columns = x.size();
-  kernels::ElementwiseParams p = {1, columns, columns, 1};
+  kernels::ElementwiseParams p = {columns, 1};
   Buffer input = Buffer::of(Element::F32, x), output(columns * 4);
-  LoadedKernel(makeSpec("stoop_elementwise_f32", p, 0, hooksCalling(function)), level)
+  LoadedKernel(makeSpec("stoop_elementwise", p, 0, hookCalling(function)), level)
       .run({&input, &output}, 1, 2);
   EXPECT_TRUE(output.intact());
   std::vector<float> y;

@@ -55,9 +55,10 @@ static unsigned char *allocate(size_t bytes, unsigned char fill) {
 static void benchLinear(const kernels::KernelLevel &level, const std::string &port, size_t wBytes,
                         size_t xBytes, int64_t rows, int64_t n, int64_t k, unsigned threads,
                         int64_t prefetch) {
-  kernels::LinearParams p = {0, 1, 2, k, n, n, k, rows, prefetch};
-  uint64_t scratchBytes = kernels::linear_scratch_bytes(k, rows);
-  LoadedKernel kernel(makeSpec(port, p, scratchBytes, hooksFromIr("")), level);
+  codegen::KernelSpec spec =
+      linearSpec(port, {rows, n, k, k, n, xBytes == 4 ? Element::F32 : Element::BF16, prefetch});
+  uint64_t scratchBytes = spec.scratchBytes;
+  LoadedKernel kernel(spec, level);
   // 0x3c3c is a small normal number in every element type: denormals would cost ten times the time.
   unsigned char *w = allocate(n * k * wBytes, 0x3c), *x = allocate(rows * k * xBytes, 0x3c),
                 *y = allocate(rows * n * 4, 0);
@@ -142,15 +143,15 @@ int main(int argc, char **argv) {
   int64_t prefetch = argc > 2 ? std::atoll(argv[2]) : 1024;
   const kernels::KernelLevel &level = *runnableLevels().back();
   benchRead(threads);
-  benchLinear(level, "stoop_linear_bf16_bf16_bf16", 2, 2, 1, 8192, 8192, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_bf16_bf16", 2, 2, 2, 8192, 8192, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_bf16_bf16", 2, 2, 4, 8192, 8192, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_f32_f32", 2, 4, 1, 8192, 8192, threads, prefetch);
-  benchLinear(level, "stoop_linear_f32_f32_f32", 4, 4, 1, 8192, 4096, threads, prefetch);
-  benchLinear(level, "stoop_linear_f16_f16_f16", 2, 2, 1, 8192, 8192, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_bf16_bf16", 2, 2, 64, 2048, 2048, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_bf16_bf16", 2, 2, 512, 2048, 2048, threads, prefetch);
-  benchLinear(level, "stoop_linear_bf16_f32_f32", 2, 4, 512, 2048, 2048, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_bf16", 2, 2, 1, 8192, 8192, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_bf16", 2, 2, 2, 8192, 8192, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_bf16", 2, 2, 4, 8192, 8192, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_f32", 2, 4, 1, 8192, 8192, threads, prefetch);
+  benchLinear(level, "stoop_linear_f32_f32", 4, 4, 1, 8192, 4096, threads, prefetch);
+  benchLinear(level, "stoop_linear_f16_f16", 2, 2, 1, 8192, 8192, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_bf16", 2, 2, 64, 2048, 2048, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_bf16", 2, 2, 512, 2048, 2048, threads, prefetch);
+  benchLinear(level, "stoop_linear_bf16_f32", 2, 4, 512, 2048, 2048, threads, prefetch);
   benchAttention(level, 1, 2047, 32, 32, threads);
   benchAttention(level, 1, 2047, 71, 1, threads);
   benchAttention(level, 512, 0, 32, 32, threads);

@@ -1,6 +1,8 @@
 //===- KernelHarness.cpp - compile, load and run one kernel ---------------===//
 #include "test/kernels/KernelHarness.h"
 #include "codegen/cpu/CpuLevels.h"
+#include "kernels/common/params.h"
+#include "kernels/common/scratch.h"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -157,23 +159,64 @@ std::vector<float> test::randomValues(std::mt19937_64 &random, size_t count, Ele
   return values;
 }
 
-std::string test::hooksFromIr(const std::string &ir) {
-  std::string text = ir.empty() ? R"(
-    define void @stoop_hook_16(ptr %v, i64 %row, i64 %column, ptr %buffers) { ret void }
-    define void @stoop_hook_1(ptr %v, i64 %row, i64 %column, ptr %buffers) { ret void }
-  )"
-                                : ir;
+static const char *const kHookHead =
+    "define void @stoop_hook(ptr %sums, i64 %product_stride, i64 %segment, i64 %row, i64 %column, "
+    "i64 %valid, ptr %tail, ptr %buffers) {\n";
+
+std::string test::hookFromIr(const std::string &ir) {
+  std::string text = ir.empty() ? kHookHead + std::string("  ret void\n}\n") : ir;
   LLVMContext context;
   SMDiagnostic diagnostic;
   std::unique_ptr<Module> module = parseAssemblyString(text, diagnostic, context);
   if (!module) {
-    diagnostic.print("hooks", errs());
+    diagnostic.print("hook", errs());
     std::abort();
   }
   std::string bitcode;
   raw_string_ostream stream(bitcode);
   WriteBitcodeToFile(*module, stream);
   return bitcode;
+}
+
+/// Stores the sums in operand 2.
+static std::string storingHook(const test::LinearShape &shape) {
+  std::string element = test::name(shape.y);
+  return test::hookFromIr("declare void @stoop_store_" + element + "(ptr, ptr, i64)\n" + kHookHead +
+                          "  %slot = getelementptr ptr, ptr %buffers, i64 2\n"
+                          "  %y = load ptr, ptr %slot\n"
+                          "  %skip = mul i64 %row, " +
+                          std::to_string(shape.yStride) +
+                          "\n  %i = add i64 %skip, %column\n"
+                          "  %p = getelementptr i" +
+                          std::to_string(8 * test::bytesOf(shape.y)) +
+                          ", ptr %y, i64 %i\n  call void @stoop_store_" + element +
+                          "(ptr %p, ptr %sums, i64 %valid)\n  ret void\n}\n");
+}
+
+codegen::KernelSpec test::linearSpec(const std::string &port, const LinearShape &shape) {
+  struct {
+    kernels::LinearParams header;
+    kernels::LinearInput input;
+    kernels::LinearSegment segment;
+    kernels::LinearProduct product;
+  } region = {};
+  int64_t panels = (shape.n + 15) / 16;
+  region.header.max_rows = shape.maxRows;
+  region.header.prefetch = shape.prefetch;
+  region.header.num_inputs = region.header.num_segments = region.header.num_products = 1;
+  region.header.packed_columns = (shape.k + 1) / 2 * 2;
+  region.header.total_cost = panels * shape.k;
+  region.header.most_products = region.header.most_unit_panels = 1;
+  region.header.whole_panels = shape.n % 16 == 0;
+  region.header.prologue.yield_operand = -1;
+  region.input.stride = shape.xStride;
+  region.input.columns = shape.k;
+  region.input.yield_operand = -1;
+  region.segment.n = shape.n;
+  region.segment.num_products = region.segment.unit_panels = 1;
+  region.segment.panel_cost = shape.k;
+  region.product = {0, 1, shape.k};
+  return makeSpec(port, region, kernels::linear_scratch_bytes(region.header), storingHook(shape));
 }
 
 struct test::LoadedKernel::Jit {

@@ -60,8 +60,8 @@ Buffer packPanel16(Element element, const std::vector<float> &values, int64_t ro
 std::vector<float> randomValues(std::mt19937_64 &random, size_t count, Element element,
                                 float scale = 1.0f);
 
-/// Bitcode of hooks written as LLVM IR; "" gives hooks that change nothing.
-std::string hooksFromIr(const std::string &ir);
+/// Bitcode of a hook written as LLVM IR; "" gives one that does nothing.
+std::string hookFromIr(const std::string &ir);
 
 /// A kernel in this process. Fails the test process with a message when it cannot be compiled.
 class LoadedKernel {
@@ -91,6 +91,14 @@ codegen::KernelSpec makeSpec(const std::string &port, const Params &params,
   spec.hooks = hooks;
   return spec;
 }
+
+/// A region of one product, x in operand 0, weights in 1, whose sums are stored in operand 2.
+struct LinearShape {
+  int64_t maxRows, n, k, xStride, yStride;
+  Element y;
+  int64_t prefetch = 512;
+};
+codegen::KernelSpec linearSpec(const std::string &port, const LinearShape &shape);
 
 } // namespace stoop::test
 

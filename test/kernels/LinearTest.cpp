@@ -2,11 +2,10 @@
 //
 // Every port and every runnable level, over shapes that have tails everywhere: odd inner lengths,
 // columns that fill no panel, rows that fill no strip, fewer valid rows than the entry has. The
-// software twins of vdpbf16ps and AMX run the indexing of levels that this machine lacks.
+// software twins of vdpbf16ps and AMX run the indexing of levels that this machine lacks. Whole
+// regions are tested from their IR, in test/unit/codegen.
 //
 //===----------------------------------------------------------------------===//
-#include "kernels/common/params.h"
-#include "kernels/common/scratch.h"
 #include "test/kernels/KernelHarness.h"
 #include "test/kernels/References.h"
 #include <cmath>
@@ -39,28 +38,12 @@ const Case kCases[] = {
     {1, 100, 1031, {1}}, {2, 17, 64, {1, 2}},     {3, 48, 5, {2, 3}},
     {64, 600, 71, {50}}, {64, 129, 1100, {64}},   {33, 1, 1, {33}}};
 
-std::string portName(Types t) {
-  return std::string("stoop_linear_") + name(t.w) + "_" + name(t.x) + "_" + name(t.y);
-}
+std::string portName(Types t) { return std::string("stoop_linear_") + name(t.w) + "_" + name(t.x); }
 
 /// Largest error that rounding of sums and result allows, relative to the largest result.
 double tolerance(Types t, int64_t k) {
   double sums = 1e-6 * std::sqrt(double(k)) + 1e-6;
   return sums + (t.y == Element::F32 ? 0 : t.y == Element::BF16 ? 1.0 / 256 : 1.0 / 2048);
-}
-
-kernels::LinearParams params(Shape s, int64_t xStride, int64_t yStride) {
-  kernels::LinearParams p = {};
-  p.x_operand = 0;
-  p.w_operand = 1;
-  p.y_operand = 2;
-  p.x_stride = xStride;
-  p.y_stride = yStride;
-  p.n = s.n;
-  p.k = s.k;
-  p.max_rows = s.maxRows;
-  p.prefetch = 512;
-  return p;
 }
 
 /// Runs one shape with strided rows and compares; rows that are not valid must stay untouched.
@@ -101,10 +84,8 @@ void checkAll(const std::string &port, Types t, const kernels::KernelLevel &leve
               size_t numCases) {
   unsigned threads = 0;
   for (const Case &c : llvm::ArrayRef(kCases).take_front(numCases)) {
-    Shape s{c.maxRows, 0, c.n, c.k};
-    LoadedKernel kernel(makeSpec(port, params(s, c.k + kXPadding, c.n + kYPadding),
-                                 kernels::linear_scratch_bytes(c.k, c.maxRows), hooksFromIr("")),
-                        level);
+    LoadedKernel kernel(
+        linearSpec(port, {c.maxRows, c.n, c.k, c.k + kXPadding, c.n + kYPadding, t.y}), level);
     for (int64_t rows : c.rows)
       check(kernel, port, t, {c.maxRows, rows, c.n, c.k}, level, 1 + threads++ % 3);
   }
@@ -131,9 +112,7 @@ TEST(Linear, ThreadsDoNotChangeTheResult) {
     std::mt19937_64 random(runSeed());
     Buffer x = Buffer::of(t.x, randomValues(random, s.maxRows * s.k, t.x));
     Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
-    LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
-                                 kernels::linear_scratch_bytes(s.k, s.maxRows), hooksFromIr("")),
-                        *level);
+    LoadedKernel kernel(linearSpec(portName(t), {s.maxRows, s.n, s.k, s.k, s.n, t.y}), *level);
     Buffer one(s.maxRows * s.n * 4), many(s.maxRows * s.n * 4);
     kernel.run({&x, &w, &one}, s.rows, 1);
     kernel.run({&x, &w, &many}, s.rows, 5);
@@ -151,64 +130,10 @@ TEST(Linear, NanReachesItsRowOnly) {
       x[(rows - 1) * s.k + 36] = NAN;
       Buffer xBuffer = Buffer::of(t.x, x), y(rows * s.n * 2);
       Buffer w = packPanel16(t.w, randomValues(random, s.n * s.k, t.w), s.n, s.k);
-      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
-                                   kernels::linear_scratch_bytes(s.k, s.maxRows), hooksFromIr("")),
-                          *level);
+      LoadedKernel kernel(linearSpec(portName(t), {s.maxRows, s.n, s.k, s.k, s.n, t.y}), *level);
       kernel.run({&xBuffer, &w, &y}, rows, 2);
       for (int64_t i = 0; i < rows * s.n; ++i)
         EXPECT_EQ(std::isnan(y.at(t.y, i)), i / s.n == rows - 1) << "row " << i / s.n;
-    }
-}
-
-TEST(Linear, HookSeesRowColumnAndBuffers) {
-  // v = 2 v + row * 1000 + column + bias[column]: every argument counts.
-  std::string body = R"(
-    define void @stoop_hook_1(ptr %v, i64 %row, i64 %column, ptr %buffers) {
-      %slot = getelementptr ptr, ptr %buffers, i64 3
-      %bias = load ptr, ptr %slot
-      %p = getelementptr float, ptr %bias, i64 %column
-      %b = load float, ptr %p
-      %x = load float, ptr %v
-      %x2 = fadd float %x, %x
-      %r = mul i64 %row, 1000
-      %rc = add i64 %r, %column
-      %f = sitofp i64 %rc to float
-      %s = fadd float %x2, %f
-      %t = fadd float %s, %b
-      store float %t, ptr %v
-      ret void
-    }
-    define void @stoop_hook_16(ptr %v, i64 %row, i64 %column, ptr %buffers) {
-    entry:
-      br label %loop
-    loop:
-      %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-      %p = getelementptr float, ptr %v, i64 %i
-      %c = add i64 %column, %i
-      call void @stoop_hook_1(ptr %p, i64 %row, i64 %c, ptr %buffers)
-      %next = add i64 %i, 1
-      %more = icmp ult i64 %next, 16
-      br i1 %more, label %loop, label %done
-    done:
-      ret void
-    })";
-  Types t{Element::F32, Element::F32, Element::F32};
-  for (const kernels::KernelLevel *level : runnableLevels())
-    for (int64_t rows : {1, 7}) {
-      Shape s{rows, rows, 37, 20};
-      std::mt19937_64 random(runSeed());
-      Values x = randomValues(random, rows * s.k, t.x), w = randomValues(random, s.n * s.k, t.w),
-             bias = randomValues(random, s.n, t.x);
-      Buffer xBuffer = Buffer::of(t.x, x), wBuffer = packPanel16(t.w, w, s.n, s.k),
-             y(rows * s.n * 4), biasBuffer = Buffer::of(t.x, bias);
-      LoadedKernel kernel(makeSpec(portName(t), params(s, s.k, s.n),
-                                   kernels::linear_scratch_bytes(s.k, s.maxRows),
-                                   hooksFromIr(body)),
-                          *level);
-      kernel.run({&xBuffer, &wBuffer, &y, &biasBuffer}, rows, 2);
-      Values expected = linearReference(x, w, rows, s.n, s.k);
-      for (int64_t i = 0; i < rows * s.n; ++i)
-        EXPECT_NEAR(y.at(t.y, i), 2 * expected[i] + i / s.n * 1000 + i % s.n + bias[i % s.n], 2e-3);
     }
 }
 } // namespace

@@ -89,9 +89,8 @@ TEST(Norm, NanReachesItsRowOnly) {
 }
 
 TEST(Embedding, GathersRowsOfPanels) {
-  constexpr std::pair<Element, Element> kTypes[] = {{Element::F32, Element::F32},
-                                                    {Element::BF16, Element::F32},
-                                                    {Element::F16, Element::F32}};
+  constexpr std::pair<Element, Element> kTypes[] = {
+      {Element::F32, Element::F32}, {Element::BF16, Element::F32}, {Element::F16, Element::F32}};
   for (const kernels::KernelLevel *level : runnableLevels())
     for (auto [w, x] : kTypes)
       for (int64_t columns : {7, 64}) {
