@@ -48,7 +48,7 @@ static CLI::Validator phaseValidator(bool resumable) {
     if (phase && !(resumable && *phase == Phase::Executable))
       return "";
     return "'" + name + "' is not a phase to " + (resumable ? "start from" : "stop at") +
-           "; phases: " + allPhaseNames();
+           "; phases: " + phaseNames(!resumable);
   };
   return CLI::Validator(check, "", "phase");
 }

@@ -26,7 +26,7 @@ namespace {
 /// What evaluate takes beside the model's options.
 struct EvaluateOptions {
   std::string prompt, promptFile, promptsFile, idsFile, logitsFile;
-  std::vector<int64_t> promptIds;
+  std::optional<std::string> promptIds;
   int64_t predict = 128;
   std::optional<int64_t> window, last;
   bool ignoreEos = false;
@@ -69,9 +69,7 @@ void EvaluateCommand::declare(CLI::App &app) {
   CLI::Option *file =
       app.add_option("-f,--file", options.promptFile, "read the text from a file; - is stdin");
   CLI::Option *promptIds =
-      app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3")
-          ->delimiter(',')
-          ->allow_extra_args(false);
+      app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3");
   CLI::Option *prompts =
       app.add_option("--prompts", options.promptsFile,
                      "JSON array of prompts, each an array of token ids: one result for each");
@@ -150,6 +148,23 @@ static FailureOr<std::vector<int32_t>> checkIds(Session &session, ArrayRef<int64
   return std::vector<int32_t>(ids.begin(), ids.end());
 }
 
+/// The ids of a comma list, optionally in brackets; "" and "[]" are none, as for a compiled program.
+static FailureOr<std::vector<int64_t>> parseIds(Session &session, llvm::StringRef text) {
+  llvm::StringRef list = text.trim();
+  if (list.size() >= 2 && list.front() == '[' && list.back() == ']')
+    list = list.drop_front().drop_back().trim();
+  std::vector<int64_t> ids;
+  llvm::SmallVector<llvm::StringRef> words;
+  if (!list.empty())
+    list.split(words, ',');
+  for (llvm::StringRef word : words)
+    if (word.trim().getAsInteger(10, ids.emplace_back())) {
+      session.error("--prompt-ids expects a comma list of token ids, not '" + text + "'");
+      return failure();
+    }
+  return ids;
+}
+
 /// Reads a JSON document.
 static FailureOr<llvm::json::Value> readJson(Session &session, const std::string &path) {
   FailureOr<std::string> text = readFile(session, path);
@@ -211,8 +226,8 @@ static FailureOr<std::vector<std::vector<int64_t>>> readPromptsFile(Session &ses
 /// The ids of the one prompt of --prompt-ids, --prompt or --file; empty text gives none.
 FailureOr<std::vector<int64_t>> EvaluateCommand::encodePrompt(Session &session,
                                                               LoadedModel &loaded) {
-  if (!options.promptIds.empty())
-    return options.promptIds;
+  if (options.promptIds)
+    return parseIds(session, *options.promptIds);
   if (!loaded.tokenizer) {
     session.error("without a tokenizer the prompt must be token ids (--prompt-ids 1,2,3)");
     return failure();

@@ -24,7 +24,9 @@ std::optional<Phase> phaseFromName(llvm::StringRef name) {
   return std::nullopt;
 }
 
-std::string allPhaseNames() { return llvm::join(llvm::ArrayRef(names), " "); }
+std::string phaseNames(bool last) {
+  return llvm::join(llvm::ArrayRef(names).drop_back(last ? 0 : 1), " ");
+}
 
 std::string phasePipeline(Phase phase) { return ("stoop-" + phaseName(phase) + "-pipeline").str(); }
 

@@ -18,8 +18,8 @@ enum class Phase {
 llvm::StringRef phaseName(Phase phase);
 /// The phase of that name, if there is one.
 std::optional<Phase> phaseFromName(llvm::StringRef name);
-/// All names in order, joined by blanks; for messages.
-std::string allPhaseNames();
+/// The names in order, joined by blanks; for messages. `last`: with that of the last phase.
+std::string phaseNames(bool last);
 /// "stoop-<name>-pipeline".
 std::string phasePipeline(Phase phase);
 /// The phase after `phase`; not for the last one.

@@ -149,7 +149,9 @@ static Error checkQuantization(ConfigReader &config) {
 
 /// Decides on model_type, and on architectures if that is absent.
 static Expected<const Family *> detectFamily(ConfigReader &config) {
-  std::string type = config.hasValue("model_type") ? config.string("model_type", "") : "";
+  std::string type = config.has("model_type") ? config.string("model_type", "") : "";
+  if (config.has("model_type") && config.peek("model_type") == "")
+    config.failKey("model_type", "is empty; " + supportedText());
   std::string architecture = firstArchitecture(config);
   if (Error error = config.takeError())
     return error;

@@ -87,6 +87,8 @@ static Expected<GraphOptions> graphOptions(MLIRContext &context, const ModelSpec
     graph.alibi = *alibi;
     return graph;
   }
+  if (*alibi == lm::AlibiMode::Exact)
+    return optionError("alibi", "exact: this model has rotary positions, not ALiBi");
   Expected<std::vector<float>> frequencies = ropeFrequencies(spec.rope, spec.headDim, *positions);
   if (!frequencies)
     return frequencies.takeError();
@@ -154,7 +156,8 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
   builder.setInsertionPointToEnd(module->getBody());
   DictionaryAttr metadata =
       buildMetadata(builder, *config, options, checkpointName(options.checkpointDir),
-                    elementName(graph->computeType), graph->positions, *eos, ledger);
+                    elementName(graph->computeType), graph->positions, *eos,
+                    beginId(*config, ledger), ledger);
   lm::ModelOp model = createModel(builder, spec, *graph, metadata);
   GraphBuilder(model, spec, weights, *graph).build();
   return module;

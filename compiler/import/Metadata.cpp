@@ -81,6 +81,16 @@ Expected<std::vector<int64_t>> stopSet(const HfConfig &config, const ImportOptio
   return ids;
 }
 
+int64_t beginId(const HfConfig &config, Ledger &ledger) {
+  std::optional<int64_t> id = config.generation.bos ? config.generation.bos : config.spec.bos;
+  if (!id || *id < config.spec.vocab)
+    return id.value_or(-1);
+  ledger.warn((config.generation.bos ? "generation_config.json" : "config.json") +
+              Twine(": begin-of-text id ") + Twine(*id) + " is not an id of the model (0 to " +
+              Twine(config.spec.vocab - 1) + "); dropped");
+  return -1;
+}
+
 //===----------------------------------------------------------------------===//
 // Dictionary
 //===----------------------------------------------------------------------===//
@@ -116,7 +126,7 @@ static DictionaryAttr ledgerAttr(Builder &builder, const Ledger &ledger) {
 
 DictionaryAttr buildMetadata(Builder &builder, const HfConfig &config, const ImportOptions &options,
                              StringRef name, StringRef dtype, int64_t positions,
-                             ArrayRef<int64_t> eos, const Ledger &ledger) {
+                             ArrayRef<int64_t> eos, int64_t bos, const Ledger &ledger) {
   SmallVector<NamedAttribute> entries;
   auto add = [&](StringRef key, Attribute value) {
     entries.push_back(builder.getNamedAttr(key, value));
@@ -128,7 +138,6 @@ DictionaryAttr buildMetadata(Builder &builder, const HfConfig &config, const Imp
   };
   const ModelSpec &spec = config.spec;
   const GenerationConfig &generation = config.generation;
-  std::optional<int64_t> bos = generation.bos ? generation.bos : spec.bos;
   int64_t tokenIds =
       options.numTokenIds > 0 ? std::min(options.numTokenIds, spec.vocab) : spec.vocab;
 
@@ -138,7 +147,7 @@ DictionaryAttr buildMetadata(Builder &builder, const HfConfig &config, const Imp
   add("max_batch", integer(options.maxBatch));
   add("num_token_ids", integer(tokenIds));
   add("eos", list(eos, integer));
-  add("bos", integer(bos && *bos < spec.vocab ? *bos : -1));
+  add("bos", integer(bos));
   add("temperature", number(generation.temperature));
   add("top_k", integer(generation.topK));
   add("top_p", number(generation.topP));

@@ -20,11 +20,16 @@ struct ImportOptions;
 llvm::Expected<std::vector<int64_t>> stopSet(const HfConfig &config, const ImportOptions &options,
                                              Ledger &ledger);
 
+/// The begin-of-text id of generation_config.json, else of config.json; -1 for none, also when it is not an id of
+/// the model, which is a warning.
+int64_t beginId(const HfConfig &config, Ledger &ledger);
+
 /// The metadata dictionary of Importer.h. `dtype` is the resolved compute type's name.
 mlir::DictionaryAttr buildMetadata(mlir::Builder &builder, const HfConfig &config,
                                    const ImportOptions &options, llvm::StringRef name,
                                    llvm::StringRef dtype, int64_t positions,
-                                   llvm::ArrayRef<int64_t> eos, const Ledger &ledger);
+                                   llvm::ArrayRef<int64_t> eos, int64_t bos,
+                                   const Ledger &ledger);
 
 } // namespace stoop::importer
 

@@ -16,9 +16,16 @@ namespace stoop::app {
 namespace {
 
 // A signal handler can reach nothing but a global.
-volatile sig_atomic_t interrupt_requested = 0;
+volatile sig_atomic_t interrupt_requested = 0, end_on_interrupt = 0;
 
-void on_interrupt(int) { interrupt_requested = 1; }
+void on_interrupt(int) {
+  interrupt_requested = 1;
+  if (!end_on_interrupt) return;
+  static const char message[] = "error: interrupted\n";
+  ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);
+  (void)ignored;
+  _exit(kExitInterrupted);
+}
 
 void on_bus_error(int) {
   static const char message[] =
@@ -56,6 +63,9 @@ void install_signal_handlers() {
 }
 
 bool interrupted() { return interrupt_requested != 0; }
+
+EndOnInterrupt::EndOnInterrupt() { end_on_interrupt = 1; }
+EndOnInterrupt::~EndOnInterrupt() { end_on_interrupt = 0; }
 
 double seconds_now() {
   timespec now;

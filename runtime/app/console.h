@@ -29,6 +29,16 @@ struct OutputClosed {};
 void install_signal_handlers();
 bool interrupted();
 
+// While one lives, an interrupt ends the program at once: for long work that looks at no flag and leaves nothing
+// half done.
+class EndOnInterrupt {
+ public:
+  EndOnInterrupt();
+  ~EndOnInterrupt();
+  EndOnInterrupt(const EndOnInterrupt&) = delete;
+  EndOnInterrupt& operator=(const EndOnInterrupt&) = delete;
+};
+
 // Seconds of the monotonic clock.
 double seconds_now();
 

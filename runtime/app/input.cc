@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "runtime/app/console.h"
@@ -19,6 +21,12 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+std::string_view without_blanks(std::string_view text) {
+  constexpr char kBlanks[] = " \t\r\n";
+  size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
+  return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
 }
 
 }  // namespace
@@ -47,44 +55,56 @@ std::string read_file(const std::string& path) {
 }
 
 std::vector<uint32_t> parse_ids(const std::string& text) {
+  std::string_view rest = without_blanks(text);
+  if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']')
+    rest = without_blanks(rest.substr(1, rest.size() - 2));
   std::vector<uint32_t> ids;
-  size_t i = 0;
-  auto skip = [&](const char* these) {
-    while (i < text.size() && strchr(these, text[i])) ++i;
-  };
-  for (skip(" \t\r\n["); i < text.size(); skip(", \t\r\n]")) {
-    size_t start = i;
-    uint64_t id = 0;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9' && id <= UINT32_MAX; ++i)
-      id = id * 10 + static_cast<uint64_t>(text[i] - '0');
-    if (i == start || id > UINT32_MAX ||
-        (i < text.size() && !strchr(", \t\r\n]", text[i]))) {
+  while (!rest.empty()) {
+    uint32_t id = 0;
+    auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), id);
+    size_t digits = static_cast<size_t>(end - rest.data());
+    std::string_view next = without_blanks(rest.substr(digits));
+    bool apart = digits + next.size() < rest.size(), comma = !next.empty() && next.front() == ',';
+    if (comma) next = without_blanks(next.substr(1));
+    // Two ids need a comma or a blank between them, and a comma needs an id behind it.
+    if (error != std::errc() || (comma ? next.empty() : !next.empty() && !apart))
       throw Failure(kExitBadInput, "token ids are a comma list of numbers, not '" +
-                                       text.substr(start, 20) + "'");
-    }
-    ids.push_back(static_cast<uint32_t>(id));
+                                       std::string(rest.substr(0, 20)) + "'");
+    ids.push_back(id);
+    rest = next;
   }
   return ids;
 }
 
 std::vector<uint32_t> read_ids_json(const std::string& path) {
-  std::string text = read_file(path);
+  using nlohmann::json;
+  std::string text = read_file(path), name = path == "-" ? "stdin" : path;
+  json document;
   try {
-    nlohmann::json document = nlohmann::json::parse(text);
-    const nlohmann::json& array = document.is_object() ? document.at("ids") : document;
-    std::vector<uint32_t> ids;
-    ids.reserve(array.size());
-    for (const nlohmann::json& id : array) {
-      if (!id.is_number_unsigned() || id.get<uint64_t>() > UINT32_MAX)
-        throw Failure(kExitBadInput, path + ": entry " + std::to_string(ids.size()) +
-                                         " is no token id: " + id.dump());
-      ids.push_back(id.get<uint32_t>());
-    }
-    if (!array.is_array()) throw Failure(kExitBadInput, path + ": not an array of token ids");
-    return ids;
-  } catch (const nlohmann::json::exception& error) {
-    throw Failure(kExitBadInput, path + ": " + error.what());
+    document = json::parse(text);
+  } catch (const json::parse_error& error) {
+    throw Failure(kExitBadInput, name + " is not JSON: the mistake is at byte " +
+                                     std::to_string(error.byte) + " of " +
+                                     std::to_string(text.size()));
   }
+  const json* array = &document;
+  if (document.is_object()) {
+    auto found = document.find("ids");
+    if (found == document.end())
+      throw Failure(kExitBadInput, name + ": the object has no key \"ids\"");
+    array = &*found;
+  }
+  if (!array->is_array()) throw Failure(kExitBadInput, name + ": not an array of token ids");
+  std::vector<uint32_t> ids;
+  ids.reserve(array->size());
+  for (const json& id : *array) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > UINT32_MAX)
+      throw Failure(kExitBadInput, name + ": entry " + std::to_string(ids.size()) +
+                                       " is no token id: " +
+                                       id.dump(-1, ' ', false, json::error_handler_t::replace));
+    ids.push_back(id.get<uint32_t>());
+  }
+  return ids;
 }
 
 std::string expand_escapes(const std::string& text) {

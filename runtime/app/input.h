@@ -11,7 +11,8 @@ namespace stoop::app {
 // Whole content of a file; "-" is stdin. Throws Failure(1) naming the file.
 std::string read_file(const std::string& path);
 
-// "1,2,3" (commas or white space, optional brackets) to ids. Throws Failure(1) naming the bad place.
+// "1,2,3" (commas or white space, optionally in brackets) to ids; "" and "[]" are no ids. Throws Failure(1) naming
+// the bad place.
 std::vector<uint32_t> parse_ids(const std::string& text);
 
 // A JSON file: an array of ids, or an object with such an array under "ids". Throws Failure(1).

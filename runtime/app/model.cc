@@ -40,6 +40,7 @@ Model::Model(const stoop_image& image, const Options& options, uint32_t flags) {
 
 void Model::check(stoop_status status, int bad_argument) const {
   if (status == STOOP_OK) return;
+  if (status == STOOP_CANCELLED && interrupted()) throw Failure(kExitInterrupted, "interrupted");
   int code = status == STOOP_INVALID_ARGUMENT ? bad_argument : exit_code_of(status);
   throw Failure(code, stoop_context_message(context_.get()));
 }
@@ -65,6 +66,8 @@ Sampler Model::new_sampler(const stoop_sampling& sampling) const {
 }
 
 std::vector<uint32_t> Model::tokenize(const std::string& text) const {
+  EndOnInterrupt while_tokenizing;  // a text of many megabytes takes seconds
+  if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
   // Tokens are at most as many as bytes, for every byte-level vocabulary; others report their count.
   std::vector<uint32_t> ids(text.size() + 16);
   uint64_t count = 0;
@@ -76,8 +79,6 @@ std::vector<uint32_t> Model::tokenize(const std::string& text) const {
           kExitBadInput);
   }
   ids.resize(count);
-  // A text of many megabytes takes seconds, in which nothing else looks at the flag.
-  if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
   return ids;
 }
 

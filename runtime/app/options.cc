@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <set>
 
 #include "stoop/runtime.h"
@@ -23,6 +24,18 @@ void add_execution(CLI::App* command, Options& options) {
                       "use the code of this feature level (default: the best; `info` lists them)");
 }
 
+// CLI11 alone reads -1 and what is too large as the largest number, and nothing as 0.
+CLI::Validator whole_uint64() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        uint64_t value = 0;
+        auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        bool whole = error == std::errc() && end == text.data() + text.size();
+        return whole ? "" : "expects a number from 0 to 18446744073709551615, not '" + text + "'";
+      },
+      "", "uint64");
+}
+
 void add_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "stream a completion (the default command)");
   auto* prompt = run->add_option("-p,--prompt", options.prompt, "prompt; - reads it from stdin");
@@ -34,7 +47,8 @@ void add_run(CLI::App& app, Options& options) {
                   "tokens to generate, -1: until the context is full")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 32));
-  run->add_option("-s,--seed", options.seed, "seed of the sampler (default: random)");
+  run->add_option("-s,--seed", options.seed, "seed of the sampler (default: random)")
+      ->check(whole_uint64());
   run->add_option("--temp,--temperature", options.temperature,
                   "temperature (default: the model's, else 0 = greedy)");
   run->add_option("--top-k", options.top_k, "sample from the k best tokens, 0: all");
@@ -169,6 +183,8 @@ std::string contradiction(const Options& options) {
       if (!options.prompt && !options.file && !options.ids)
         return "run: one of --prompt, --file and --prompt-ids is required";
       if (options.logprobs && !options.json) return "--logprobs needs --json";
+      for (const std::string& stop : options.stop)
+        if (stop.empty()) return "--stop: an empty text would stop at once";
       return "";
     case Command::kPerplexity:
       if (!options.file && !options.ids) return "perplexity: one of --file and --ids is required";

@@ -53,6 +53,9 @@ class BadConfig(Case):
                 self.expect_refusal(checkpoint, fragment)
                 shutil.rmtree(checkpoint)
 
+    def test_alibi_of_a_model_with_rotary_positions(self):
+        self.expect_refusal(self.checkpoint("rand-7b-legacy"), "--alibi", "exact", "rotary", arguments=("--alibi", "exact"))
+
     def test_unknown_keys_are_refused_or_allowed(self):
         checkpoint = self.checkpoint()
         edit_json(checkpoint / "config.json", surprising_key=1)
@@ -74,6 +77,46 @@ class BadConfig(Case):
         self.expect(run("plan", checkpoint, "--no-tokenizer"), 0)
         (checkpoint / "tokenizer.json").write_text('{"version": "1.0"')
         self.expect_refusal(checkpoint, "tokenizer.json")
+
+
+class BadPrompts(Case):
+    """What `stoop evaluate` refuses to evaluate."""
+
+    def refuse(self, text, *fragments):
+        prompts = self.dir / "prompts.json"
+        prompts.write_text(text)
+        model = self.checkpoint(copy=False)
+        result = run("evaluate", model, "--prompts", prompts, "-n", "1", "--max-seq-len", "8", "--json")
+        self.expect(result, 1, *fragments)
+        self.assertEqual(result.stdout, "")
+
+    def test_files_that_are_no_prompts(self):
+        for text in ("", "[1, 2", "[1, 2]", "[]", "{}", "[[1], 2]", '[["1"]]', "[[1.5]]", '{"ids": [[1]]}'):
+            with self.subTest(text=text):
+                self.refuse(text, "prompts.json")
+
+    def test_prompts_that_the_model_cannot_take(self):
+        self.refuse("[[1], [2, -1]]", "prompt 1", "token id -1", "0 to 776")
+        self.refuse("[[777]]", "prompt 0", "token id 777", "0 to 776")
+        self.refuse("[[1], [1, 2, 3, 4, 5, 6, 7, 8, 9]]", "prompt 1 has 9 tokens", "context is 8", "--max-seq-len")
+
+    def test_lists_that_are_no_ids(self):
+        model = self.checkpoint(copy=False)
+        for text in ("1,,2", "1,", "x", "[1", "1]", "1 2", "99999999999999999999"):
+            self.expect(run("evaluate", model, "--prompt-ids", text), 1, "--prompt-ids", "'" + text + "'")
+
+    def test_an_empty_prompt_is_the_begin_of_text(self):
+        model = self.checkpoint(copy=False)
+        begin = str(json.loads((model / "config.json").read_text())["bos_token_id"])
+        answers = [self.expect(run("evaluate", model, *words, "-n", "2", "--json"), 0).stdout
+                   for words in (("-p", ""), ("--prompt-ids", ""), ("--prompt-ids", "[]"), ("--prompt-ids", begin))]
+        self.assertEqual(len(set(answers)), 1, answers)
+
+    def test_one_source_and_a_file_that_exists(self):
+        model = self.checkpoint(copy=False)
+        self.expect(run("evaluate", model, "--prompts", "x", "--prompt-ids", "1"), 2, "--prompts", "--prompt-ids")
+        self.expect(run("evaluate", model, "--prompts", self.dir / "none"), 1, "none")
+        self.expect(run("evaluate", model), 2, "--prompts")
 
 
 class BadWeights(Case):

@@ -65,6 +65,10 @@ class Usage(Case):
                 self.assertEqual(result.stdout, "")
                 self.assertFalse((self.dir / "never").exists())
 
+    def test_phases_to_start_from_are_named_alone(self):
+        result = self.expect(run("compile", "x", "--compile-from", "executable"), 2, "import graph", "binaries")
+        self.assertNotIn("binaries executable", result.stderr)
+
     def test_full_output_is_an_error_with_a_message(self):
         with open("/dev/full", "wb") as full:
             for words in (("targets",), ("targets", "--json"), ("--help",)):

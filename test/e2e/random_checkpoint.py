@@ -14,6 +14,7 @@ import numpy as np
 import safetensors_io
 
 ACTIVATIONS = ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "relu", "silu"]
+ROPE_TYPES = ["default", "linear", "dynamic", "yarn", "llama3"]
 TORCH_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -22,10 +23,11 @@ def pick(rng, *choices):
     return choices[int(rng.integers(len(choices)))]
 
 
-def random_rope(rng, max_positions):
-    """A rope_parameters dictionary of a random type."""
+
+def random_rope(rng, max_positions, seed):
+    """A rope_parameters dictionary; types take turns, so that a few seeds in a row meet all of them."""
     theta = pick(rng, 10000.0, 500042.0, 20000.0)
-    kind = pick(rng, "default", "default", "linear", "dynamic", "yarn", "llama3")
+    kind = ROPE_TYPES[seed % len(ROPE_TYPES)]
     rope = {"rope_type": kind, "rope_theta": theta}
     if kind != "default":
         rope["factor"] = pick(rng, 2.0, 4.0, 8.0)
@@ -37,9 +39,9 @@ def random_rope(rng, max_positions):
     return rope
 
 
-def add_rope(rng, config):
+def add_rope(rng, config, seed):
     """Writes the RoPE settings under the keys of either generation of configs."""
-    rope = random_rope(rng, config["max_position_embeddings"])
+    rope = random_rope(rng, config["max_position_embeddings"], seed)
     if rng.random() < 0.5:
         config["rope_parameters"] = rope
         return
@@ -52,7 +54,7 @@ def divisors(n):
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def random_falcon(rng):
+def random_falcon(rng, seed):
     """A Falcon config in current keys, of a combination that Hugging Face can run."""
     heads = pick(rng, 1, 2, 3, 4, 5, 6, 7, 8, 12)
     alibi = bool(rng.random() < 0.4)
@@ -75,11 +77,11 @@ def random_falcon(rng):
     if new:
         config["num_ln_in_parallel_attn"] = pick(rng, None, 1, 2)
     if not alibi:
-        add_rope(rng, config)
+        add_rope(rng, config, seed)
     return config
 
 
-def random_llama(rng):
+def random_llama(rng, seed):
     """A Llama config (the architecture of Falcon3)."""
     heads = pick(rng, 2, 3, 4, 6, 8)
     hidden = pick(rng, 64, 96, 120, 200)
@@ -93,7 +95,7 @@ def random_llama(rng):
         "attention_bias": bool(rng.random() < 0.3), "mlp_bias": bool(rng.random() < 0.3),
         "tie_word_embeddings": bool(rng.random() < 0.4), "bos_token_id": 11, "eos_token_id": 11,
     }
-    add_rope(rng, config)
+    add_rope(rng, config, seed)
     return config
 
 
@@ -197,7 +199,7 @@ def write(directory, seed):
     """Writes the checkpoint of `seed` into `directory`; returns a one-line description."""
     rng = np.random.default_rng(seed)
     llama = rng.random() < 0.25
-    config = random_llama(rng) if llama else random_falcon(rng)
+    config = random_llama(rng, seed) if llama else random_falcon(rng, seed)
     dtype = pick(rng, "F32", "F16", "BF16")
     config[pick(rng, "torch_dtype", "dtype")] = TORCH_NAMES[dtype]
     shapes = llama_shapes(config) if llama else falcon_shapes(config)

@@ -5,6 +5,7 @@ Each seed gives another mix of architecture options (random_checkpoint.py). The 
 choices are fed to the oracle, so that logits of every step are compared over the same context.
 """
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -38,7 +39,9 @@ def check_seed(options, seed, folder):
     directory = os.path.join(folder, f"seed-{seed}")
     print(f"seed {seed}: {random_checkpoint.write(directory, seed)}", flush=True)
     rng = np.random.default_rng(seed)
-    alibi = "exact" if rng.random() < 0.5 else "hf"
+    with open(os.path.join(directory, "config.json"), encoding="utf-8") as file:
+        has_alibi = json.load(file).get("alibi")
+    alibi = "exact" if has_alibi and rng.random() < 0.5 else "hf"
     oracle = NumpyFalcon(directory, context=CONTEXT, alibi=alibi)
     vocab = oracle.config["vocab"]
     models = []

@@ -357,6 +357,10 @@ TEST(HfConfig, Detection) {
       falcon({{"architectures", {"FalconForSequenceClassification"}}}),
       "architecture 'FalconForSequenceClassification' of model_type 'falcon' is not supported");
   expectRefused({{"model_type", 3}}, "key 'model_type': expects a string, found 3");
+  expectRefused({{"model_type", nullptr}, {"architectures", {"FalconForCausalLM"}}},
+                "key 'model_type': expects a string, found null");
+  expectRefused({{"model_type", ""}, {"architectures", {"FalconForCausalLM"}}},
+                "key 'model_type': is empty; supported are: Falcon");
 }
 
 TEST(HfConfig, UnsupportedModels) {

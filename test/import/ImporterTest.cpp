@@ -441,6 +441,19 @@ TEST_F(ImporterTest, TokenizerBeyondVocabulary) {
                 "texts that need larger ids cannot be processed"}));
 }
 
+TEST_F(ImporterTest, BeginIdBeyondVocabulary) {
+  TestDirectory directory;
+  json config = smallFalcon();
+  config["bos_token_id"] = 37;
+  TestCheckpoint::falcon(config, 13).save(directory);
+  auto module = import(directory.path());
+  ASSERT_TRUE(module);
+  EXPECT_EQ(metadata<mlir::IntegerAttr>(modelOf(*module), "bos").getInt(), -1);
+  EXPECT_EQ(warningsOf(modelOf(*module)),
+            (std::vector<std::string>{"config.json: begin-of-text id 37 is not an id of the model "
+                                      "(0 to 36); dropped"}));
+}
+
 /// The demo model's config has wrong ids, as the published rw-1b has.
 TEST_F(ImporterTest, TokenizerIdAlwaysStops) {
   options.tokenizerEos = 4001;

@@ -140,11 +140,20 @@ class Run(unittest.TestCase):
             tokens.append(token)
 
     def test_ids_from_stdin(self):
-        self.assertEqual(run_json(MODEL, "--prompt-ids", "-", "-n", 3, stdin=b"[1, 2,\n3]")["prompt_ids"], [1, 2, 3])
+        for text in b"[1, 2,\n3]", b"1 2 3", b" 1,2 , 3\n", b"[ 1 2\t3 ]\n":
+            self.assertEqual(run_json(MODEL, "--prompt-ids", "-", "-n", 3, stdin=text)["prompt_ids"], [1, 2, 3], text)
 
     def test_bad_prompts(self):
         for arguments, pattern in [(["-p", "hello"], "without a tokenizer.*--prompt-ids"),
-                                   (["--prompt-ids", ""], "empty"),
+                                   (["--prompt-ids", ""], "prompt is empty"),
+                                   (["--prompt-ids", "[ ]"], "prompt is empty"),
+                                   (["--prompt-ids", "1]]2"], "'1]]2'"),
+                                   (["--prompt-ids", "[1,2"], "'\\[1,2'"),
+                                   (["--prompt-ids", "1,2]"], "'2]'"),
+                                   (["--prompt-ids", "1,,2"], "',2'"),
+                                   (["--prompt-ids", "1,"], "'1,'"),
+                                   (["--prompt-ids", ",1"], "',1'"),
+                                   (["--prompt-ids", "+1"], "'\\+1'"),
                                    (["--prompt-ids", "1,x"], "'x'"),
                                    (["--prompt-ids", "1,-2"], "'-2'"),
                                    (["--prompt-ids", "1,99999999999"], "99999999999"),
@@ -189,7 +198,9 @@ class Usage(unittest.TestCase):
                           ["--prompt-ids", "1", "-p", "x"], ["--prompt-ids", "1", "-n", "x"],
                           ["--prompt-ids", "1", "-n", "-2"], ["--prompt-ids", "1", "-t", "0"],
                           ["--prompt-ids", "1", "-t", "9"], ["--prompt-ids", "1", "--cpu-level", "neon"],
-                          ["--prompt-ids", "1", "--logprobs", "2"], ["perplexity"], ["bench", "-o", "xml"],
+                          ["--prompt-ids", "1", "--logprobs", "2"], ["--prompt-ids", "1", "--seed", "-1"],
+                          ["--prompt-ids", "1", "--seed=-0"], ["--prompt-ids", "1", "--seed", ""], ["--prompt-ids", "1", "--stop", ""],
+                          ["--prompt-ids", "1", "--seed", "18446744073709551616"], ["perplexity"], ["bench", "-o", "xml"],
                           ["bench", "--json", "-o", "csv"], ["perplexity", "--ids", "-", "--last", "0"],
                           ["bench", "-p", "100"], ["--prompt-ids", "1", "--ignore-eos", "--eos-id", "3"]]:
             result = run(MODEL, *arguments)
@@ -254,7 +265,11 @@ class Perplexity(unittest.TestCase):
         for content in "", "[1]", "{}", "[1, -2]", "[1, 2.5]", "[1, 50]", '"x"', "[1,2":
             result = run(MODEL, "perplexity", "--ids", "-", stdin=content.encode())
             self.assertEqual((result.returncode, result.out), (1, ""), content)
-            self.assertTrue(result.err.startswith("error: "), content)
+            self.assertRegex(result.err, "^error: (stdin|.*(2 are needed|outside))", content)
+            self.assertNotIn("json.exception", result.err)
+        for content, where in (b"[1,2", "byte 5 of 4"), (b'{"idz": [1]}', 'no key "ids"'), (b"7", "not an array"), \
+                              (b'[1, "\xff"]', "not JSON"), (b'[1, "x"]', 'entry 1 is no token id: "x"'):
+            self.assertIn(where, run(MODEL, "perplexity", "--ids", "-", stdin=content).err)
         self.assertIn("No such file", run(MODEL, "perplexity", "--ids", "/nonexistent").err)
 
 
@@ -275,8 +290,9 @@ class OtherCommands(unittest.TestCase):
             for key in "stddev", "read_bandwidth_gb_s", "percent_of_bandwidth":
                 self.assertTrue(math.isfinite(row[key]), key)
             self.assertGreater(row["read_bandwidth_gb_s"], 0)
+            self.assertIs(row["in_cache"], True)  # the toy's weights are half a kilobyte
         table = run(MODEL, "bench", "-p", "0", "-n", "4", "-r", 1).out
-        self.assertIn("| tg4 |", table)
+        self.assertRegex(table, r"\| tg4 \|.*\| in cache \|")
         self.assertNotIn("| pp", table)
         self.assertEqual(len(run(MODEL, "bench", "-p", 4, "-n", 0, "-r", 1, "-o", "csv").out.splitlines()), 2)
 

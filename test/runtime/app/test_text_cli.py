@@ -5,9 +5,11 @@ broken and split characters."""
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import toy
@@ -141,6 +143,22 @@ class Text(unittest.TestCase):
         result = run("detokenize", "1,4000000")
         self.assertEqual((result.returncode, result.out), (1, ""))
         self.assertIn("4000000 at position 1", result.err)
+
+    def test_interrupt_while_tokenizing(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"the cat " * (4 << 20))
+            file.flush()
+            program = subprocess.Popen([MODEL, "tokenize", "-f", file.name], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env={**os.environ, **ENVIRONMENT})
+            while os.stat(f"/proc/{program.pid}/exe").st_ino != os.stat(MODEL).st_ino:
+                time.sleep(0.01)
+            with open(f"/proc/{program.pid}/io") as counters:
+                while int(next(line for line in counters if line.startswith("rchar")).split()[1]) < 32 << 20:
+                    time.sleep(0.01)
+                    counters.seek(0)
+            program.send_signal(signal.SIGINT)  # all of the text is read
+            out, err = program.communicate(timeout=60)
+            self.assertEqual((program.returncode, out, err), (130, b"", b"error: interrupted\n"))
 
     def test_perplexity_of_a_text(self):
         text = "the cat sees the end. " * 8
