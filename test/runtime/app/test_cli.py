@@ -175,11 +175,10 @@ class Run(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn(b"No space left", result.stderr)
 
-    def test_interrupt(self):
-        # It waits for ids on stdin, so it is still there when the signal comes.
-        program = subprocess.Popen([MODEL, "perplexity", "--ids", "/dev/stdin"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        deadline = 100
+    def interrupt(self, *arguments):
+        """Sends SIGINT to a program that works or waits, and expects the same end of every command."""
+        program = subprocess.Popen([MODEL, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
         # Python's children ignore nothing, so a caught SIGINT means that the handler is in place.
         for _ in range(500):
             with open(f"/proc/{program.pid}/status") as status:
@@ -189,7 +188,12 @@ class Run(unittest.TestCase):
             time.sleep(0.02)
         program.send_signal(signal.SIGINT)
         out, err = program.communicate(timeout=60)
-        self.assertEqual(program.returncode, 130, err)
+        self.assertEqual((program.returncode, out, err), (130, b"", b"error: interrupted\n"), arguments)
+
+    def test_interrupt(self):
+        self.interrupt("perplexity", "--ids", "/dev/stdin")  # waits for ids
+        for _ in range(3):  # whatever it does just then
+            self.interrupt("bench", "-r", "1000", "-p", "8", "-n", "4")
 
 
 class Usage(unittest.TestCase):
