@@ -1,18 +1,15 @@
 //===- InspectCommand.cpp - stoop inspect ---------------------------------===//
 //
-// One report from three kinds of input: the manifest of a program, dumped IR (a
-// report needs phase planned, so earlier phases are taken there), a checkpoint.
+// One report, whatever holds it, as text, JSON or a page; or one op's story.
 //
 //===----------------------------------------------------------------------===//
-#include "codegen/package/Manifest.h"
 #include "compiler/commands/Command.h"
-#include "compiler/driver/Compilation.h"
-#include "compiler/driver/Packaging.h"
-#include "llvm/BinaryFormat/Magic.h"
-#include "llvm/Support/FileSystem.h"
+#include "compiler/commands/ReportInput.h"
+#include "compiler/inspect/Html.h"
+#include "compiler/inspect/ReportText.h"
+#include "compiler/inspect/Why.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <CLI/CLI.hpp>
-
-using namespace mlir;
 
 namespace stoop::driver {
 
@@ -24,13 +21,15 @@ public:
   int run(const CLI::App &app) override;
 
 private:
-  int inspectProgram(Session &session, const CLI::App &app);
-  int inspectModel(Session &session, const CLI::App &app, bool isCheckpoint);
+  std::string contradiction() const;
+  int explain(Session &session, const llvm::json::Object &report) const;
+  std::string render(Session &session, const llvm::json::Object &report) const;
 
   OutputOptions output;
   ModelOptions model;
   CompileOptions options;
-  std::string format = "text";
+  std::string format = "text", outputFile, why;
+  std::vector<std::string> sections;
 };
 
 } // namespace
@@ -38,60 +37,93 @@ private:
 void InspectCommand::declare(CLI::App &app) {
   declareModelOptions(app, model, /*required=*/true);
   app.get_option("CHECKPOINT")
-      ->description("program, dumped IR, or directory in Hugging Face layout");
+      ->description("program, dumped IR, report, or directory in Hugging Face layout");
   declareCompileOptions(app, options);
-  app.add_option("--format", format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+  app.add_option("--format", format, "text, json or html")
+      ->check(CLI::IsMember({"text", "json", "html"}))
       ->capture_default_str();
+  app.add_option("-o,--output", outputFile, "file to write (default: standard output)");
+  std::vector<std::string> names(inspect::sectionNames().begin(), inspect::sectionNames().end());
+  app.add_option("--section", sections, "print these sections in full; comma list")
+      ->delimiter(',')
+      ->allow_extra_args(false) // else the list would swallow CHECKPOINT
+      ->check(CLI::IsMember(names));
+  app.add_option("--why", why,
+                 "tell one op's story: layers.3.attn.out, layers.3.self_attention.dense, lm.norm");
   declareOutputOptions(app, output);
 }
 
-int InspectCommand::inspectProgram(Session &session, const CLI::App &app) {
-  const llvm::json::Object flags = flagLedger(app);
-  if (const llvm::json::Array &used = *flags.getArray("used"); !used.empty()) {
-    session.error(used[0].getAsObject()->getString("key").value_or("") + " does not apply to '" +
-                  model.checkpoint + "': it is compiled already");
-    return ExitUsage;
-  }
-  llvm::Expected<std::string> manifest = codegen::readManifest(model.checkpoint);
-  if (!manifest) {
-    session.error(manifest.takeError());
-    return ExitBadInput;
-  }
-  llvm::Expected<llvm::json::Value> report = llvm::json::parse(*manifest);
-  if (!report || !report->getAsObject()) {
-    session.error("'" + model.checkpoint + "' carries a damaged manifest" +
-                  (report ? std::string() : ": " + llvm::toString(report.takeError())));
-    return ExitBadInput;
-  }
-  printReport(session, *report->getAsObject());
-  return ExitOk;
+/// The first contradiction between flags; empty when there is none.
+std::string InspectCommand::contradiction() const {
+  if (!why.empty() && format == "html")
+    return "--why and --format html contradict each other: a page tells of every op";
+  if (!why.empty() && !sections.empty())
+    return "--why and --section contradict each other";
+  if (!sections.empty() && (output.json || format != "text"))
+    return "--section and --format " + (output.json ? "json" : format) +
+           " contradict each other: it holds all sections";
+  if (output.json && format == "html")
+    return "--json and --format html contradict each other";
+  return "";
 }
 
-int InspectCommand::inspectModel(Session &session, const CLI::App &app, bool isCheckpoint) {
-  Compilation compilation(session, model, options, flagLedger(app));
-  if (int code = compilation.configure())
-    return code;
-  if (failed(isCheckpoint ? compilation.fromCheckpoint(Phase::Planned)
-                          : compilation.fromFile(model.checkpoint, Phase::Planned)))
+static std::string jsonText(const llvm::json::Object &object) {
+  return llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object(object))).str();
+}
+
+int InspectCommand::explain(Session &session, const llvm::json::Object &report) const {
+  llvm::Expected<llvm::json::Object> answer = inspect::explain(report, why);
+  if (!answer) {
+    session.error(answer.takeError());
     return ExitBadInput;
-  printReport(session, makeReport(compilation.module()));
-  return ExitOk;
+  }
+  if (output.json)
+    return writeText(session, outputFile, jsonText(*answer));
+  if (outputFile.empty())
+    return inspect::printExplanation(*answer, inspect::TextOutput::standard()), ExitOk;
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  inspect::printExplanation(*answer, {stream});
+  return writeText(session, outputFile, text);
+}
+
+/// The whole report in the format asked for, without colour.
+std::string InspectCommand::render(Session &session, const llvm::json::Object &report) const {
+  if (output.json)
+    return jsonText(report);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (format == "html")
+    inspect::writeHtml(report, nullptr, stream);
+  else if (!sections.empty() || session.output().verbose)
+    inspect::printSections(report, sections, {stream});
+  else
+    inspect::printSummary(report, {stream});
+  return text;
 }
 
 int InspectCommand::run(const CLI::App &app) {
   output.json |= format == "json";
   Session session(output);
-  if (!llvm::sys::fs::exists(model.checkpoint)) {
-    session.error("'" + model.checkpoint + "' does not exist");
-    return ExitBadInput;
+  if (std::string why = contradiction(); !why.empty()) {
+    session.error(why);
+    return ExitUsage;
   }
-  if (llvm::sys::fs::is_directory(model.checkpoint))
-    return inspectModel(session, app, /*isCheckpoint=*/true);
-  llvm::file_magic magic;
-  if (!llvm::identify_magic(model.checkpoint, magic) && magic.is_object())
-    return inspectProgram(session, app);
-  return inspectModel(session, app, /*isCheckpoint=*/false);
+  if (output.verbose && sections.empty())
+    sections = {"all"};
+  llvm::json::Object report;
+  if (int code = loadReport(session, model, options, flagLedger(app), report))
+    return code;
+  if (!why.empty())
+    return explain(session, report);
+  inspect::TextOutput standard = inspect::TextOutput::standard();
+  if (!outputFile.empty() || output.json || format == "html" || !standard.color)
+    return writeText(session, outputFile, render(session, report));
+  if (sections.empty())
+    inspect::printSummary(report, standard);
+  else
+    inspect::printSections(report, sections, standard);
+  return ExitOk;
 }
 
 std::unique_ptr<Command> createInspectCommand() { return std::make_unique<InspectCommand>(); }

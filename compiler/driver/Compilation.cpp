@@ -62,6 +62,9 @@ int Compilation::configure() {
   session.setPipelineOptions(Phase::Planned, "target=" + compileOptions.target);
   if (failed(session.disablePasses(compileOptions.disabledPasses)))
     return ExitUsage;
+  if (!compileOptions.remarksFilter.empty() &&
+      failed(session.printRemarks(compileOptions.remarksFilter)))
+    return ExitUsage;
   session.dumpPhasesTo(!compileOptions.dumpPhasesTo.empty() ? compileOptions.dumpPhasesTo
                                                             : compileOptions.saveTemps);
   return ExitOk;

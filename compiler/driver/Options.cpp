@@ -112,6 +112,9 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   app.add_option("--disable-pass", options.disabledPasses, "leave this pass out; repeatable")
       ->allow_extra_args(false);
+  app.add_option("--remarks-filter", options.remarksFilter,
+                 "print the passes' remarks of these categories: fusion, schedule, memory; a "
+                 "regular expression");
   app.add_option("--dump-phases-to", options.dumpPhasesTo, "folder for the IR after each phase");
   app.add_option("--save-temps", options.saveTemps, "folder for IR and objects");
   declareUnsupported(app);

@@ -53,6 +53,7 @@ struct CompileOptions {
   std::vector<int64_t> prefillBuckets; ///< empty: the compiler's choice
   std::vector<std::string> disabledPasses;
   std::string dumpPhasesTo, saveTemps;
+  std::string remarksFilter; ///< regular expression on categories; empty: no remarks
 };
 
 void declareOutputOptions(CLI::App &app, OutputOptions &options);

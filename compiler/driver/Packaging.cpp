@@ -35,10 +35,13 @@ llvm::json::Object makeReport(ModuleOp module) {
 }
 
 void printReport(Session &session, const llvm::json::Object &report) {
+  inspect::TextOutput out = inspect::TextOutput::standard();
   if (session.output().json)
     llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(llvm::json::Object(report))) << "\n";
+  else if (session.output().verbose)
+    inspect::printSections(report, std::string("all"), out);
   else
-    inspect::printReport(report, session.output().verbose, llvm::outs());
+    inspect::printSummary(report, out);
 }
 
 /// The gate of phase executable.

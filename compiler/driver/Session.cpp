@@ -7,6 +7,7 @@
 #include "compiler/driver/Session.h"
 
 #include "codegen/Pipelines.h"
+#include "compiler/driver/RemarkPrinter.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/plan/PlanDialect.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -119,15 +120,48 @@ OwningOpRef<ModuleOp> Session::parse(const std::string &path) {
   return parseSourceFile<ModuleOp>(sources, ParserConfig(&context()));
 }
 
+/// The flags of all passes that run in phases, in order.
+static std::vector<std::string> passFlags(MLIRContext &context) {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  auto ignore = [](const llvm::Twine &) { return failure(); };
+  for (Phase phase = Phase::Import; phase < Phase::Binaries; phase = nextPhase(phase))
+    if (const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase)))
+      (void)pipeline->addToPipeline(manager, "", ignore);
+  codegen::buildBinariesPipeline(manager, codegen::CompileOptions());
+  std::vector<std::string> flags;
+  for (Pass &pass : manager.getPasses())
+    flags.push_back(pass.getArgument().str());
+  return flags;
+}
+
 LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
+  if (flags.empty())
+    return success();
+  const std::vector<std::string> known = passFlags(context());
   for (const std::string &flag : flags) {
-    if (!PassInfo::lookup(flag)) {
-      error("--disable-pass: there is no pass '" + flag + "'");
+    if (llvm::StringRef(flag).contains("-verify-") && llvm::is_contained(known, flag)) {
+      error("--disable-pass: '" + flag +
+            "' is a gate: it checks what later phases rely on and always runs");
+      return failure();
+    }
+    if (!llvm::is_contained(known, flag)) {
+      auto nearest = llvm::min_element(known, [&](const std::string &a, const std::string &b) {
+        return llvm::StringRef(a).edit_distance(flag) < llvm::StringRef(b).edit_distance(flag);
+      });
+      error("--disable-pass: no phase has a pass '" + flag + "'; nearest: " + *nearest);
       return failure();
     }
     disabled.insert(flag);
   }
   return success();
+}
+
+LogicalResult Session::printRemarks(const std::string &filter) {
+  std::string message;
+  if (succeeded(driver::printRemarks(context(), filter, message)))
+    return success();
+  error("--remarks-filter: '" + filter + "' is no regular expression: " + message);
+  return failure();
 }
 
 void Session::setPipelineOptions(Phase phase, std::string options) {

@@ -1,187 +1,386 @@
 //===- ReportText.cpp - a report for people -------------------------------===//
 //
-// A rendering of the JSON report and of nothing else, so that text and JSON
-// cannot disagree. Unknown keys are skipped; absent ones leave no trace.
+// A rendering of the JSON report and of nothing else, so that text and JSON cannot disagree. Each
+// section prints at most `limit` rows, the summary few, a section asked for by name all.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/inspect/ReportText.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/Format.h"
-#include <map>
 
-using llvm::json::Array;
-using llvm::json::Object;
-using llvm::json::Value;
 
 namespace stoop::inspect {
 
-static std::string scalarText(const Value &value) {
-  if (auto text = value.getAsString())
-    return text->str();
-  if (auto integer = value.getAsInteger())
-    return std::to_string(*integer);
-  if (const Array *array = value.getAsArray()) {
-    std::string all;
-    for (const Value &element : *array)
-      all += (all.empty() ? "" : ", ") + scalarText(element);
-    return all;
+static constexpr size_t kAll = ~size_t(0);
+/// Rows per section of the summary. The sections' sum with headings stays under 60 lines.
+static constexpr size_t kFew = 7;
+
+/// "and 12 more": what a limit left out.
+static void printRest(size_t count, size_t limit, llvm::StringRef section, const TextOutput &out) {
+  if (count > limit)
+    out.line("  and " + std::to_string(count - limit) + " more: --section " + section.str(),
+             Tone::Dim);
+}
+
+static std::string layersText(const json::Object &object) {
+  const json::Array &layers = listAt(object, "layers");
+  if (layers.size() != 2)
+    return "";
+  std::string first = scalarText(layers[0]), last = scalarText(layers[1]);
+  return first == last ? "layer " + first : "layers " + first + "-" + last;
+}
+
+//===----------------------------------------------------------------------===//
+// Sections
+//===----------------------------------------------------------------------===//
+
+/// Two or three lines: dimensions, limits, target.
+static void printHead(const json::Object &report, const TextOutput &out) {
+  const json::Object &model = objectAt(report, "model"), &target = objectAt(report, "target");
+  auto number = [&](llvm::StringRef key) { return grouped(numberAt(model, key)); };
+  Table table;
+  table.add({"model", textAt(model, "name") + ": " + textAt(model, "dtype") + ", " +
+                          number("layers") + " layers, hidden " + number("hidden") + ", ffn " +
+                          number("ffn") + ", " + number("heads") + " heads on " +
+                          number("kv_heads") + " KV heads of " + number("head_dim")});
+  table.add({"", "vocabulary " + number("vocab") + ", context " + number("max_positions") +
+                     " tokens, batch " + number("batch")});
+  std::string needs = scalarText(json::Value(json::Array(
+      listAt(objectAt(report, "needs"), "libraries"))));
+  table.add({"target", textAt(target, "name") + " " +
+                           scalarText(json::Value(json::Array(listAt(target, "levels")))) +
+                           (needs.empty() ? "" : ", needs " + needs)});
+  std::string given;
+  for (const json::Value &flag : listAt(objectAt(objectAt(report, "ledger"), "flags"), "used"))
+    given += (given.empty() ? "" : " ") + textAt(asObject(flag), "key") + " " +
+             textAt(asObject(flag), "value");
+  table.add({"options", given.empty() ? "none given" : shortened(given, 100)});
+  table.print(out, "");
+}
+
+static void printModel(const json::Object &report, const TextOutput &out) {
+  out.line("model", Tone::Heading);
+  Table table;
+  for (const auto &[name, value] : sortedMembers(objectAt(report, "model")))
+    table.add({name.str(), shortened(scalarText(*value), 100)});
+  table.print(out);
+}
+
+static void printOptions(const json::Object &report, const TextOutput &out) {
+  out.line("options", Tone::Heading);
+  Table table;
+  for (const auto &[name, value] : sortedMembers(objectAt(report, "options")))
+    table.add({"--" + name.str(), scalarText(*value)});
+  table.print(out);
+}
+
+/// The entry that needs most of an arena, and how much of that is waste.
+static std::string peakText(const json::Array &maps, llvm::StringRef arena) {
+  const json::Object *largest = nullptr;
+  for (const json::Value &value : maps)
+    if (const json::Object &map = asObject(value); textAt(map, "arena") == arena)
+      if (!largest || numberAt(map, "peak_bytes") > numberAt(*largest, "peak_bytes"))
+        largest = &map;
+  if (!largest)
+    return "";
+  int64_t peak = numberAt(*largest, "peak_bytes"), bound = numberAt(*largest, "lower_bound_bytes");
+  int64_t permille = bound > 0 ? (peak - bound) * 1000 / bound : 0;
+  return textAt(*largest, "entry") + " needs most, " + std::to_string(permille / 10) + "." +
+         std::to_string(permille % 10) + " % above the lower bound";
+}
+
+static void printPlanning(const json::Object &notes, const TextOutput &out) {
+  Table table;
+  for (const auto &[name, value] : sortedMembers(notes))
+    table.add({name.str(), shortened(scalarText(*value), 100)});
+  table.print(out, "    ");
+}
+
+static void printMemory(const json::Object &report, bool isFull, const TextOutput &out) {
+  const json::Object &memory = objectAt(report, "memory");
+  const json::Array &maps = listAt(memory, "maps");
+  out.line("memory", Tone::Heading);
+  Table table;
+  for (const json::Value &value : listAt(memory, "arenas")) {
+    const json::Object &arena = asObject(value);
+    std::string lifetime = textAt(arena, "lifetime");
+    std::string remark = lifetime == "persistent"
+                             ? grouped(numberAt(memory, "kv_bytes_per_token")) + " a token"
+                             : peakText(maps, textAt(arena, "name"));
+    table.add({textAt(arena, "name"), ">" + grouped(numberAt(arena, "bytes")), lifetime, remark});
   }
-  std::string text;
-  llvm::raw_string_ostream(text) << value;
-  return text;
-}
-
-/// Digits in groups of three: 11 583 592.
-static std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), " ");
-  return digits;
-}
-
-static void heading(llvm::StringRef title, llvm::raw_ostream &out) { out << title << "\n"; }
-
-/// One line per scalar member, in the order of names.
-static void printMembers(llvm::StringRef title, const Object *object, llvm::raw_ostream &out) {
-  if (!object || object->empty())
+  int64_t total = numberAt(memory, "total_bytes");
+  table.add({"total", ">" + grouped(total), "bytes", byteText(total)});
+  table.print(out);
+  if (!isFull)
     return;
-  heading(title, out);
-  std::map<llvm::StringRef, const Value *> sorted;
-  for (const auto &member : *object)
-    if (!member.second.getAsObject())
-      sorted.emplace(member.first, &member.second);
-  for (const auto &[name, value] : sorted) {
-    std::string text = scalarText(*value);
-    if (text.empty())
-      continue;
-    if (text.size() > 100)
-      text = text.substr(0, 97) + "...";
-    out << "  " << llvm::left_justify(name, 24) << " " << text << "\n";
+  printPlanning(objectAt(memory, "planning"), out);
+  Table peaks;
+  peaks.add({"entry", "arena", ">buffers", ">peak", ">lower bound", ">fragmentation", "solver"}, Tone::Dim);
+  for (const json::Value &value : maps) {
+    const json::Object &map = asObject(value);
+    peaks.add({textAt(map, "entry"), textAt(map, "arena"),
+               ">" + grouped(int64_t(listAt(map, "buffers").size())),
+               ">" + grouped(numberAt(map, "peak_bytes")),
+               ">" + grouped(numberAt(map, "lower_bound_bytes")),
+               ">" + grouped(numberAt(map, "fragmentation_bytes")), textAt(map, "solver")});
+  }
+  peaks.print(out);
+}
+
+static void printEntries(const json::Object &report, size_t limit, const TextOutput &out) {
+  out.line("entries", Tone::Heading);
+  Table table;
+  table.add({"", ">rows", ">launches", ">a layer", ">moved", ">GFLOP", ">at best", "bound"},
+            Tone::Dim);
+  const json::Array &entries = listAt(report, "entries");
+  for (const json::Value &value : llvm::ArrayRef(entries.data(), entries.size()).take_front(limit)) {
+    const json::Object &entry = asObject(value);
+    std::string flops = std::to_string(numberAt(entry, "flops") / 1000000);
+    flops.insert(0, flops.size() < 4 ? 4 - flops.size() : 0, '0');
+    flops.insert(flops.size() - 3, ".");
+    table.add({textAt(entry, "name"), ">" + grouped(numberAt(entry, "rows")),
+               ">" + grouped(numberAt(entry, "launches")),
+               ">" + grouped(numberAt(entry, "launches_per_layer")),
+               ">" + byteText(numberAt(entry, "bytes")), ">" + flops,
+               ">" + timeText(numberAt(entry, "roofline_ns")), textAt(entry, "bound")});
+  }
+  table.print(out);
+  printRest(entries.size(), limit, "entries", out);
+}
+
+/// The launches of each entry, identical layers once.
+static void printLaunches(const json::Object &report, const TextOutput &out) {
+  for (const json::Value &value : listAt(report, "entries")) {
+    const json::Object &entry = asObject(value);
+    out.line(textAt(entry, "name") + ", " + grouped(numberAt(entry, "launches")) + " launches",
+             Tone::Heading);
+    for (const json::Value &part : listAt(entry, "groups")) {
+      const json::Object &group = asObject(part);
+      if (std::string layers = layersText(group); !layers.empty())
+        out.line("  " + layers, Tone::Dim);
+      Table table;
+      for (const json::Value &launch : listAt(group, "launches")) {
+        std::string ops;
+        for (const json::Value &op : listAt(asObject(launch), "ops"))
+          ops += (ops.empty() ? "" : " + ") + llvm::StringRef(textAt(asObject(op), "op"))
+                                                  .split('.').second.str();
+        table.add({textAt(asObject(launch), "kernel"), textAt(asObject(launch), "path"), ops});
+      }
+      table.print(out, "    ");
+    }
   }
 }
 
-static void printMemory(const Object *memory, llvm::raw_ostream &out) {
-  if (!memory)
-    return;
-  heading("memory", out);
-  if (const Array *arenas = memory->getArray("arenas"))
-    for (const Value &value : *arenas)
-      if (const Object *arena = value.getAsObject())
-        out << "  " << llvm::left_justify(arena->getString("name").value_or("?"), 12) << " "
-            << llvm::right_justify(grouped(arena->getInteger("bytes").value_or(0)), 18)
-            << " bytes  " << arena->getString("lifetime").value_or("") << "\n";
-  if (auto total = memory->getInteger("total_bytes"))
-    out << "  " << llvm::left_justify("total", 12) << " "
-        << llvm::right_justify(grouped(*total), 18) << " bytes\n";
-  if (auto perToken = memory->getInteger("kv_bytes_per_token"))
-    out << "  " << llvm::left_justify("KV cache", 12) << " "
-        << llvm::right_justify(grouped(*perToken), 18) << " bytes a token\n";
+/// Kernels of one entry (empty: all) by the time that their launches take at best.
+static void printKernels(const json::Object &report, const std::string &entry, size_t limit,
+                         const TextOutput &out) {
+  struct Row {
+    const json::Object *kernel;
+    int64_t launches, time;
+  };
+  std::vector<Row> rows;
+  int64_t total = 0;
+  for (const json::Value &value : listAt(report, "kernels")) {
+    const json::Object &kernel = asObject(value);
+    int64_t launches = entry.empty() ? numberAt(kernel, "launches")
+                                     : numberAt(objectAt(kernel, "entries"), entry);
+    if (launches)
+      rows.push_back({&kernel, launches, launches * numberAt(kernel, "roofline_ns")});
+    total += launches ? rows.back().time : 0;
+  }
+  llvm::stable_sort(rows, [](const Row &a, const Row &b) { return a.time > b.time; });
+  out.line("kernels", Tone::Heading);
+  Table table;
+  table.add({"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", "split"},
+            Tone::Dim);
+  for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
+    const json::Object &kernel = *row.kernel, &split = objectAt(kernel, "split");
+    const json::Array &paths = listAt(kernel, "paths");
+    std::string path = paths.empty() ? std::string() : scalarText(paths[0]);
+    if (paths.size() > 1)
+      path += ", ...";
+    std::string tunables = textAt(kernel, "template");
+    for (const auto &[name, value] : sortedMembers(objectAt(kernel, "tunables")))
+      tunables += " " + name.str() + "=" + scalarText(*value);
+    if (std::string source = textAt(kernel, "schedule_source"); source != "heuristic")
+      tunables += " (" + source + ")";
+    table.add({textAt(kernel, "name"), shortened(path, 28), tunables, ">" + grouped(row.launches),
+               ">" + byteText(numberAt(kernel, "bytes")),
+               ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
+               ">" + std::to_string(total ? row.time * 100 / total : 0) + " %",
+               split.empty() ? "" : grouped(numberAt(split, "count")) + " " + textAt(split, "unit")});
+  }
+  table.print(out);
+  printRest(rows.size(), limit, "kernels", out);
 }
 
-static void printEntries(const Array *entries, llvm::raw_ostream &out) {
-  if (!entries || entries->empty())
+static std::string edgeText(const json::Object &verdict) {
+  return textAt(objectAt(verdict, "producer"), "path") + " -> " +
+         textAt(objectAt(verdict, "consumer"), "path");
+}
+
+/// Counts, then misses, most traffic first. `limit` counts edges; `isFull` adds what passed.
+static void printFusion(const json::Object &report, size_t limit, bool isFull,
+                        const TextOutput &out) {
+  const json::Object &fusion = objectAt(report, "fusion");
+  const json::Array &passed = listAt(fusion, "passed");
+  std::vector<const json::Object *> missed;
+  auto sum = [](const json::Array &verdicts) {
+    int64_t count = 0;
+    for (const json::Value &verdict : verdicts)
+      count += numberAt(asObject(verdict), "count");
+    return grouped(count);
+  };
+  for (const json::Value &verdict : listAt(fusion, "missed"))
+    missed.push_back(&asObject(verdict));
+  llvm::stable_sort(missed, [](const json::Object *a, const json::Object *b) {
+    return numberAt(*a, "bytes") > numberAt(*b, "bytes");
+  });
+  out.line("fusion", Tone::Heading);
+  out.line("  " + sum(passed) + " edges fused, " + sum(listAt(fusion, "missed")) +
+           " not, in all entries");
+  if (!isFull && missed.size() > limit / 2)
+    limit /= 2; // two lines each
+  for (const json::Object *verdict : llvm::ArrayRef(missed).take_front(limit)) {
+    std::string layers = layersText(*verdict), remedy = textAt(*verdict, "remedy");
+    out.write("  not ", Tone::Bad);
+    out.line(edgeText(*verdict) + ", " + textAt(*verdict, "entry") +
+             (layers.empty() ? "" : ", " + layers) + ": " + byteText(numberAt(*verdict, "bytes")) +
+             " a step");
+    out.line("      " + textAt(*verdict, "reason") +
+                 (remedy.empty() || !isFull ? "" : "; to fuse: " + remedy),
+             Tone::Dim);
+  }
+  printRest(missed.size(), limit, "fusion", out);
+  Table table;
+  if (isFull)
+    for (const json::Value &value : passed) {
+      const json::Object &verdict = asObject(value);
+      table.add({"fused", edgeText(verdict), textAt(verdict, "entry"), layersText(verdict),
+                 ">" + byteText(numberAt(verdict, "bytes"))});
+    }
+  table.print(out);
+}
+
+/// How many inputs of each section ended how; `isFull`: every one.
+static void printLedger(const json::Object &report, bool isFull, const TextOutput &out) {
+  out.line("ledger", Tone::Heading);
+  const auto sections = sortedMembers(objectAt(report, "ledger"));
+  static constexpr llvm::StringLiteral fates[] = {"used", "defaulted", "ignored_by_spec"};
+  Table counts;
+  counts.add({"", ">used", ">defaulted", ">ignored"}, Tone::Dim);
+  for (const auto &[name, section] : sections) {
+    std::vector<std::string> cells = {name.str()};
+    for (llvm::StringRef fate : fates)
+      cells.push_back(">" + grouped(int64_t(listAt(asObject(*section), fate).size())));
+    counts.add(std::move(cells));
+  }
+  counts.print(out);
+  if (!isFull)
     return;
-  heading("entries", out);
-  for (const Value &value : *entries) {
-    const Object *entry = value.getAsObject();
-    if (!entry)
-      continue;
-    out << "  " << llvm::left_justify(entry->getString("name").value_or("?"), 16) << " "
-        << entry->getInteger("launches").value_or(0) << " launches";
-    if (const Value *perLayer = entry->get("launches_per_layer"))
-      out << ", " << scalarText(*perLayer) << " a layer";
-    out << "\n";
+  for (const auto &[name, section] : sections) {
+    out.line("  " + name.str(), Tone::Heading);
+    Table table;
+    for (llvm::StringRef fate : fates)
+      for (const json::Value &entry : listAt(asObject(*section), fate)) {
+        const json::Object &fields = asObject(entry);
+        std::string key = fields.empty() ? scalarText(entry) : textAt(fields, "key");
+        table.add({key, fate == fates[2] ? "ignored" : fate.str(),
+                   textAt(fields, "value") + textAt(fields, "reason")});
+      }
+    table.print(out, "    ");
   }
 }
 
-/// Kernels by template, with the number of each and who chose the schedule; all of them if
-/// `verbose`.
-static void printKernels(const Array *kernels, bool verbose, llvm::raw_ostream &out) {
-  if (!kernels || kernels->empty())
-    return;
-  std::map<std::string, unsigned> counts;
-  for (const Value &value : *kernels)
-    if (const Object *kernel = value.getAsObject())
-      ++counts[kernel->getString("template").value_or("?").str()];
-  heading("kernels", out);
-  for (const auto &[name, count] : counts)
-    out << "  " << llvm::left_justify(name, 16) << " " << count << "\n";
-  if (!verbose)
-    return;
-  for (const Value &value : *kernels)
-    out << "  " << value << "\n";
+static void printProvenance(const json::Object &report, bool isFull, const TextOutput &out) {
+  const json::Object &provenance = objectAt(report, "provenance");
+  out.line("provenance", Tone::Heading);
+  Table table;
+  std::map<std::string, std::string> sorted;
+  sorted["config_sha256"] = textAt(objectAt(report, "model"), "config_sha256");
+  for (const auto &[name, value] : sortedMembers(provenance))
+    if (name != "tensors")
+      sorted[name.str()] = scalarText(*value);
+  const json::Array &tensors = listAt(provenance, "tensors");
+  if (!provenance.empty())
+    sorted["tensors"] = grouped(int64_t(tensors.size())) + ", each with its hash";
+  for (const auto &[name, text] : sorted)
+    if (!text.empty())
+      table.add({name, text});
+  table.print(out);
+  Table hashes;
+  if (isFull)
+    for (const json::Value &value : tensors) {
+      const json::Object &tensor = asObject(value);
+      hashes.add({textAt(tensor, "hash"), textAt(tensor, "key"), textAt(tensor, "dtype"),
+                  ">" + grouped(numberAt(tensor, "elements")), textAt(tensor, "file")});
+    }
+  hashes.print(out, "    ");
 }
 
-static void printFusion(const Object *fusion, bool verbose, llvm::raw_ostream &out) {
-  if (!fusion)
+static void printWarnings(const json::Object &report, size_t limit, const TextOutput &out) {
+  const json::Array &warnings = listAt(report, "warnings");
+  if (warnings.empty())
     return;
-  const Array *passed = fusion->getArray("passed"), *missed = fusion->getArray("missed");
-  heading("fusion", out);
-  out << "  passed " << (passed ? passed->size() : 0) << ", missed "
-      << (missed ? missed->size() : 0) << "\n";
-  if (!verbose || !missed)
-    return;
-  for (const Value &value : *missed)
-    out << "  missed: " << value << "\n";
+  out.line("warnings", Tone::Heading);
+  for (const json::Value &warning : llvm::ArrayRef(warnings.data(), warnings.size()).take_front(limit))
+    out.line("  " + scalarText(warning), Tone::Bad);
+  printRest(warnings.size(), limit, "warnings", out);
 }
 
-/// How many inputs of each section ended how; with `verbose` every one that was not used.
-static void printLedger(const Object *ledger, bool verbose, llvm::raw_ostream &out) {
-  if (!ledger)
-    return;
-  heading("ledger", out);
-  for (const auto &section : *ledger) {
-    const Object *fates = section.second.getAsObject();
-    if (!fates)
-      continue;
-    out << "  " << llvm::left_justify(section.first.str(), 20);
-    for (llvm::StringRef fate : {"used", "defaulted", "ignored_by_spec"})
-      if (const Array *entries = fates->getArray(fate); entries && !entries->empty())
-        out << " " << fate << " " << entries->size();
-    out << "\n";
-    for (llvm::StringRef fate : {"defaulted", "ignored_by_spec"})
-      if (const Array *entries = fates->getArray(fate); verbose && entries)
-        for (const Value &entry : *entries)
-          out << "    " << fate << " " << entry << "\n";
-  }
+//===----------------------------------------------------------------------===//
+// Summary and sections by name
+//===----------------------------------------------------------------------===//
+
+llvm::ArrayRef<llvm::StringRef> sectionNames() {
+  static const llvm::StringRef names[] = {"model",  "options", "memory",     "entries",
+                                          "launches", "kernels", "fusion",   "ledger",
+                                          "provenance", "warnings", "all"};
+  return names;
 }
 
-static void printProvenance(const Object *provenance, bool verbose, llvm::raw_ostream &out) {
-  if (!provenance)
-    return;
-  const Array *tensors = provenance->getArray("tensors");
-  Object scalars;
-  for (const auto &member : *provenance)
-    if (member.first != "tensors")
-      scalars.try_emplace(member.first, member.second);
-  if (tensors)
-    scalars["tensors"] = static_cast<int64_t>(tensors->size());
-  printMembers("provenance", &scalars, out);
-  if (verbose && tensors)
-    for (const Value &tensor : *tensors)
-      out << "  " << tensor << "\n";
+void printSummary(const json::Object &report, const TextOutput &out) {
+  printHead(report, out);
+  printMemory(report, /*isFull=*/false, out);
+  printEntries(report, kFew, out);
+  const json::Array &entries = listAt(report, "entries");
+  if (!entries.empty())
+    printKernels(report, textAt(asObject(entries[0]), "name"), kFew, out);
+  printFusion(report, kFew, /*isFull=*/false, out);
+  printLedger(report, /*isFull=*/false, out);
+  printWarnings(report, 3, out);
+  const json::Object &machine = objectAt(objectAt(report, "target"), "roofline");
+  if (!machine.empty())
+    out.line("at best: predicted for " + textAt(machine, "machine") + ", full context", Tone::Dim);
+  out.line("more: --section NAME, --why OP, --format json|html", Tone::Dim);
 }
 
-void printReport(const Object &report, bool verbose, llvm::raw_ostream &out) {
-  if (auto target = report.getString("target"))
-    out << "target " << *target << "\n";
-  else
-    printMembers("target", report.getObject("target"), out);
-  printMembers("model", report.getObject("model"), out);
-  printMembers("options", report.getObject("options"), out);
-  printMemory(report.getObject("memory"), out);
-  printEntries(report.getArray("entries"), out);
-  printKernels(report.getArray("kernels"), verbose, out);
-  printFusion(report.getObject("fusion"), verbose, out);
-  printLedger(report.getObject("ledger"), verbose, out);
-  printMembers("needs", report.getObject("needs"), out);
-  if (const Array *warnings = report.getArray("warnings"); warnings && !warnings->empty()) {
-    heading("warnings", out);
-    for (const Value &warning : *warnings)
-      out << "  " << scalarText(warning) << "\n";
-  }
-  printProvenance(report.getObject("provenance"), verbose, out);
+void printSections(const json::Object &report, llvm::ArrayRef<std::string> sections,
+                   const TextOutput &out) {
+  auto isAsked = [&](llvm::StringRef name) {
+    return llvm::is_contained(sections, name) || llvm::is_contained(sections, "all");
+  };
+  if (isAsked("model"))
+    printModel(report, out);
+  if (isAsked("options"))
+    printOptions(report, out);
+  if (isAsked("memory"))
+    printMemory(report, /*isFull=*/true, out);
+  if (isAsked("entries"))
+    printEntries(report, kAll, out);
+  if (isAsked("launches"))
+    printLaunches(report, out);
+  if (isAsked("kernels"))
+    printKernels(report, "", kAll, out);
+  if (isAsked("fusion"))
+    printFusion(report, kAll, /*isFull=*/true, out);
+  if (isAsked("ledger"))
+    printLedger(report, /*isFull=*/true, out);
+  if (isAsked("provenance"))
+    printProvenance(report, /*isFull=*/true, out);
+  if (isAsked("warnings"))
+    printWarnings(report, kAll, out);
 }
 
 } // namespace stoop::inspect

@@ -2,14 +2,20 @@
 #ifndef STOOP_COMPILER_INSPECT_REPORTTEXT_H
 #define STOOP_COMPILER_INSPECT_REPORTTEXT_H
 
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/raw_ostream.h"
+#include "compiler/inspect/Json.h"
+#include "compiler/inspect/Text.h"
 
 namespace stoop::inspect {
 
-/// Prints a report (the schema of `inspect --format json`) as text. Sections that the report lacks
-/// are left out, so that reports of older programs print as well. `verbose` adds long lists.
-void printReport(const llvm::json::Object &report, bool verbose, llvm::raw_ostream &out);
+/// Names that printSections() takes, in the order of a report.
+llvm::ArrayRef<llvm::StringRef> sectionNames();
+
+/// Prints what matters of a report (the schema of `inspect --format json`) in at most 60 lines.
+void printSummary(const json::Object &report, const TextOutput &out);
+
+/// Prints sections in full; "all": every one.
+void printSections(const json::Object &report, llvm::ArrayRef<std::string> sections,
+                   const TextOutput &out);
 
 } // namespace stoop::inspect
 

@@ -94,16 +94,16 @@ struct LinearParams {
   LinearPrologue prologue;
 };
 
-[[gnu::always_inline]] inline const LinearInput *linear_inputs(const LinearParams *p) {
+inline const LinearInput *linear_inputs(const LinearParams *p) {
   return reinterpret_cast<const LinearInput *>(p + 1);
 }
-[[gnu::always_inline]] inline const LinearSegment *linear_segments(const LinearParams *p) {
+inline const LinearSegment *linear_segments(const LinearParams *p) {
   return reinterpret_cast<const LinearSegment *>(linear_inputs(p) + p->num_inputs);
 }
-[[gnu::always_inline]] inline const LinearProduct *linear_products(const LinearParams *p) {
+inline const LinearProduct *linear_products(const LinearParams *p) {
   return reinterpret_cast<const LinearProduct *>(linear_segments(p) + p->num_segments);
 }
-[[gnu::always_inline]] inline const LinearPart *linear_parts(const LinearParams *p) {
+inline const LinearPart *linear_parts(const LinearParams *p) {
   return reinterpret_cast<const LinearPart *>(linear_products(p) + p->num_products);
 }
 

@@ -93,20 +93,20 @@ static void splitOf(Block &body, KernelReport &report) {
   for (auto linear : body.getOps<lm::LinearOp>())
     panels += llvm::divideCeil(columns(linear.getType()), 16);
   if (panels)
-    return set("panel of 16 columns", panels);
+    return set("panels of 16 columns", panels);
   Operation *main = mainOp(body);
   if (auto attention = dyn_cast<lm::AttentionOp>(main)) {
     int64_t heads = attention.getCache().getType().getHeads();
-    return set("row and KV head", report.rows * heads);
+    return set("rows x KV heads", report.rows * heads);
   }
   if (auto append = dyn_cast<lm::KvAppendOp>(main))
-    return set("row and head", report.rows * append.getCache().getType().getHeads());
+    return set("rows x heads", report.rows * append.getCache().getType().getHeads());
   if (isa<lm::NormOp, lm::GatherLastOp>(main))
-    return set("row", report.rows);
+    return set("rows", report.rows);
   if (isa<lm::EmbeddingOp>(main))
-    return set("16 columns", llvm::divideCeil(columns(main->getResult(0).getType()), 16));
+    return set("blocks of 16 columns", llvm::divideCeil(columns(main->getResult(0).getType()), 16));
   if (isa<lm::ElementwiseOpInterface>(main))
-    return set("16 columns of a row",
+    return set("blocks of 16 columns",
                report.rows * llvm::divideCeil(columns(main->getResult(0).getType()), 16));
 }
 

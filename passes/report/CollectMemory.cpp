@@ -97,6 +97,35 @@ static int64_t lowerBound(llvm::ArrayRef<BufferReport> buffers) {
   return most;
 }
 
+/// What planning noted about the packing of an arena for an entry: solvers, and the bound with the
+/// buffers' alignment.
+static void readPacking(plan::EntryOp entry, MemoryMap &map) {
+  auto program = entry->getParentOfType<plan::ProgramOp>();
+  auto arena = SymbolTable::lookupNearestSymbolFrom<plan::ArenaOp>(
+      program, StringAttr::get(entry.getContext(), map.arena));
+  auto notes = arena->getAttrOfType<ArrayAttr>(plan::kPackingAttrName);
+  if (!notes)
+    return;
+  auto text = [](DictionaryAttr note, llvm::StringRef key) {
+    auto value = note.getAs<StringAttr>(key);
+    return value ? value.str() : std::string();
+  };
+  auto number = [](DictionaryAttr note, llvm::StringRef key) {
+    auto value = note.getAs<IntegerAttr>(key);
+    return value ? value.getInt() : 0;
+  };
+  for (auto note : notes.getAsRange<DictionaryAttr>()) {
+    if (text(note, "entry") != entry.getSymName())
+      continue;
+    map.solver = text(note, "kept");
+    map.lowerBoundBytes = std::max(map.lowerBoundBytes, number(note, "lower_bound"));
+    map.peakBytes = std::max(map.peakBytes, number(note, "peak"));
+    if (auto solvers = note.getAs<ArrayAttr>("solvers"))
+      for (auto solver : solvers.getAsRange<DictionaryAttr>())
+        map.solvers.emplace_back(text(solver, "solver"), number(solver, "peak"));
+  }
+}
+
 std::vector<MemoryMap> collectMaps(plan::EntryOp entry) {
   llvm::MapVector<llvm::StringRef, MemoryMap> maps;
   for (LiveBuffer &buffer : collectBuffers(entry)) {
@@ -108,6 +137,7 @@ std::vector<MemoryMap> collectMaps(plan::EntryOp entry) {
   std::vector<MemoryMap> result;
   for (auto &[name, map] : maps) {
     map.lowerBoundBytes = lowerBound(map.buffers);
+    readPacking(entry, map);
     result.push_back(std::move(map));
   }
   return result;

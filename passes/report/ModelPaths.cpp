@@ -8,12 +8,12 @@ using namespace mlir;
 
 namespace stoop::report {
 
-/// Begin and end of the first component that is a number; nothing if there is none.
+/// Begin and end of the first component that is a number or `*`; nothing if there is none.
 static std::optional<std::pair<size_t, size_t>> layerRange(llvm::StringRef path) {
   for (size_t begin = 0; begin < path.size();) {
     size_t end = std::min(path.find('.', begin), path.size());
     llvm::StringRef part = path.slice(begin, end);
-    if (!part.empty() && part.size() < 10 && llvm::all_of(part, llvm::isDigit))
+    if (part == "*" || (!part.empty() && part.size() < 10 && llvm::all_of(part, llvm::isDigit)))
       return std::make_pair(begin, end);
     begin = end + 1;
   }
@@ -22,10 +22,9 @@ static std::optional<std::pair<size_t, size_t>> layerRange(llvm::StringRef path)
 
 std::optional<int64_t> layerOf(llvm::StringRef path) {
   auto range = layerRange(path);
-  if (!range)
-    return std::nullopt;
   int64_t layer = 0;
-  path.slice(range->first, range->second).getAsInteger(10, layer);
+  if (!range || path.slice(range->first, range->second).getAsInteger(10, layer))
+    return std::nullopt;
   return layer;
 }
 

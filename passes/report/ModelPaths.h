@@ -19,7 +19,7 @@ namespace stoop::report {
 /// The layer that a path lies in, if it lies in one.
 std::optional<int64_t> layerOf(llvm::StringRef path);
 
-/// The path with `layer` in place of its own number, if it has one.
+/// The path with `layer` in place of its own number or `*`, if it has one.
 std::string withLayer(llvm::StringRef path, llvm::StringRef layer);
 
 /// The path with `*` for its layer.

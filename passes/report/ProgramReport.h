@@ -71,6 +71,8 @@ struct MemoryMap {
   std::string arena;
   int64_t peakBytes = 0;       ///< end of the highest buffer
   int64_t lowerBoundBytes = 0; ///< most bytes live at one launch; no packing is below
+  std::string solver;          ///< whose packing was kept; empty if not known
+  std::vector<std::pair<std::string, int64_t>> solvers; ///< that were tried, and their peaks
   std::vector<BufferReport> buffers;
 };
 

@@ -63,13 +63,21 @@ static json::Object mapJson(const EntryReport &entry, const MemoryMap &map) {
                                    {"bytes", buffer.bytes},
                                    {"first", buffer.first},
                                    {"last", buffer.last}});
-  return json::Object{
+  json::Object object{
       {"entry", entry.name},
       {"arena", map.arena},
       {"peak_bytes", map.peakBytes},
       {"lower_bound_bytes", map.lowerBoundBytes},
       {"fragmentation_bytes", map.peakBytes - map.lowerBoundBytes},
       {"buffers", std::move(buffers)}};
+  if (map.solver.empty())
+    return object;
+  json::Array solvers;
+  for (const auto &[name, peak] : map.solvers)
+    solvers.push_back(json::Object{{"solver", name}, {"peak_bytes", peak}});
+  object["solver"] = map.solver;
+  object["solvers"] = std::move(solvers);
+  return object;
 }
 
 static json::Object memoryJson(const ProgramReport &report) {

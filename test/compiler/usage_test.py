@@ -11,9 +11,9 @@ class Usage(Case):
         result = self.expect(run("--version"), 0)
         self.assertRegex(result.stdout, r"^stoop \d+\.\d+\.\d+\n$")
         result = self.expect(run("--help"), 0)
-        for command in ("compile", "plan", "inspect", "targets", "evaluate"):
+        for command in ("compile", "plan", "inspect", "diff", "targets", "evaluate"):
             self.assertIn(command, result.stdout)
-        for later in ("tune", "relink", "diff"):
+        for later in ("tune", "relink"):
             self.assertNotIn(later, result.stdout)
 
     def test_help_of_commands(self):
@@ -30,7 +30,7 @@ class Usage(Case):
         self.assertEqual(result.stdout, "")
 
     def test_commands_of_later_versions_are_refused(self):
-        for command in ("tune", "relink", "diff"):
+        for command in ("tune", "relink"):
             self.expect(run(command, "x"), 2, command, "not part of this version")
 
     def test_errors_name_the_flag(self):
@@ -52,7 +52,10 @@ class Usage(Case):
                 (("--dtype", "int3"), ("--dtype",)),
                 (("--compile-to", "half"), ("half", "scheduled")),
                 (("--compile-from", "executable"), ("executable",)),
-                (("--disable-pass", "no-such-pass"), ("no-such-pass",)),
+                (("--disable-pass", "no-such-pass"), ("no-such-pass", "nearest")),
+                (("--disable-pass", "lm-fuse-epilog"), ("lm-fuse-epilog'", "nearest: lm-fuse-epilogue")),
+                (("--disable-pass", "plan-verify-planned"), ("plan-verify-planned", "gate")),
+                (("--remarks-filter", "("), ("--remarks-filter", "regular expression")),
                 (("--dry-run", "--compile-to", "graph"), ("--dry-run", "--compile-to")),
                 (("--json", "--compile-to", "graph"), ("--json", "--compile-to")),
                 (("--weights", "."), ("--weights", "--compile-from")),

@@ -44,19 +44,20 @@
 // What planning noted on an arena and on the program goes along.
 // CHECK: "memory": {
 // CHECK: "planning": {
-// CHECK-NEXT: "solvers":
+// CHECK-NEXT: "note":
 // The first launch's result is live during two launches, the last one's belongs to the host.
 // CHECK: "arena": "act"
 // CHECK: "fragmentation_bytes": 64
 // CHECK-NEXT: "lower_bound_bytes": 128
 // CHECK-NEXT: "peak_bytes": 192
+// CHECK-NEXT: "solver": "search"
 // CHECK: "arena": "io"
 // CHECK: "name": "logits"
 plan.program @p target("cpu") metadata({dtype = "f32", layers = 2 : i64, max_positions = 4 : i64, batch = 1 : i64}) attributes {fusion_log = [
     {entry = "decode_b1", pass = "lm-fuse-epilogue", verdict = "passed", producer = {op = "lm.linear", path = "layers.*.up"}, consumer = {op = "lm.bias", path = "layers.*.up.bias"}, layers = [0, 1], count = 2 : i64, reason = "", remedy = "", bytes = 64 : i64},
     {entry = "decode_b1", pass = "lm-fuse-next", verdict = "missed", producer = {op = "lm.bias", path = "layers.1.up.bias"}, consumer = {op = "lm.linear", path = "head"}, layers = [1, 1], count = 1 : i64, reason = "another launch reads it", remedy = "drop the other reader", bytes = 64 : i64}]} {
   plan.arena @weights size(4096) align(64) lifetime constant
-  plan.arena @act size(256) align(64) lifetime transient {solvers = ["first-fit"]}
+  plan.arena @act size(256) align(64) lifetime transient {note = "as asked", packing = [{entry = "decode_b1", kept = "search", lower_bound = 128 : i64, peak = 192 : i64, buffers = 3 : i64, solvers = [{solver = "search", peak = 192 : i64}]}]}
   plan.arena @io size(128) align(64) lifetime io
   plan.weight @w0 pack(#plan.pack<rows, 16 x 16 : f32>) at(#plan.slice<@weights[0, 1024]>) origin({sources = [#lm.source<key = "model.layers.0.mlp.up_proj.weight", file = "f", offset = 0, dtype = f32, rows = 16, cols = 16>]})
   plan.weight @w1 pack(#plan.pack<rows, 16 x 16 : f32>) at(#plan.slice<@weights[1024, 1024]>) origin({sources = [#lm.source<key = "model.layers.1.mlp.up_proj.weight", file = "f", offset = 0, dtype = f32, rows = 16, cols = 16>]})

@@ -31,7 +31,7 @@
 // CHECK: "schedule_source": "heuristic"
 // CHECK-NEXT: "split": {
 // CHECK-NEXT: "count": 2
-// CHECK-NEXT: "unit": "panel of 16 columns"
+// CHECK-NEXT: "unit": "panels of 16 columns"
 // CHECK: "template": "linear"
 // CHECK: "ledger": {
 // CHECK-NEXT: "config": {

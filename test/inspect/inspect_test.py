@@ -1,0 +1,287 @@
+"""stoop inspect and stoop diff: one report from program, IR, checkpoint and JSON; one op's story; what differs."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import shutil
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compiler"))
+import stoop_cli  # noqa: E402
+from stoop_cli import Case, run  # noqa: E402
+
+CHECKPOINTS = ("rand-rw1b", "tiny-7b", "rand-40b", "rand-falcon3")
+SECTIONS = ("model", "options", "memory", "entries", "launches", "kernels", "fusion", "ledger", "provenance", "warnings")
+
+
+class Inspect(Case):
+    """Shares one compiled program of a parallel model with all tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="stoop-inspect-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.model = stoop_cli.SOURCE / "test" / "checkpoints" / "tiny-7b"
+        cls.program, cls.ir = cls.folder / "program", cls.folder / "phases" / "4-planned.mlir"
+        run("compile", cls.model, "-o", cls.program, "--dump-phases-to", cls.folder / "phases", check=True)
+        cls.report = json.loads(run("inspect", cls.program, "--format", "json").stdout)
+        cls.json = cls.folder / "report.json"
+        cls.json.write_text(json.dumps(cls.report))
+
+    def text(self, *arguments):
+        return self.expect(run("inspect", *arguments), 0).stdout
+
+    # ---- Agreement ----
+
+    def test_program_ir_and_json_agree(self):
+        planned = json.loads(self.text(self.ir, "--format", "json"))
+        stored = json.loads(self.text(self.json, "--format", "json"))
+        self.assertEqual(stored, self.report)
+        without = {key: value for key, value in self.report.items() if key != "provenance"}
+        self.assertEqual(planned, without)
+        lines = [line for line in self.text(self.program).splitlines()]
+        self.assertEqual(lines, self.text(self.ir).splitlines())
+
+    def test_reports_obey_the_schema(self):
+        check = pathlib.Path(__file__).with_name("check_schema.py")
+        schema = stoop_cli.SOURCE / "passes" / "report" / "report.schema.json"
+        files = [self.json]
+        for name in CHECKPOINTS:
+            files.append(self.dir / (name + ".json"))
+            files[-1].write_text(self.text(stoop_cli.SOURCE / "test" / "checkpoints" / name, "--format", "json"))
+        result = subprocess.run([sys.executable, check, schema, *files], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        broken = dict(self.report, kernels=[{"name": "k0"}])
+        (self.dir / "broken.json").write_text(json.dumps(broken))
+        result = subprocess.run([sys.executable, check, schema, self.dir / "broken.json"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1)
+
+    def test_numbers_add_up(self):
+        kernels = {kernel["name"]: kernel for kernel in self.report["kernels"]}
+        for entry in self.report["entries"]:
+            launches = [launch for group in entry["groups"] for launch in group["launches"] * group["count"]]
+            self.assertEqual(len(launches), entry["launches"])
+            for amount in ("bytes", "flops", "roofline_ns"):
+                self.assertEqual(sum(kernels[launch["kernel"]][amount] for launch in launches), entry[amount])
+            layers = [group["layers"] for group in entry["groups"] if "layers" in group]
+            covered = [layer for first, last in layers for layer in range(first, last + 1)]
+            self.assertEqual(covered, list(range(self.report["model"]["layers"])))
+        roofline = self.report["target"]["roofline"]
+        for kernel in kernels.values():
+            memory, compute = kernel["bytes"] / roofline["bytes_per_second"], kernel["flops"] / roofline["flops_per_second"]
+            self.assertAlmostEqual(kernel["roofline_ns"], max(memory, compute) * 1e9, delta=1)
+            self.assertEqual(kernel["bound"], "memory" if memory >= compute else "compute")
+            self.assertEqual(kernel["launches"], sum(kernel["entries"].values()))
+        tensors = {tensor for entry in self.report["entries"] for group in entry["groups"] for launch in group["launches"]
+                   for op in launch["ops"] for tensor in op.get("tensors", ())}
+        stored = {re.sub(r"\.\d+\.", ".*.", tensor["key"]) for tensor in self.report["provenance"]["tensors"]}
+        self.assertEqual(tensors, stored)
+
+    def test_buffers_fit_their_arenas_and_bounds(self):
+        arenas = {arena["name"]: arena["bytes"] for arena in self.report["memory"]["arenas"]}
+        self.assertGreater(len(self.report["memory"]["maps"]), 0)
+        for memory in self.report["memory"]["maps"]:
+            entry = next(e for e in self.report["entries"] if e["name"] == memory["entry"])
+            live = [0] * (entry["launches"] + 2)
+            for buffer in memory["buffers"]:
+                self.assertLessEqual(buffer["offset"] + buffer["bytes"], memory["peak_bytes"])
+                for step in range(buffer["first"], buffer["last"] + 1):
+                    live[step + 1] += buffer["bytes"]
+            for a in memory["buffers"]:
+                for b in memory["buffers"]:
+                    together = a["first"] <= b["last"] and b["first"] <= a["last"]
+                    apart = a["offset"] + a["bytes"] <= b["offset"] or b["offset"] + b["bytes"] <= a["offset"]
+                    self.assertTrue(a is b or not together or apart, (memory["entry"], a, b))
+            self.assertLessEqual(max(live), memory["lower_bound_bytes"])
+            self.assertLessEqual(memory["lower_bound_bytes"], memory["peak_bytes"])
+            self.assertLessEqual(memory["peak_bytes"], arenas[memory["arena"]])
+
+    def test_equal_inputs_give_equal_bytes(self):
+        again = self.dir / "again"
+        self.expect(run("compile", self.model, "-o", again, "-j", "1"), 0)
+        self.assertEqual(again.read_bytes(), self.program.read_bytes())
+        pages = [self.text(self.program, "--format", "html") for _ in range(2)]
+        self.assertEqual(pages[0], pages[1])
+
+    # ---- Text ----
+
+    def test_the_summary_is_short_and_uncoloured(self):
+        for name in CHECKPOINTS:
+            text = self.text(stoop_cli.SOURCE / "test" / "checkpoints" / name)
+            self.assertLessEqual(len(text.splitlines()), 60)
+            self.assertNotIn("\x1b", text)
+            for heading in ("memory", "entries", "kernels", "fusion", "ledger"):
+                self.assertIn("\n" + heading + "\n", text)
+
+    def test_colour_on_a_terminal_alone(self):
+        def on_terminal(**environment):
+            command = ["script", "-qec", f"{stoop_cli.STOOP} inspect {self.json}", "/dev/null"]
+            return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **environment)).stdout
+        if not shutil.which("script"):
+            self.skipTest("script(1) is not here")
+        self.assertIn("\x1b[1mmemory", on_terminal(NO_COLOR=""))
+        self.assertNotIn("\x1b", on_terminal(NO_COLOR="1"))
+
+    def test_sections_in_full(self):
+        everything = self.text(self.json, "--section", "all")
+        for section in SECTIONS:
+            text = self.text(self.json, "--section", section)
+            self.assertIn(text, everything)
+        kernels = self.text(self.json, "--section=kernels")
+        for kernel in self.report["kernels"]:
+            self.assertRegex(kernels, rf"(?m)^  {kernel['name']} ")
+        ledger = self.text(self.json, "--section", "ledger")
+        for key in self.report["ledger"]["tensors"]["used"]:
+            self.assertIn(key, ledger)
+        both = self.text(self.json, "--section", "memory,options")
+        self.assertEqual(both, self.text(self.json, "--section", "options") + self.text(self.json, "--section", "memory"))
+
+    # ---- One op's story ----
+
+    def story(self, query, *arguments):
+        return self.text(self.json, "--why", query, *arguments)
+
+    def test_names_of_checkpoint_and_ir_tell_the_same(self):
+        for names in (("layers.1.self_attention.dense", "transformer.h.1.self_attention.dense.weight", "layers.1.attn.out"),
+                      ("layers.0.mlp.dense_h_to_4h", "transformer.h.0.mlp.dense_h_to_4h", "layers.0.mlp.up")):
+            stories = {self.story(name) for name in names}
+            self.assertEqual(len(stories), 1, stories)
+            story = stories.pop()
+            self.assertIn(names[2], story)
+            self.assertLessEqual(len(story.splitlines()), 30)
+
+    def test_a_story_names_the_right_launch(self):
+        entry = self.report["entries"][0]
+        launches = [(group.get("layers", [0])[0] + turn, launch) for group in entry["groups"] for turn in range(group["count"])
+                    for launch in group["launches"]]
+        for layer in range(self.report["model"]["layers"]):
+            answer = json.loads(self.story(f"layers.{layer}.attn.out", "--json"))
+            place = answer["ops"][0]["entries"][0]
+            at, launch = launches[place["launch"]]
+            self.assertEqual(at, layer)
+            self.assertEqual(launch["kernel"], place["kernel"])
+            self.assertIn("layers.*.attn.out", [op["path"] for op in launch["ops"]])
+
+    def test_ops_and_parts_of_the_model(self):
+        self.assertIn("lm.attention", self.story("lm.attention"))
+        part = self.story("layers.1.mlp")
+        self.assertIn("layers.1.mlp.up", part)
+        self.assertIn("layers.1.mlp.down", part)
+        self.assertNotIn("attn.core", part)
+
+    def test_unknown_names_suggest_the_nearest(self):
+        result = self.expect(run("inspect", self.json, "--why", "layers.1.self_attention.dens"), 1, "layers.1.self_attention.dense")
+        self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
+        layers = self.report["model"]["layers"]
+        self.expect(run("inspect", self.json, "--why", "layers.99.attn.out"), 1, f"layers 0 to {layers - 1}")
+
+    def test_verdicts_are_told_with_reason_and_remedy(self):
+        report = json.loads(self.json.read_text())
+        verdict = {"entry": "decode_b1", "pass": "lm-fuse-next", "producer": {"op": "lm.attention", "path": "layers.*.attn.core"},
+                   "consumer": {"op": "lm.linear", "path": "layers.*.attn.out"}, "layers": [0, 0], "count": 1, "bytes": 2048,
+                   "reason": "an attention region takes no matrix product", "remedy": "a kernel that does both"}
+        report["fusion"]["missed"] = [verdict]
+        path = self.dir / "missed.json"
+        path.write_text(json.dumps(report))
+        story = self.text(path, "--why", "layers.0.self_attention.dense")
+        for fragment in ("not fused <- lm.attention layers.0.attn.core: 2.00 KiB still moved", "because " + verdict["reason"],
+                         "to fuse: " + verdict["remedy"]):
+            self.assertIn(fragment, story)
+        self.assertNotIn("not fused", self.text(path, "--why", "layers.1.self_attention.dense"))
+        self.assertIn(verdict["reason"], self.text(path))
+
+    # ---- What differs ----
+
+    def test_the_same_does_not_differ(self):
+        for other in (self.program, self.json):
+            result = self.expect(run("diff", self.program, other), 0)
+            self.assertEqual(result.stdout, "")
+        self.expect(run("diff", self.program, self.ir), 0)
+
+    def test_differences_come_most_important_first(self):
+        other = self.dir / "other"
+        self.expect(run("compile", self.model, "-o", other, "--max-seq-len", "64", "--disable-pass", "lm-fuse-epilogue"), 0)
+        result = self.expect(run("diff", self.program, other, "--json"), 1)
+        differences = json.loads(result.stdout)["differences"]
+        sections = list(dict.fromkeys(difference["section"] for difference in differences))
+        self.assertEqual(sections[:5], ["launches", "kernels", "memory", "fusion", "options"])
+        self.assertIn({"section": "options", "what": "--max-seq-len", "a": "", "b": "64"}, differences)
+        decode = next(d for d in differences if d["what"] == "decode_b1")
+        self.assertEqual(decode["a"], self.report["entries"][0]["launches"])
+        self.assertGreater(decode["b"], decode["a"])
+        text = self.expect(run("diff", self.program, other), 1).stdout
+        self.assertLess(text.index("launches"), text.index("kernels"))
+        self.assertIn(f"decode_b1: {decode['a']} -> {decode['b']}", text)
+        back = json.loads(run("diff", other, self.program, "--json").stdout)["differences"]
+        key = lambda d: (d["section"], d["what"])
+        self.assertEqual({key(d): (d["a"], d["b"]) for d in differences}, {key(d): (d["b"], d["a"]) for d in back})
+
+    def test_other_weights_are_a_difference(self):
+        folder = self.checkpoint("tiny-7b")
+        path = folder / "model.safetensors"
+        raw = bytearray(path.read_bytes())
+        raw[-2] ^= 1
+        path.write_bytes(raw)
+        self.expect(run("compile", folder, "-o", self.dir / "m"), 0)
+        text = self.expect(run("diff", self.program, self.dir / "m"), 1).stdout
+        self.assertEqual([line for line in text.splitlines() if not line.startswith(" ")], ["provenance"])
+
+    # ---- Bad input ----
+
+    def test_neither_program_nor_ir_nor_checkpoint(self):
+        for name, content in (("text", b"hello"), ("noise", os.urandom(4096)), ("empty", b""), ("zeros", bytes(64))):
+            with self.subTest(name=name):
+                (self.dir / name).write_bytes(content)
+                for command in (("inspect", self.dir / name), ("diff", self.program, self.dir / name)):
+                    result = self.expect(run(*command), 1, name, "no program")
+                    self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
+        self.expect(run("inspect", self.model / "config.json"), 1, "config.json")
+        self.expect(run("inspect", "/bin/true"), 1, "no program made by stoop")
+
+    def manifest(self, change):
+        """A copy of the program with another manifest of the same length."""
+        raw = self.program.read_bytes()
+        begin = raw.rindex(b'{"entries":')
+        end = raw.index(b"\0", begin)
+        text = change(raw[begin:end])
+        self.assertEqual(len(text), end - begin)
+        path = self.dir / "changed"
+        path.write_bytes(raw[:begin] + text + raw[end:])
+        return path
+
+    def test_a_newer_schema_is_refused(self):
+        newer = self.manifest(lambda text: text.replace(b'"schema_version":1', b'"schema_version":7', 1))
+        for command in (("inspect", newer), ("diff", self.program, newer)):
+            result = self.expect(run(*command), 1, "schema version 7", "up to 1")
+            self.assertEqual(result.stderr.count("stoop: error:"), 1)
+
+    def test_a_damaged_manifest_is_refused(self):
+        for change in (lambda text: b"?" + text[1:], lambda text: text.replace(b'"kernels"', b'"kernelz"'),
+                       lambda text: text.replace(b'"schema_version":1', b'"schema_version":x'), lambda text: text[:-1] + b" "):
+            result = self.expect(run("inspect", self.manifest(change)), 1, "damaged")
+            self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
+
+    def test_contradictory_flags(self):
+        for flags in (("--why", "embed", "--section", "memory"), ("--why", "embed", "--format", "html"),
+                      ("--section", "memory", "--json"), ("--format", "html", "--json"), ("--section", "nonsense"),
+                      ("--format", "xml")):
+            self.assertEqual(self.expect(run("inspect", self.json, *flags), 2).stdout, "")
+
+    # ---- Remarks ----
+
+    def test_remarks_of_a_category(self):
+        run("compile", self.model, "--compile-to", "planned", "-o", self.dir / "ir", check=True)
+        result = self.expect(run("compile", self.model, "--compile-to", "planned", "--remarks-filter", "fusion|memory",
+                                 "-o", self.dir / "ir"), 0)
+        remarks = [line for line in result.stderr.splitlines() if line.startswith("stoop: remark: ")]
+        self.assertTrue(any(re.match(r"stoop: remark: fusion passed layers\.0\.", line) for line in remarks), result.stderr)
+        self.assertTrue(any(line.startswith("stoop: remark: memory note") for line in remarks))
+        self.assertFalse(any(line.startswith("stoop: remark: schedule") for line in remarks))
+        result = self.expect(run("compile", self.model, "--compile-to", "planned", "--remarks-filter", "nothing",
+                                 "-o", self.dir / "ir"), 0, "matched no remark", "fusion, schedule, memory")
+
+
+if __name__ == "__main__":
+    stoop_cli.main()
