@@ -2,7 +2,7 @@
 # Installs what building and testing Stoop needs on Debian 12, and nothing when all of it is there; last, fetches
 # the sources of the regex library (fetch_oniguruma.sh).
 # LLVM and MLIR 22 live in Debian's security suite; where a minimal system does not list that suite, it is added
-# beside the archive that the system already uses.
+# beside the archive that the system already uses. `setup.sh --build` leaves out what tests alone need.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -11,8 +11,9 @@ packages=(
   clang-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev lld-22
   zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev
   python3-pip # fetch_oniguruma.sh
-  libgtest-dev python3 python3-numpy python3-jsonschema chromium-headless-shell # tests
+  libgtest-dev python3
 )
+[ "${1-}" = --build ] || packages+=(python3-numpy python3-jsonschema chromium-headless-shell) # tests
 
 missing=()
 for package in "${packages[@]}"; do

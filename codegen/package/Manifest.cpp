@@ -19,13 +19,8 @@
 
 namespace stoop::codegen {
 
-llvm::Expected<std::string> hashFile(const std::string &path) {
-  auto file = llvm::MemoryBuffer::getFile(path);
-  if (!file)
-    return llvm::createStringError(file.getError(),
-                                   "cannot read '" + path + "': " + file.getError().message());
-  auto hash = llvm::SHA256::hash(llvm::arrayRefFromStringRef((*file)->getBuffer()));
-  return llvm::toHex(hash, /*LowerCase=*/true);
+std::string hashBytes(llvm::StringRef bytes) {
+  return llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(bytes)), /*LowerCase=*/true);
 }
 
 llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &provenance,
@@ -48,6 +43,8 @@ llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &pro
                             {"tensors", std::move(tensors)}};
   if (!provenance.configHash.empty())
     origin["config_sha256"] = provenance.configHash;
+  if (!provenance.tokenizerHash.empty())
+    origin["tokenizer_sha256"] = provenance.tokenizerHash;
   report["provenance"] = std::move(origin);
   return report;
 }

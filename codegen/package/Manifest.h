@@ -17,11 +17,12 @@ namespace stoop::codegen {
 /// inputs give equal programs.
 struct Provenance {
   std::string stoopVersion;
-  std::string configFile, configHash; ///< SHA-256 in hex; empty: not known
+  std::string configHash;    ///< SHA-256 of config.json in hex; empty: not known
+  std::string tokenizerHash; ///< of the tokenizer as the program carries it; empty: it has none
 };
 
-/// SHA-256 of a file's bytes in hex.
-llvm::Expected<std::string> hashFile(const std::string &path);
+/// SHA-256 of bytes in hex.
+std::string hashBytes(llvm::StringRef bytes);
 
 /// The report with section `provenance`: versions, hashes of the config and of every tensor.
 llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &provenance,

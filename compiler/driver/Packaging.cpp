@@ -72,6 +72,9 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
   job.weightsFolder = options.weightsFolder;
   job.report = makeReport(module);
   job.provenance.stoopVersion = STOOP_VERSION;
+  job.provenance.configHash =
+      job.report.getObject("model")->getString("config_sha256").value_or("").str();
+  job.provenance.tokenizerHash = job.tokenizer.empty() ? "" : codegen::hashBytes(job.tokenizer);
   job.saveTemps = options.saveTemps;
   job.numThreads = std::min(session.numThreads(), 2u); // more would wait for the disk
   job.progress = [&](uint64_t done, uint64_t total) { step.advance(done, total); };

@@ -172,6 +172,14 @@ static void printLaunches(const json::Object &report, const TextOutput &out) {
   }
 }
 
+/// "64 panels of 16 columns", "1 row".
+static std::string splitText(const json::Object &split) {
+  std::string unit = textAt(split, "unit"), first = unit.substr(0, unit.find(' '));
+  if (numberAt(split, "count") == 1 && llvm::StringRef(first).ends_with("s"))
+    unit.erase(first.size() - 1, 1);
+  return split.empty() ? "" : grouped(numberAt(split, "count")) + " " + unit;
+}
+
 /// Kernels of one entry (empty: all) by the time that their launches take at best.
 static void printKernels(const json::Object &report, const std::string &entry, size_t limit,
                          const TextOutput &out) {
@@ -209,7 +217,7 @@ static void printKernels(const json::Object &report, const std::string &entry, s
                ">" + byteText(numberAt(kernel, "bytes")),
                ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
                ">" + std::to_string(total ? row.time * 100 / total : 0) + " %",
-               split.empty() ? "" : grouped(numberAt(split, "count")) + " " + textAt(split, "unit")});
+               splitText(split)});
   }
   table.print(out);
   printRest(rows.size(), limit, "kernels", out);

@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-"$root/test/setup.sh"
+"$root/test/setup.sh" --build
 cd "$root"
 cmake --preset release >/dev/null
 ninja -C build stoop >&2

@@ -92,6 +92,7 @@ class Page:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Page.bringToFront")  # frames are drawn for the page in front alone
         self.call("Page.navigate", url=url)
         while not self.loaded:
             browser.receive()

@@ -105,7 +105,7 @@ function drawHead() {
     report = data[state.side];
     draw();
   }) : [];
-  fill("#nav", links, sides);
+  fill("#nav", links, sides.length ? h("span", {class: "sides"}, sides) : null);
 }
 
 function drawOverview() {
@@ -195,7 +195,9 @@ function drawFusion() {
     h("span", {class: "num"}, bytes(verdict.bytes)),
     h("div", {class: "why"}, verdict.reason, h("span", {class: "soft"}, ` (${[...new Set(entries)].join(", ")})`)),
     verdict.remedy ? h("div", {class: "fix"}, "to fuse: " + verdict.remedy) : null))
-    : h("p", {class: "none"}, "Every candidate that was looked at is fused."));
+    : report.fusion.passed.some((verdict) => verdict.pass)
+      ? h("p", {class: "none"}, "Every candidate that was looked at is fused.")
+      : h("p", {class: "soft"}, "This program carries no verdicts."));
 }
 
 // ---- Memory ----------------------------------------------------------------------------------------------------
@@ -291,6 +293,8 @@ function kernelRows() {
 const kernelColumns = [["name", "kernel"], ["path", "runs"], ["template", "template, schedule"], ["launches", "launches", 1],
   ["bytes", "moves", 1], ["flops", "work", 1], ["time", "at best", 1], ["share", "of all launches"], ["bound", "bound"]];
 
+const splitText = ({count, unit}) => `${plain(count)} ${count === 1 ? unit.replace(/^(\w+)s\b/, "$1") : unit}`;
+
 function kernelRow(row, most) {
   const {kernel, index} = row, at = `kernels/${index}/`;
   const tunables = Object.entries(kernel.tunables).map(([key, value]) => `${key}=${text(value)}`).join(" ");
@@ -298,10 +302,12 @@ function kernelRow(row, most) {
   return h("tr", {}, h("td", {class: "mono"}, kernel.name),
     h("td", {}, h("span", {class: "mono"}, kernel.paths.join(", ")), h("div", {class: "soft"}, kernel.ops.map((op) => op.replace("lm.", "")).join(" + "))),
     h("td", {}, kernel.template, tunables ? h("span", {class: "mono soft"}, " " + tunables) : null,
-      h("div", {class: "soft"}, kernel.schedule_source, kernel.split ? `; ${plain(kernel.split.count)} ${kernel.split.unit}` : "")),
-    h("td", {class: "num"}, plain(row.launches)), h("td", {class: "num"}, number(at + "bytes", bytes)),
-    h("td", {class: "num"}, number(at + "flops", work)), h("td", {class: "num"}, number(at + "roofline_ns", time)),
-    h("td", {title: `memory ${time(row.memory)}, compute ${time(row.compute)}`}, bar(row.memory, "elementwise"), bar(row.compute, "linear")),
+      h("div", {class: "soft"}, kernel.schedule_source, kernel.split ? `; ${splitText(kernel.split)}` : "")),
+    h("td", {class: "num", "data-label": "launches"}, plain(row.launches)),
+    h("td", {class: "num", "data-label": "moves"}, number(at + "bytes", bytes)),
+    h("td", {class: "num", "data-label": "work"}, number(at + "flops", work)),
+    h("td", {class: "num", "data-label": "at best"}, number(at + "roofline_ns", time)),
+    h("td", {class: "roof", title: `memory ${time(row.memory)}, compute ${time(row.compute)}`}, bar(row.memory, "elementwise"), bar(row.compute, "linear")),
     h("td", {}, h("tag", {}, row.bound)));
 }
 
@@ -367,8 +373,10 @@ function drawChange({what, a, b}) {
     return h("div", {class: "change"}, h("span", {}, what + ": ", h("b", {}, `${plain(a)} → ${plain(b)}`),
       h("span", {class: b > a ? "up" : "down"}, percent)));
   }
-  return h("div", {class: "change"}, h("code", {}, what), a === null ? null : h("div", {class: "a mono"}, text(a)),
-    b === null ? null : h("div", {class: "b mono"}, text(b)));
+  if (a === null || b === null)
+    return h("div", {class: "change"}, h("span", {class: a === null ? "b" : "a"}, h("code", {}, what),
+      h("span", {class: "soft"}, ` only ${a === null ? "after" : "before"}: ${text(a === null ? b : a)}`)));
+  return h("div", {class: "change"}, h("code", {}, what), h("div", {class: "a mono"}, text(a)), h("div", {class: "b mono"}, text(b)));
 }
 
 function drawChanges() {
