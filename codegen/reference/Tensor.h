@@ -70,7 +70,8 @@ private:
   std::shared_ptr<std::vector<float>> storage;
 };
 
-/// One layer's keys and values: [slots][heads][positions][headDim] each, rounded to `element`.
+/// One layer's keys and values: [slots][heads][positions][headDim] each, rounded to `element`. Kept as double, in
+/// which attention reads each of them many times.
 struct KvLayer {
   KvLayer(int64_t slots, int64_t heads, int64_t positions, int64_t headDim, Element element)
       : slots(slots), heads(heads), positions(positions), headDim(headDim), element(element),
@@ -83,7 +84,7 @@ struct KvLayer {
 
   int64_t slots, heads, positions, headDim;
   Element element;
-  std::vector<float> keys, values;
+  std::vector<double> keys, values;
 };
 
 } // namespace stoop::reference

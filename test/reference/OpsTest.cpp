@@ -220,8 +220,8 @@ TEST(KvAppend, StoresAtSlotAndPositionAndSkipsPadding) {
 }
 
 /// A cache with one slot of `headDim` 2: keys and values of each head and position in order.
-static KvLayer cacheOf(int64_t heads, int64_t positions, std::vector<float> keys,
-                       std::vector<float> values) {
+static KvLayer cacheOf(int64_t heads, int64_t positions, std::vector<double> keys,
+                       std::vector<double> values) {
   KvLayer cache(1, heads, positions, 2, Element::F32);
   cache.keys = std::move(keys);
   cache.values = std::move(values);

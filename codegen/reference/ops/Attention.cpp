@@ -38,52 +38,106 @@ namespace {
 
 /// Everything of one (token, head) pair that does not depend on the key.
 struct Query {
-  llvm::ArrayRef<float> q;
-  const float *keys, *values; ///< position 0 of this slot and KV head
+  const double *q, *keys, *values; ///< keys and values: position 0 of this slot and KV head
   int64_t numKeys, headDim;
   double scale;
 };
 
 constexpr int64_t kLanes = 4;
-typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double))));
-typedef float Narrow __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+/// Keys that are read together, so that sums and outputs stay in registers.
+constexpr int64_t kKeys = 4;
+typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double)), aligned(8), may_alias));
+typedef int64_t Bits __attribute__((vector_size(kLanes * sizeof(int64_t))));
 
-[[gnu::always_inline]] inline Lanes widen(const float *from) {
-  return __builtin_convertvector(*reinterpret_cast<const Narrow *>(from), Lanes);
+// By reference: a vector as argument or result would depend on the features of the caller.
+[[gnu::always_inline]] inline const Lanes &lanes(const double *from) {
+  return *reinterpret_cast<const Lanes *>(from);
 }
 
-/// Eight partial sums, so that the additions do not wait for each other.
-[[gnu::always_inline]] inline double dot(const float *a, const float *b, int64_t n) {
-  Lanes even = {}, odd = {};
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    even += widen(a + i) * widen(b + i);
-    odd += widen(a + i + kLanes) * widen(b + i + kLanes);
+/// scores[i] = dot(query, key i) for `Count` keys.
+template <int Count>
+[[gnu::always_inline]] inline void dotKeys(const Query &query, int64_t first, double *scores) {
+  const double *keys = query.keys + first * query.headDim;
+  Lanes sums[Count] = {};
+  int64_t d = 0;
+  for (; d + kLanes <= query.headDim; d += kLanes) {
+    Lanes q = lanes(query.q + d);
+#pragma GCC unroll 4
+    for (int i = 0; i < Count; ++i)
+      sums[i] += q * lanes(keys + i * query.headDim + d);
   }
-  for (; i < n; ++i)
-    even[0] += double(a[i]) * b[i];
-  even += odd;
-  return (even[0] + even[1]) + (even[2] + even[3]);
+  for (; d < query.headDim; ++d)
+    for (int i = 0; i < Count; ++i)
+      sums[i][0] += query.q[d] * keys[i * query.headDim + d];
+#pragma GCC unroll 4
+  for (int i = 0; i < Count; ++i)
+    scores[first + i] = (sums[i][0] + sums[i][1]) + (sums[i][2] + sums[i][3]);
+}
+
+/// out += sum of weights[i] * value i over `Count` values.
+template <int Count>
+[[gnu::always_inline]] inline void addValues(const Query &query, int64_t first,
+                                             const double *weights, double *out) {
+  const double *values = query.values + first * query.headDim;
+  for (int64_t d = 0; d < query.headDim; ++d) {
+    double sum = out[d];
+#pragma GCC unroll 4
+    for (int i = 0; i < Count; ++i)
+      sum += weights[first + i] * values[i * query.headDim + d];
+    out[d] = sum;
+  }
+}
+
+/// Replaces four values that are at most 0 by their powers of e, within 2 ulp, NaN stays NaN: x = k ln 2 + r,
+/// |r| <= ln 2 / 2, and the Taylor series of degree 13 in r. Below -708 the result is next to nothing.
+[[gnu::always_inline]] inline void exponentiateFour(Lanes &x) {
+  x = x < -708.0 ? Lanes{} - 708.0 : x;
+  constexpr double kRound = 0x1.8p52; // behind this sum the low bits are the integer k
+  Lanes shifted = x * M_LOG2E + kRound, k = shifted - kRound;
+  Lanes r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10, sum = {};
+  constexpr double kFactorials[] = {6227020800, 479001600, 39916800, 3628800, 362880, 40320, 5040,
+                                    720,        120,       24,       6,       2,      1,     1};
+#pragma GCC unroll 14
+  for (double factorial : kFactorials)
+    sum = sum * r + 1.0 / factorial;
+  x = sum * reinterpret_cast<Lanes>((reinterpret_cast<Bits>(shifted) + 1023) << 52);
+}
+
+/// Replaces scores by their powers of e relative to `highest`; returns the sum of those.
+[[gnu::always_inline]] inline double exponentiate(double *scores, int64_t count, double highest) {
+  Lanes total = {};
+  int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) {
+    Lanes p = lanes(scores + j) - highest;
+    exponentiateFour(p);
+    *reinterpret_cast<Lanes *>(scores + j) = p;
+    total += p;
+  }
+  double sum = (total[0] + total[1]) + (total[2] + total[3]);
+  for (; j < count; ++j)
+    sum += scores[j] = std::exp(scores[j] - highest);
+  return sum;
 }
 
 /// softmax of the scores times the values, into out[headDim]; `biases` has one per key, or is null.
 [[gnu::target_clones("fma", "default")]] void attendOne(const Query &query, const float *biases,
                                                         double *scores, double *out) {
+  int64_t j = 0;
+  for (; j + kKeys <= query.numKeys; j += kKeys)
+    dotKeys<kKeys>(query, j, scores);
+  for (; j < query.numKeys; ++j)
+    dotKeys<1>(query, j, scores);
   double highest = -std::numeric_limits<double>::infinity();
-  for (int64_t j = 0; j < query.numKeys; ++j) {
-    double score = dot(query.q.data(), query.keys + j * query.headDim, query.headDim);
-    scores[j] = (biases ? score + biases[j] : score) * query.scale;
+  for (j = 0; j < query.numKeys; ++j) {
+    scores[j] = (biases ? scores[j] + biases[j] : scores[j]) * query.scale;
     highest = std::max(highest, scores[j]);
   }
-  double total = 0;
+  double total = exponentiate(scores, query.numKeys, highest);
   std::fill_n(out, query.headDim, 0.0);
-  for (int64_t j = 0; j < query.numKeys; ++j) {
-    double p = std::exp(scores[j] - highest);
-    total += p;
-    const float *value = query.values + j * query.headDim;
-    for (int64_t d = 0; d < query.headDim; ++d)
-      out[d] += p * value[d];
-  }
+  for (j = 0; j + kKeys <= query.numKeys; j += kKeys)
+    addValues<kKeys>(query, j, scores, out);
+  for (; j < query.numKeys; ++j)
+    addValues<1>(query, j, scores, out);
   for (int64_t d = 0; d < query.headDim; ++d)
     out[d] /= total;
 }
@@ -99,7 +153,7 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
   for (int32_t position : positions)
     keysInAll += position + 1;
   parallelRows(heads, keysInAll * 2 * q.cols(), [&](size_t head) {
-    std::vector<double> scores, out(headDim);
+    std::vector<double> scores, wide(headDim), out(headDim);
     int64_t longest = positions.empty() ? 0 : *std::max_element(positions.begin(), positions.end());
     std::vector<float> biases;
     for (int64_t j = 0; alibi && j <= longest; ++j)
@@ -108,7 +162,8 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
       if (slots[t] < 0)
         continue;
       size_t base = cache.offset(slots[t], head / group, 0);
-      Query query{q.row(t).slice(head * headDim, headDim),
+      llvm::copy(q.row(t).slice(head * headDim, headDim), wide.begin());
+      Query query{wide.data(),
                   cache.keys.data() + base,
                   cache.values.data() + base,
                   positions[t] + 1,
