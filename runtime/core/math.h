@@ -15,6 +15,12 @@ inline constexpr double kLn2High = 6.93147180369123816490e-01;  // 33 significan
 inline constexpr double kLn2Low = 1.90821492927058770002e-10;   // ln 2 - kLn2High
 inline constexpr double kLog2E = 1.44269504088896338700e+00;
 
+// Of the Taylor series of e^r, from degree 13 down.
+inline constexpr double kInverseFactorials[] = {
+    1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
+    1.0 / 40320.0,      1.0 / 5040.0,      1.0 / 720.0,      1.0 / 120.0,     1.0 / 24.0,
+    1.0 / 6.0,          1.0 / 2.0,         1.0,              1.0};
+
 inline double from_bits(uint64_t bits) {
   double value;
   memcpy(&value, &bits, sizeof value);
@@ -35,12 +41,7 @@ inline double exp(double x) {
   if (x < -708.0) return 0.0;  // results below the normal range count as nothing
   int64_t k = static_cast<int64_t>(x * kLog2E + (x < 0 ? -0.5 : 0.5));
   double r = (x - static_cast<double>(k) * kLn2High) - static_cast<double>(k) * kLn2Low;
-  double sum = 1.0 / 6227020800.0;
-  constexpr double kInverseFactorials[] = {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
-                                           1.0 / 362880.0,    1.0 / 40320.0,    1.0 / 5040.0,
-                                           1.0 / 720.0,       1.0 / 120.0,      1.0 / 24.0,
-                                           1.0 / 6.0,         1.0 / 2.0,        1.0,
-                                           1.0};
+  double sum = 0;
   for (double coefficient : kInverseFactorials) sum = sum * r + coefficient;
   return sum * from_bits(static_cast<uint64_t>(k + 1023) << 52);
 }
@@ -71,6 +72,27 @@ inline double log(double x) {
 
 inline double sqrt(double x) { return __builtin_sqrt(x); }
 
+// Sum of e^(logits[i] - largest) over four entries at once, as exp computes it. What is no number or far below the
+// largest counts as next to nothing.
+inline double sum_of_four_exp(const float* logits, double largest) {
+  using namespace internal;
+  typedef double Four __attribute__((vector_size(32)));
+  typedef int64_t Bits __attribute__((vector_size(32)));
+  Four x = {logits[0] - largest, logits[1] - largest, logits[2] - largest, logits[3] - largest};
+  x = x > -708.0 ? x : Four{} - 708.0;
+  constexpr double kRound = 0x1.8p52;  // behind this sum the low bits are the integer k
+  Four shifted = x * kLog2E + kRound, k = shifted - kRound;
+  Four r = (x - k * kLn2High) - k * kLn2Low, sum = {};
+  for (double coefficient : kInverseFactorials) sum = sum * r + coefficient;
+  Bits power;
+  memcpy(&power, &shifted, sizeof power);
+  power = (power + 1023) << 52;
+  Four scale;
+  memcpy(&scale, &power, sizeof scale);
+  sum *= scale;
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 // log(sum of exp(logits)), over entries that are numbers; -infinity when there are none.
 inline double log_sum_exp(const float* logits, uint64_t count) {
   float largest = -__builtin_huge_valf();
@@ -78,7 +100,9 @@ inline double log_sum_exp(const float* logits, uint64_t count) {
     if (logits[i] > largest) largest = logits[i];
   if (!(largest > -__builtin_huge_valf())) return -kInfinity;
   double sum = 0;
-  for (uint64_t i = 0; i < count; ++i)
+  uint64_t i = 0;
+  for (; i + 4 <= count; i += 4) sum += sum_of_four_exp(logits + i, largest);
+  for (; i < count; ++i)
     if (logits[i] == logits[i]) sum += exp(static_cast<double>(logits[i]) - largest);
   return largest + log(sum);
 }

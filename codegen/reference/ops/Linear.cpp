@@ -15,8 +15,8 @@ namespace stoop::reference {
 namespace {
 
 constexpr int64_t kLanes = 4, kRowBlock = 4, kTokenBlock = 3;
-/// Tokens that are multiplied by a block of rows before the next block: their values stay in cache.
-constexpr int64_t kTokenPanel = 16 * kTokenBlock;
+/// Bytes of the tokens that are multiplied by a block of rows before the next block: they stay in cache.
+constexpr int64_t kPanelBytes = 384 << 10;
 /// Rows of one parallel task, a multiple of kRowBlock.
 constexpr int64_t kTaskRows = 16 * kRowBlock;
 
@@ -96,17 +96,19 @@ Tensor linear(const Tensor &x, const Tensor &weight, Element result) {
   for (int64_t t = 0; t < rows; ++t)
     std::copy(x.row(t).begin(), x.row(t).end(), wide.begin() + t * stride);
 
+  int64_t blocks = kPanelBytes / (kTokenBlock * stride * int64_t(sizeof(double)));
+  int64_t panelTokens = std::max<int64_t>(blocks, 1) * kTokenBlock;
   Tensor y(rows, outputs, result);
   int64_t tasks = (outputs + kTaskRows - 1) / kTaskRows;
   parallelRows(tasks, double(rows) * outputs * inner, [&](size_t task) {
     int64_t begin = static_cast<int64_t>(task) * kTaskRows;
     std::vector<double> w(kRowBlock * stride);
-    for (int64_t panel = 0; panel < rows; panel += kTokenPanel)
+    for (int64_t panel = 0; panel < rows; panel += panelTokens)
       for (int64_t row = begin; row < std::min(outputs, begin + kTaskRows); row += kRowBlock) {
         int64_t count = std::min(kRowBlock, outputs - row);
         for (int64_t r = 0; r < count; ++r)
           std::copy(weight.row(row + r).begin(), weight.row(row + r).end(), w.begin() + r * stride);
-        multiplyPanel(w, wide, stride, panel, std::min(rows, panel + kTokenPanel), row, count, y);
+        multiplyPanel(w, wide, stride, panel, std::min(rows, panel + panelTokens), row, count, y);
       }
   });
   return y;
