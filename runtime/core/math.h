@@ -100,9 +100,9 @@ inline double log_sum_exp(const float* logits, uint64_t count) {
     if (logits[i] > largest) largest = logits[i];
   if (!(largest > -__builtin_huge_valf())) return -kInfinity;
   double sum = 0;
-  uint64_t i = 0;
-  for (; i + 4 <= count; i += 4) sum += sum_of_four_exp(logits + i, largest);
-  for (; i < count; ++i)
+  const uint64_t fours = count / 4;
+  for (uint64_t i = 0; i < fours; ++i) sum += sum_of_four_exp(logits + 4 * i, largest);
+  for (uint64_t i = 4 * fours; i < count; ++i)
     if (logits[i] == logits[i]) sum += exp(static_cast<double>(logits[i]) - largest);
   return largest + log(sum);
 }
