@@ -51,10 +51,10 @@ int DiffCommand::print(Session &session, const llvm::json::Object &a, const llvm
   std::string text;
   llvm::raw_string_ostream stream(text);
   if (output.json || format == "json")
-    stream << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{
-                                           {"a", first},
-                                           {"b", second},
-                                           {"differences", llvm::json::Array(differences)}}));
+    stream << llvm::formatv(
+        "{0:2}\n",
+        llvm::json::Value(llvm::json::Object{
+            {"a", first}, {"b", second}, {"differences", llvm::json::Array(differences)}}));
   else if (format == "html")
     inspect::writeHtml(b, &a, stream);
   else

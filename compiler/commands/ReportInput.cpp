@@ -34,8 +34,8 @@ static bool looksLikeIr(llvm::StringRef text) {
 }
 
 static InputKind kindOf(llvm::StringRef content) {
-  if (llvm::identify_magic(content) != llvm::file_magic::unknown &&
-      content.starts_with("\x7f" "ELF"))
+  if (llvm::identify_magic(content) != llvm::file_magic::unknown && content.starts_with("\x7f"
+                                                                                        "ELF"))
     return InputKind::Program;
   if (content.ltrim().starts_with("{"))
     return InputKind::Report;
@@ -80,7 +80,8 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
   auto kind = InputKind::Checkpoint;
   std::unique_ptr<llvm::MemoryBuffer> content;
   if (!llvm::sys::fs::is_directory(path)) {
-    auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+    auto file =
+        llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
     if (!file)
       return fail(session, "cannot read '" + path + "': " + file.getError().message());
     content = std::move(*file);

@@ -36,8 +36,8 @@ static NamedAttrList chosenOptions(Builder &builder, const json::Object &flags,
       for (const json::Value &entry : *entries)
         if (llvm::StringRef key = entry.getAsObject()->getString("key").value_or("");
             key.consume_front("--"))
-          options.set(key, builder.getStringAttr(
-                               entry.getAsObject()->getString("value").value_or("")));
+          options.set(key,
+                      builder.getStringAttr(entry.getAsObject()->getString("value").value_or("")));
   return options;
 }
 

@@ -7,9 +7,9 @@
 
 namespace stoop::driver {
 
-/// Notes the flags (as flagLedger() lists them) and the target's levels in the metadata of a module,
-/// at any phase, so that its report is the same whoever prints it. A module that has such notes
-/// keeps them, but for flags that were given now.
+/// Notes the flags (as flagLedger() lists them) and the target's levels in the metadata of a
+/// module, at any phase, so that its report is the same whoever prints it. A module that has such
+/// notes keeps them, but for flags that were given now.
 void recordCompilation(mlir::ModuleOp module, const llvm::json::Object &flags,
                        llvm::ArrayRef<std::string> levels);
 

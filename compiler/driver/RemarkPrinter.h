@@ -2,8 +2,8 @@
 #ifndef STOOP_COMPILER_DRIVER_REMARKPRINTER_H
 #define STOOP_COMPILER_DRIVER_REMARKPRINTER_H
 
-#include "llvm/ADT/StringRef.h"
 #include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/StringRef.h"
 
 namespace stoop::driver {
 

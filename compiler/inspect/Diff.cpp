@@ -39,7 +39,8 @@ static std::string kernelText(const json::Object &kernel) {
   text += "; " + textAt(kernel, "template");
   for (const auto &[name, value] : sortedMembers(objectAt(kernel, "tunables")))
     text += " " + name.str() + "=" + scalarText(*value);
-  return text + ", " + textAt(kernel, "schedule_source") + "; " + byteText(numberAt(kernel, "bytes"));
+  return text + ", " + textAt(kernel, "schedule_source") + "; " +
+         byteText(numberAt(kernel, "bytes"));
 }
 
 static void kernelFacts(const json::Object &report, Facts &facts) {
@@ -51,8 +52,7 @@ static void kernelFacts(const json::Object &report, Facts &facts) {
   for (const json::Value &entry : listAt(report, "entries"))
     for (const json::Value &group : listAt(asObject(entry), "groups"))
       for (const json::Value &launch : listAt(asObject(group), "launches")) {
-        std::string name =
-            textAt(asObject(entry), "name") + " " + textAt(asObject(launch), "path");
+        std::string name = textAt(asObject(entry), "name") + " " + textAt(asObject(launch), "path");
         const json::Object *kernel = kernels.lookup(textAt(asObject(launch), "kernel"));
         if (kernel && seen.try_emplace(name, true).second)
           facts.emplace_back(name, kernelText(*kernel));
@@ -63,7 +63,8 @@ static void memoryFacts(const json::Object &report, Facts &facts) {
   const json::Object &memory = objectAt(report, "memory");
   facts.emplace_back("total", numberAt(memory, "total_bytes"));
   for (const json::Value &value : listAt(memory, "arenas"))
-    facts.emplace_back("arena " + textAt(asObject(value), "name"), numberAt(asObject(value), "bytes"));
+    facts.emplace_back("arena " + textAt(asObject(value), "name"),
+                       numberAt(asObject(value), "bytes"));
   facts.emplace_back("KV cache a token", numberAt(memory, "kv_bytes_per_token"));
   for (const json::Value &value : listAt(memory, "maps")) {
     const json::Object &map = asObject(value);
@@ -77,9 +78,11 @@ static void fusionFacts(const json::Object &report, Facts &facts) {
   for (llvm::StringRef kind : {"missed", "passed"})
     for (const json::Value &value : listAt(objectAt(report, "fusion"), kind)) {
       const json::Object &verdict = asObject(value);
-      std::string name = textAt(verdict, "entry") + " " + textAt(objectAt(verdict, "producer"), "path") +
-                         " -> " + textAt(objectAt(verdict, "consumer"), "path");
-      facts.emplace_back(name, kind == "passed" ? "fused" : "not fused: " + textAt(verdict, "reason"));
+      std::string name = textAt(verdict, "entry") + " " +
+                         textAt(objectAt(verdict, "producer"), "path") + " -> " +
+                         textAt(objectAt(verdict, "consumer"), "path");
+      facts.emplace_back(name,
+                         kind == "passed" ? "fused" : "not fused: " + textAt(verdict, "reason"));
     }
 }
 
@@ -111,7 +114,8 @@ static void ledgerFacts(const json::Object &report, Facts &facts) {
         const json::Object &entry = asObject(value);
         std::string key = entry.empty() ? scalarText(value) : textAt(entry, "key");
         std::string note = textAt(entry, "value") + textAt(entry, "reason");
-        facts.emplace_back((name + " " + key).str(), note.empty() ? fate.str() : (fate + ": " + note).str());
+        facts.emplace_back((name + " " + key).str(),
+                           note.empty() ? fate.str() : (fate + ": " + note).str());
       }
 }
 
@@ -125,9 +129,9 @@ static void provenanceFacts(const json::Object &report, Facts &facts) {
 }
 
 static constexpr Section sections[] = {
-    {"launches", launchFacts}, {"kernels", kernelFacts},       {"memory", memoryFacts},
-    {"fusion", fusionFacts},   {"options", optionFacts},       {"target", targetFacts},
-    {"model", modelFacts},     {"ledger", ledgerFacts},        {"provenance", provenanceFacts}};
+    {"launches", launchFacts}, {"kernels", kernelFacts}, {"memory", memoryFacts},
+    {"fusion", fusionFacts},   {"options", optionFacts}, {"target", targetFacts},
+    {"model", modelFacts},     {"ledger", ledgerFacts},  {"provenance", provenanceFacts}};
 
 /// Facts of a section that are not the same on both sides, in the order of `a`, then what `b` alone
 /// has.

@@ -32,8 +32,9 @@ llvm::Expected<json::Object> parseReport(llvm::StringRef text, const std::string
     return llvm::createStringError(origin + " is damaged: it has no schema_version");
   if (*version > report::kSchemaVersion)
     return llvm::createStringError(
-        origin + " has schema version " + std::to_string(*version) + " and this stoop reads up to " +
-        std::to_string(report::kSchemaVersion) + ": inspect it with the stoop that made it" +
+        origin + " has schema version " + std::to_string(*version) +
+        " and this stoop reads up to " + std::to_string(report::kSchemaVersion) +
+        ": inspect it with the stoop that made it" +
         (objectAt(*object, "provenance").empty()
              ? std::string()
              : ", version " + textAt(objectAt(*object, "provenance"), "stoop_version")));

@@ -8,7 +8,6 @@
 
 #include "llvm/ADT/STLExtras.h"
 
-
 namespace stoop::inspect {
 
 static constexpr size_t kAll = ~size_t(0);
@@ -45,8 +44,8 @@ static void printHead(const json::Object &report, const TextOutput &out) {
                           number("kv_heads") + " KV heads of " + number("head_dim")});
   table.add({"", "vocabulary " + number("vocab") + ", context " + number("max_positions") +
                      " tokens, batch " + number("batch")});
-  std::string needs = scalarText(json::Value(json::Array(
-      listAt(objectAt(report, "needs"), "libraries"))));
+  std::string needs =
+      scalarText(json::Value(json::Array(listAt(objectAt(report, "needs"), "libraries"))));
   table.add({"target", textAt(target, "name") + " " +
                            scalarText(json::Value(json::Array(listAt(target, "levels")))) +
                            (needs.empty() ? "" : ", needs " + needs)});
@@ -116,7 +115,8 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
     return;
   printPlanning(objectAt(memory, "planning"), out);
   Table peaks;
-  peaks.add({"entry", "arena", ">buffers", ">peak", ">lower bound", ">fragmentation", "solver"}, Tone::Dim);
+  peaks.add({"entry", "arena", ">buffers", ">peak", ">lower bound", ">fragmentation", "solver"},
+            Tone::Dim);
   for (const json::Value &value : maps) {
     const json::Object &map = asObject(value);
     peaks.add({textAt(map, "entry"), textAt(map, "arena"),
@@ -134,7 +134,8 @@ static void printEntries(const json::Object &report, size_t limit, const TextOut
   table.add({"", ">rows", ">launches", ">a layer", ">moved", ">GFLOP", ">at best", "bound"},
             Tone::Dim);
   const json::Array &entries = listAt(report, "entries");
-  for (const json::Value &value : llvm::ArrayRef(entries.data(), entries.size()).take_front(limit)) {
+  for (const json::Value &value :
+       llvm::ArrayRef(entries.data(), entries.size()).take_front(limit)) {
     const json::Object &entry = asObject(value);
     std::string flops = std::to_string(numberAt(entry, "flops") / 1000000);
     flops.insert(0, flops.size() < 4 ? 4 - flops.size() : 0, '0');
@@ -163,8 +164,8 @@ static void printLaunches(const json::Object &report, const TextOutput &out) {
       for (const json::Value &launch : listAt(group, "launches")) {
         std::string ops;
         for (const json::Value &op : listAt(asObject(launch), "ops"))
-          ops += (ops.empty() ? "" : " + ") + llvm::StringRef(textAt(asObject(op), "op"))
-                                                  .split('.').second.str();
+          ops += (ops.empty() ? "" : " + ") +
+                 llvm::StringRef(textAt(asObject(op), "op")).split('.').second.str();
         table.add({textAt(asObject(launch), "kernel"), textAt(asObject(launch), "path"), ops});
       }
       table.print(out, "    ");
@@ -191,8 +192,8 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   int64_t total = 0;
   for (const json::Value &value : listAt(report, "kernels")) {
     const json::Object &kernel = asObject(value);
-    int64_t launches = entry.empty() ? numberAt(kernel, "launches")
-                                     : numberAt(objectAt(kernel, "entries"), entry);
+    int64_t launches =
+        entry.empty() ? numberAt(kernel, "launches") : numberAt(objectAt(kernel, "entries"), entry);
     if (launches)
       rows.push_back({&kernel, launches, launches * numberAt(kernel, "roofline_ns")});
     total += launches ? rows.back().time : 0;
@@ -200,8 +201,9 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   llvm::stable_sort(rows, [](const Row &a, const Row &b) { return a.time > b.time; });
   out.line("kernels", Tone::Heading);
   Table table;
-  table.add({"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", "split"},
-            Tone::Dim);
+  table.add(
+      {"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", "split"},
+      Tone::Dim);
   for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
     const json::Object &kernel = *row.kernel, &split = objectAt(kernel, "split");
     const json::Array &paths = listAt(kernel, "paths");
@@ -216,8 +218,7 @@ static void printKernels(const json::Object &report, const std::string &entry, s
     table.add({textAt(kernel, "name"), shortened(path, 28), tunables, ">" + grouped(row.launches),
                ">" + byteText(numberAt(kernel, "bytes")),
                ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
-               ">" + std::to_string(total ? row.time * 100 / total : 0) + " %",
-               splitText(split)});
+               ">" + std::to_string(total ? row.time * 100 / total : 0) + " %", splitText(split)});
   }
   table.print(out);
   printRest(rows.size(), limit, "kernels", out);
@@ -332,7 +333,8 @@ static void printWarnings(const json::Object &report, size_t limit, const TextOu
   if (warnings.empty())
     return;
   out.line("warnings", Tone::Heading);
-  for (const json::Value &warning : llvm::ArrayRef(warnings.data(), warnings.size()).take_front(limit))
+  for (const json::Value &warning :
+       llvm::ArrayRef(warnings.data(), warnings.size()).take_front(limit))
     out.line("  " + scalarText(warning), Tone::Bad);
   printRest(warnings.size(), limit, "warnings", out);
 }
@@ -342,8 +344,8 @@ static void printWarnings(const json::Object &report, size_t limit, const TextOu
 //===----------------------------------------------------------------------===//
 
 llvm::ArrayRef<llvm::StringRef> sectionNames() {
-  static const llvm::StringRef names[] = {"model",  "options", "memory",     "entries",
-                                          "launches", "kernels", "fusion",   "ledger",
+  static const llvm::StringRef names[] = {"model",      "options",  "memory", "entries",
+                                          "launches",   "kernels",  "fusion", "ledger",
                                           "provenance", "warnings", "all"};
   return names;
 }

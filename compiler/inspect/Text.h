@@ -25,8 +25,8 @@ struct TextOutput {
   void line(llvm::StringRef text, Tone tone = Tone::Plain) const;
 };
 
-/// Rows of cells, padded to the widest of their column. Cells that begin with `>` are aligned to the
-/// right, without it.
+/// Rows of cells, padded to the widest of their column. Cells that begin with `>` are aligned to
+/// the right, without it.
 class Table {
 public:
   void add(std::vector<std::string> cells, Tone tone = Tone::Plain) {

@@ -117,14 +117,22 @@ static llvm::Error unknownName(const json::Object &report, const std::string &qu
   std::string nearest;
   for (size_t i = 0; i < std::min<size_t>(ranked.size(), 3); ++i)
     nearest += (i ? ", " : "") + ranked[i].second;
-  return llvm::createStringError("--why " + query + ": nothing in the model is called so; nearest: " +
-                                 nearest);
+  return llvm::createStringError("--why " + query +
+                                 ": nothing in the model is called so; nearest: " + nearest);
 }
 
 /// The path of an op for the layer that is told of; -1: as it is.
 static std::string shownPath(const json::Object &op, int64_t layer) {
   std::string path = textAt(op, "path");
   return layer < 0 ? path : report::withLayer(path, std::to_string(layer));
+}
+
+static json::Array shownTensors(const json::Object &op, int64_t layer) {
+  json::Array tensors;
+  for (const json::Value &tensor : listAt(op, "tensors"))
+    tensors.push_back(layer < 0 ? scalarText(tensor)
+                                : report::withLayer(scalarText(tensor), std::to_string(layer)));
+  return tensors;
 }
 
 /// The verdicts of an entry that an op is an end of.
@@ -178,7 +186,8 @@ static json::Object placeJson(const json::Object &report, const Place &place) {
     const json::Object &kernel = asObject(value);
     if (textAt(kernel, "name") != textAt(*place.launch, "kernel"))
       continue;
-    for (llvm::StringRef key : {"template", "schedule_source", "bytes", "flops", "roofline_ns", "bound"})
+    for (llvm::StringRef key :
+         {"template", "schedule_source", "bytes", "flops", "roofline_ns", "bound"})
       if (const json::Value *fact = kernel.get(key))
         result[key] = *fact;
   }
@@ -205,12 +214,13 @@ llvm::Expected<json::Object> explain(const json::Object &report, const std::stri
       return;
     std::string path = shownPath(*place.op, place.layer);
     auto found = llvm::find_if(ops, [&](const json::Value &op) {
-      return textAt(asObject(op), "path") == path && textAt(asObject(op), "op") == textAt(*place.op, "op");
+      return textAt(asObject(op), "path") == path &&
+             textAt(asObject(op), "op") == textAt(*place.op, "op");
     });
     if (found == ops.end()) {
       ops.push_back(json::Object{{"op", textAt(*place.op, "op")},
                                  {"path", path},
-                                 {"tensors", json::Array(listAt(*place.op, "tensors"))},
+                                 {"tensors", shownTensors(*place.op, place.layer)},
                                  {"entries", json::Array()}});
       found = std::prev(ops.end());
     }
@@ -235,12 +245,13 @@ static std::string storyOf(const json::Object &place) {
 }
 
 static void printPlace(const json::Object &place, const TextOutput &out) {
-  out.line("  " + textAt(place, "entry") + ": launch " + std::to_string(numberAt(place, "launch") + 1) +
-           " of " + std::to_string(numberAt(place, "launches")) + ", kernel " +
-           textAt(place, "kernel") + " (" + textAt(place, "template") + ", " +
-           textAt(place, "schedule_source") + "), moves " + byteText(numberAt(place, "bytes")) +
-           (place.get("roofline_ns") ? ", at best " + timeText(numberAt(place, "roofline_ns")) + ", " +
-                                           textAt(place, "bound") + " bound"
+  out.line("  " + textAt(place, "entry") + ": launch " +
+           std::to_string(numberAt(place, "launch") + 1) + " of " +
+           std::to_string(numberAt(place, "launches")) + ", kernel " + textAt(place, "kernel") +
+           " (" + textAt(place, "template") + ", " + textAt(place, "schedule_source") +
+           "), moves " + byteText(numberAt(place, "bytes")) +
+           (place.get("roofline_ns") ? ", at best " + timeText(numberAt(place, "roofline_ns")) +
+                                           ", " + textAt(place, "bound") + " bound"
                                      : std::string()));
   const json::Array &beside = listAt(place, "with");
   out.line("    " + (beside.empty() ? std::string("alone in its launch")
@@ -251,9 +262,10 @@ static void printPlace(const json::Object &place, const TextOutput &out) {
     bool isFused = textAt(edge, "verdict") == "passed";
     out.write(isFused ? "    fused     " : "    not fused ", isFused ? Tone::Good : Tone::Bad);
     int64_t bytes = numberAt(edge, "bytes_per_layer");
-    out.line(std::string(textAt(edge, "direction") == "to" ? "-> " : "<- ") + textAt(edge, "op") + " " +
-             textAt(edge, "path") +
-             (bytes ? ": " + byteText(bytes) + (isFused ? " saved" : " still moved") : std::string()));
+    out.line(
+        std::string(textAt(edge, "direction") == "to" ? "-> " : "<- ") + textAt(edge, "op") + " " +
+        textAt(edge, "path") +
+        (bytes ? ": " + byteText(bytes) + (isFused ? " saved" : " still moved") : std::string()));
     if (!isFused)
       out.line("              because " + textAt(edge, "reason"));
     if (std::string remedy = textAt(edge, "remedy"); !remedy.empty())
@@ -269,7 +281,9 @@ static void printBriefly(const json::Array &ops, const TextOutput &out) {
     const json::Object &op = asObject(value);
     const json::Array &places = listAt(op, "entries");
     const json::Object &place = asObject(places.front());
-    auto isFused = [](const json::Value &edge) { return textAt(asObject(edge), "verdict") == "passed"; };
+    auto isFused = [](const json::Value &edge) {
+      return textAt(asObject(edge), "verdict") == "passed";
+    };
     int64_t fused = llvm::count_if(listAt(place, "edges"), isFused);
     table.add({textAt(op, "op"), textAt(op, "path"),
                textAt(place, "entry") + " " + std::to_string(numberAt(place, "launch") + 1),

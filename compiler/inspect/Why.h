@@ -12,10 +12,10 @@
 namespace stoop::inspect {
 
 /// The answer for `query`: a path of the IR ("layers.3.attn.out"), a module or tensor of the
-/// checkpoint ("transformer.h.3.self_attention.dense"), with a number, `*` or nothing for the layer,
-/// a part of the model ("layers.3.mlp"), or an op ("lm.attention"). JSON: `query` and `ops`, each
-/// with `op`, `path`, `tensors` and per entry its launch, the ops beside it and its edges. Errors:
-/// nothing has that name; the message suggests the nearest.
+/// checkpoint ("transformer.h.3.self_attention.dense"), with a number, `*` or nothing for the
+/// layer, a part of the model ("layers.3.mlp"), or an op ("lm.attention"). JSON: `query` and `ops`,
+/// each with `op`, `path`, `tensors` and per entry its launch, the ops beside it and its edges.
+/// Errors: nothing has that name; the message suggests the nearest.
 llvm::Expected<json::Object> explain(const json::Object &report, const std::string &query);
 
 /// Prints an answer in a few lines per op; entries that say the same are named together.

@@ -140,8 +140,8 @@ static std::vector<LaunchGroup> groupLaunches(llvm::ArrayRef<PlacedLaunch> launc
     LaunchGroup *before = merged.empty() ? nullptr : &merged.back();
     bool joins = before && group.firstLayer >= 0 && before->lastLayer + 1 == group.firstLayer &&
                  before->launches.size() == group.launches.size() &&
-                 std::equal(group.launches.begin(), group.launches.end(),
-                            before->launches.begin(), areEqual);
+                 std::equal(group.launches.begin(), group.launches.end(), before->launches.begin(),
+                            areEqual);
     if (joins)
       before->lastLayer = group.lastLayer;
     else

@@ -1,7 +1,7 @@
 //===- CollectFusion.cpp - the verdicts of the fusion passes -------------===//
 //
-// The passes leave them on the program as `fusion_log`, one dictionary per candidate edge and run of
-// equal layers. Programs without a log have the edges inside their kernels alone.
+// The passes leave them on the program as `fusion_log`, one dictionary per candidate edge and run
+// of equal layers. Programs without a log have the edges inside their kernels alone.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/report/Collect.h"

@@ -58,7 +58,8 @@ static void collectMemory(plan::ProgramOp program, ProgramReport &report) {
   for (plan::ArenaOp arena : program.getOps<plan::ArenaOp>()) {
     int64_t bytes = arena.getSize();
     report.arenas.push_back({arena.getSymName().str(), bytes, int64_t(arena.getAlign()),
-                             stringifyLifetime(arena.getLifetime()).str(), notesOn(arena, {plan::kPackingAttrName})});
+                             stringifyLifetime(arena.getLifetime()).str(),
+                             notesOn(arena, {plan::kPackingAttrName})});
     report.totalBytes += bytes;
     if (arena.getLifetime() == plan::Lifetime::Persistent)
       persistent += bytes;

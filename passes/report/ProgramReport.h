@@ -27,16 +27,16 @@ inline constexpr int64_t kSchemaVersion = 1;
 struct ArenaReport {
   std::string name;
   int64_t bytes, align;
-  std::string lifetime;              ///< constant, persistent, transient, io
-  mlir::DictionaryAttr planning;     ///< what else planning noted on it; may be empty
+  std::string lifetime;          ///< constant, persistent, transient, io
+  mlir::DictionaryAttr planning; ///< what else planning noted on it; may be empty
 };
 
 /// Bytes and work of something, and what the target's machine needs for it at the least.
 struct Cost {
   int64_t bytes = 0; ///< read and written with all rows and a full context
   int64_t flops = 0;
-  int64_t nanoseconds = 0;   ///< predicted: the larger of both below
-  bool memoryBound = true;   ///< bytes take longer than flops
+  int64_t nanoseconds = 0; ///< predicted: the larger of both below
+  bool memoryBound = true; ///< bytes take longer than flops
 };
 
 /// An op of a launch.
@@ -95,9 +95,9 @@ struct KernelReport {
   int64_t rows = 0;               ///< that one launch can take
   int64_t launches = 0;           ///< in all entries together
   std::vector<std::pair<std::string, int64_t>> entries; ///< launches of each entry that has some
-  std::string splitUnit;    ///< what is dealt to threads or blocks; empty if not known
-  int64_t splitCount = 0;   ///< how many of them
-  Cost cost;                ///< of one launch
+  std::string splitUnit;  ///< what is dealt to threads or blocks; empty if not known
+  int64_t splitCount = 0; ///< how many of them
+  Cost cost;              ///< of one launch
 };
 
 /// The verdict on one candidate edge: could its ends share a launch?
@@ -119,9 +119,9 @@ struct Machine {
 struct ProgramReport {
   mlir::DictionaryAttr model; ///< dimensions, sampling defaults, …: the program's metadata without
                               ///< the sections below
-  mlir::DictionaryAttr options; ///< what the user chose; may be null
-  mlir::DictionaryAttr ledger;  ///< fate of flags, config keys and tensors; may be null
-  mlir::ArrayAttr warnings;     ///< of the import; may be null
+  mlir::DictionaryAttr options;  ///< what the user chose; may be null
+  mlir::DictionaryAttr ledger;   ///< fate of flags, config keys and tensors; may be null
+  mlir::ArrayAttr warnings;      ///< of the import; may be null
   mlir::DictionaryAttr planning; ///< what planning noted on the program; may be empty
   std::string target;
   std::vector<std::string> levels; ///< to compile for, or that binaries exist for

@@ -1,6 +1,7 @@
 //===- ReportJson.cpp - a report as JSON ---------------------------------===//
 //
-// Keys are a contract with scripts: they stay, more may be added, and report.schema.json names them.
+// Keys are a contract with scripts: they stay, more may be added, and report.schema.json names
+// them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/report/ProgramReport.h"
@@ -63,13 +64,12 @@ static json::Object mapJson(const EntryReport &entry, const MemoryMap &map) {
                                    {"bytes", buffer.bytes},
                                    {"first", buffer.first},
                                    {"last", buffer.last}});
-  json::Object object{
-      {"entry", entry.name},
-      {"arena", map.arena},
-      {"peak_bytes", map.peakBytes},
-      {"lower_bound_bytes", map.lowerBoundBytes},
-      {"fragmentation_bytes", map.peakBytes - map.lowerBoundBytes},
-      {"buffers", std::move(buffers)}};
+  json::Object object{{"entry", entry.name},
+                      {"arena", map.arena},
+                      {"peak_bytes", map.peakBytes},
+                      {"lower_bound_bytes", map.lowerBoundBytes},
+                      {"fragmentation_bytes", map.peakBytes - map.lowerBoundBytes},
+                      {"buffers", std::move(buffers)}};
   if (map.solver.empty())
     return object;
   json::Array solvers;

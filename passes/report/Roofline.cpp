@@ -17,8 +17,9 @@ struct MachineRow {
 };
 } // namespace
 
-// CPU: 8 cores at 3 GHz, two FMA units each (2 x 2 x lanes operations a cycle), two channels of DDR5-4800. bf16 dot
-// products (avx512-bf16) double the rate of f32; AMX does 2048 operations a cycle.
+// CPU: 8 cores at 3 GHz, two FMA units each (2 x 2 x lanes operations a cycle), two channels of
+// DDR5-4800. bf16 dot products (avx512-bf16) double the rate of f32; AMX does 2048 operations a
+// cycle.
 static constexpr MachineRow machines[] = {
     {"cpu", "x86-64-v3", "8 cores, 3 GHz, AVX2, DDR5-4800 x 2", 76.8, 768, 768},
     {"cpu", "avx512", "8 cores, 3 GHz, AVX-512, DDR5-4800 x 2", 76.8, 1536, 1536},
