@@ -187,6 +187,10 @@ class Page(Case):
             page = self.open(path, width=width)
             self.check(page, width)
             self.assertIn("× 60", page.evaluate("document.querySelector('#layers').textContent"))
+            count = "document.querySelectorAll('#memory rect.buffer').length"
+            few = page.evaluate(count)
+            page.evaluate("document.querySelectorAll('#memory .body .controls button')[1].click()")
+            self.assertGreater(page.evaluate(count), 10 * few)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
-const state = {side: "report", entry: 0, map: -1, kernels: -1, sort: "share", down: true, fate: "other", query: ""};
+const state = {side: "report", entry: 0, map: -1, whole: false, kernels: -1, sort: "share", down: true, fate: "other", query: ""};
 let report = data.report;
 
 // ---- Building blocks -------------------------------------------------------------------------------------------
@@ -219,13 +219,19 @@ function drawArenas() {
     h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]));
 }
 
-/// The bytes that each step keeps live, as a stepped line.
-function liveLine(map, steps, x, y) {
+/// Launches that a map shows: of many layers the first four, unless all are asked for.
+function shownSteps(steps) {
+  const end = steps.findIndex((step) => step.layer === 4);
+  return state.whole || end < 0 || steps.length <= 80 ? steps.length + 1 : end;
+}
+
+/// The bytes that each step keeps live, as a stepped line, up to step `end`.
+function liveLine(map, steps, end, x, y) {
   const live = new Array(steps + 2).fill(0);
   for (const buffer of map.buffers)
     for (let step = buffer.first; step <= buffer.last; ++step) live[step + 1] += buffer.bytes;
   let path = "";
-  live.forEach((value, index) => { path += `${index ? "L" : "M"}${x(index - 1)},${y(value)}L${x(index)},${y(value)}`; });
+  live.slice(0, end + 1).forEach((value, index) => { path += `${index ? "L" : "M"}${x(index - 1)},${y(value)}L${x(index)},${y(value)}`; });
   return svg("path", {d: path, fill: "none", stroke: "var(--ink)", "stroke-width": 1.2, "stroke-opacity": .65});
 }
 
@@ -233,19 +239,21 @@ function drawMap(map, path, width) {
   const entry = report.entries.find((e) => e.name === map.entry), steps = stepsOf(entry), count = steps.length;
   const height = Math.max(220, Math.min(380, width * .4)), left = 2, right = 2, top = 16, bottom = 22;
   const peak = Math.max(map.peak_bytes, 1);
-  const x = (step) => left + (step + 1) * (width - left - right) / (count + 2);
+  const end = shownSteps(steps); // the last step drawn; `count` is the host behind all
+  const x = (step) => left + (Math.min(step, end) + 1) * (width - left - right) / (end + 1);
   const y = (at) => height - bottom - at * (height - top - bottom) / peak;
   const root = svg("svg", {class: "map", viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
     "aria-label": `${map.arena} of ${map.entry}: buffers over launches, peak ${map.peak_bytes} bytes`});
   let shown = -1e9;
   steps.forEach((step, index) => {
-    if (step.layer < 0 || (index && steps[index - 1].layer === step.layer) || x(index) - shown < 34) return;
+    if (index >= end || step.layer < 0 || (index && steps[index - 1].layer === step.layer) || x(index) - shown < 34) return;
     shown = x(index);
     root.append(svg("line", {x1: x(index), x2: x(index), y1: top, y2: height - bottom}),
                 svg("text", {x: x(index) + 2, y: height - 7}, step.layer === 0 ? "layer 0" : String(step.layer)));
     if (step.layer === 0) shown += 20;
   });
   map.buffers.forEach((buffer, index) => {
+    if (buffer.first >= end) return;
     const step = steps[Math.max(0, buffer.first)];
     const kind = buffer.first < 0 || !step ? "memory" : kindOf(mainOp(step.launch).op);
     const rect = svg("rect", {class: `buffer k-${kind}`, x: x(buffer.first), y: y(buffer.offset + buffer.bytes),
@@ -256,7 +264,7 @@ function drawMap(map, path, width) {
       h("div", {}, `${plain(buffer.bytes)} bytes at ${plain(buffer.offset)}`),
       h("div", {class: "soft"}, buffer.first === buffer.last ? host(buffer.first) : `${host(buffer.first)} to ${host(buffer.last)}`)]));
   });
-  root.append(liveLine(map, count, x, y),
+  root.append(liveLine(map, count, end, x, y),
     svg("line", {class: "peak", x1: left, x2: width - right, y1: y(peak), y2: y(peak)}),
     svg("text", {x: left + 4, y: 12}, `peak ${bytes(map.peak_bytes)}`));
   return root;
@@ -274,7 +282,11 @@ function drawMemory() {
   fill("#memory .lead", "Peak ", number(at + "/peak_bytes"), " bytes, lower bound ", number(at + "/lower_bound_bytes"), ": ",
     number(at + "/fragmentation_bytes"), " bytes lost to packing. A box is a buffer: across its launches, as high as its bytes; the line is what is live.",
     map.solver ? ` Packed by ${map.solver}` + (map.solvers ? ` (${map.solvers.map((s) => `${s.solver} ${bytes(s.peak_bytes)}`).join(", ")}).` : ".") : "");
-  const room = h("div", {});
+  const steps = stepsOf(report.entries.find((e) => e.name === map.entry));
+  const room = h("div", {}), canZoom = state.whole || shownSteps(steps) < steps.length;
+  if (canZoom)
+    find("#memory .body").append(h("div", {class: "controls"}, choice(["first four layers", "whole step"], state.whole ? 1 : 0,
+      (index) => { state.whole = index === 1; drawMemory(); })));
   find("#memory .body").append(room);
   room.append(drawMap(map, at, Math.max(280, Math.floor(room.clientWidth || 320))));
 }
