@@ -169,7 +169,7 @@ LogicalResult KernelReader::readAttention(lm::AttentionOp op) {
   spec.table.assign(1, 0.0f);
   if (std::optional<ArrayRef<float>> slopes = op.getSlopes())
     spec.table.assign(slopes->begin(), slopes->end());
-  spec.scratchBytes = kernels::attention_scratch_bytes(p.head_dim);
+  spec.scratchBytes = kernels::attention_scratch_bytes(p.head_dim, p.heads / p.kv_heads);
   return usePort(element(op.getQuery()) + Twine(",") + elementName(cache.getElementType()));
 }
 

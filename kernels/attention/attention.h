@@ -5,11 +5,12 @@
 // slope * (j - i) in float32 (equal to slope * j under softmax, and precise at any distance). No
 // score matrix: at most 32 queries x 64 keys exist at a time. A work item is a group of queries
 // that share keys: up to 32 rows of one head when all rows belong to one sequence (prefill), else
-// heads of one group at one row (decode). Items are dealt to threads in turn, which evens out the
-// causal triangle. Groups of four queries or more transpose each block of keys once and are bound
-// by FMA issue; smaller ones read keys in place and are bound by the cache's memory traffic. Keys
-// behind a query's position are never multiplied, so a NaN there cannot reach it. Rows with a slot
-// outside of the cache give zeros.
+// all heads of one group at one row (decode), so that a thread reads the cache once; a group is cut
+// into even pieces only when threads outnumber groups. Items are dealt to threads in turn, which
+// evens out the causal triangle. Groups of four queries or more transpose each block of keys once
+// and are bound by FMA issue; smaller ones read keys in place and are bound by the cache's memory
+// traffic. Keys behind a query's position are never multiplied, so a NaN there cannot reach it.
+// Rows with a slot outside of the cache give zeros.
 #ifndef STOOP_KERNELS_ATTENTION_ATTENTION_H
 #define STOOP_KERNELS_ATTENTION_ATTENTION_H
 
@@ -36,20 +37,20 @@ struct AttentionState {
   float *maximum, *total, *slope, *rescale;  // [count]
   i64 *position, *row, *head;                // [count]
 
-  STOOP_INLINE AttentionState(Scratch s, i64 head_dim) : count(0) {
+  STOOP_INLINE AttentionState(Scratch s, i64 head_dim, i64 queries) : count(0) {
     padded = round_up(head_dim, kLanes);
-    q = s.take<float>(kMaxQueries * padded);
-    out = s.take<float>(kMaxQueries * padded);
-    scores = s.take<float>(kMaxQueries * kBlockKeys);
+    q = s.take<float>(queries * padded);
+    out = s.take<float>(queries * padded);
+    scores = s.take<float>(queries * kBlockKeys);
     keys = s.take<float>(padded * kBlockKeys);
     values = s.take<float>(kBlockKeys * padded);
-    maximum = s.take<float>(kMaxQueries);
-    total = s.take<float>(kMaxQueries);
-    slope = s.take<float>(kMaxQueries);
-    rescale = s.take<float>(kMaxQueries);
-    position = s.take<i64>(kMaxQueries);
-    row = s.take<i64>(kMaxQueries);
-    head = s.take<i64>(kMaxQueries);
+    maximum = s.take<float>(queries);
+    total = s.take<float>(queries);
+    slope = s.take<float>(queries);
+    rescale = s.take<float>(queries);
+    position = s.take<i64>(queries);
+    row = s.take<i64>(queries);
+    head = s.take<i64>(queries);
   }
 };
 
@@ -307,23 +308,22 @@ STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams
   bool one_sequence = rows > 1;
   for (i64 t = 1; t < rows; ++t) one_sequence &= slots[t] == slots[0];
 
-  // Queries of an item: rows of one head, or heads of one group. Short groups are cut so that every
-  // thread has work.
-  const i64 parts = divide_up(args->num_threads, rows * p->kv_heads);
-  const i64 heads_each = min_of(kMaxQueries, divide_up(group, parts));
-  const i64 per_head = one_sequence ? divide_up(rows, kMaxQueries) : 0;
+  const i64 parts = max_of(divide_up(args->num_threads, rows * p->kv_heads),
+                           divide_up(group, attention_queries(group)));
+  const i64 heads_each = divide_up(group, parts);
+  const i64 per_head = one_sequence ? divide_up(rows, kQueryRows) : 0;
   const i64 per_group = divide_up(group, heads_each);
   const i64 items = one_sequence ? p->heads * per_head : rows * p->kv_heads * per_group;
 
-  AttentionState s(Scratch(args), p->head_dim);
+  AttentionState s(Scratch(args), p->head_dim, attention_queries(group));
 #pragma clang loop unroll(disable)
   for (i64 item = args->thread; item < items; item += args->num_threads) {
     i64 row, head, kv_head;
     if (one_sequence) {
       head = item / per_head;
-      row = item % per_head * kMaxQueries;
+      row = item % per_head * kQueryRows;
       kv_head = head / group;
-      s.count = min_of(kMaxQueries, rows - row);
+      s.count = min_of(kQueryRows, rows - row);
     } else {
       row = item / (p->kv_heads * per_group);
       kv_head = item / per_group % p->kv_heads;

@@ -71,14 +71,21 @@ constexpr int64_t linear_scratch_bytes(const LinearParams &p) {
          scratch_piece(s.tile_tails);
 }
 
-// Queries of a work item of attention, keys of a block.
-constexpr int64_t kMaxQueries = 32, kBlockKeys = 64;
+// Rows of one head in a work item of attention, keys of a block.
+constexpr int64_t kQueryRows = 32, kBlockKeys = 64;
 
-constexpr int64_t attention_scratch_bytes(int64_t head_dim) {
-  const int64_t padded = (head_dim + 15) / 16 * 16;
-  const int64_t per_query = 4 * 4 + 3 * 8;
-  return 4 * (2 * kMaxQueries * padded + 2 * kBlockKeys * padded + kMaxQueries * kBlockKeys) +
-         kMaxQueries * per_query;
+// Most queries of a work item: heads of a group are kept together up to 128, beyond which they
+// would leave the caches.
+[[gnu::always_inline]] inline constexpr int64_t attention_queries(int64_t group) {
+  const int64_t heads = group < 128 ? group : 128;
+  return heads > kQueryRows ? heads : kQueryRows;
+}
+
+[[gnu::always_inline]] inline constexpr int64_t attention_scratch_bytes(int64_t head_dim,
+                                                                        int64_t group) {
+  const int64_t padded = (head_dim + 15) / 16 * 16, queries = attention_queries(group);
+  return 4 * (2 * queries * padded + 2 * kBlockKeys * padded + queries * kBlockKeys) +
+         4 * scratch_piece(queries * 4) + 3 * scratch_piece(queries * 8);
 }
 
 }  // namespace stoop::kernels

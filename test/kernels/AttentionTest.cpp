@@ -57,9 +57,9 @@ Values run(const AttentionCase &c, const Data &data, Element x, Element cache,
   both.insert(both.end(), data.v.begin(), data.v.end());
   Buffer kv = Buffer::of(cache, both), positions = Buffer::of(c.positions),
          slots = Buffer::of(c.slots);
-  codegen::KernelSpec spec =
-      makeSpec(std::string("stoop_attention_") + name(x) + "_" + name(cache),
-               params(c, maxRows, stride), kernels::attention_scratch_bytes(c.headDim));
+  codegen::KernelSpec spec = makeSpec(
+      std::string("stoop_attention_") + name(x) + "_" + name(cache), params(c, maxRows, stride),
+      kernels::attention_scratch_bytes(c.headDim, c.heads / c.kvHeads));
   spec.table = c.slopes.empty() ? std::vector<float>{0} : c.slopes;
   LoadedKernel(spec, level).run({&q, &kv, &positions, &slots, &y}, c.rows, threads);
   EXPECT_TRUE(q.intact() && kv.intact() && y.intact());
@@ -129,6 +129,10 @@ TEST(Attention, DecodeMatchesReference) {
       compare(prefill(1, position, 71, 1, 64), Element::F32, Element::F32, *level, 3);
       compare(prefill(1, position, 10, 2, 80), Element::BF16, Element::BF16, *level, 1);
     }
+  // All heads of a group in one item, and a group that is too large for one.
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (int64_t heads : {71, 131})
+      compare(prefill(1, 90, heads, 1, 64), Element::BF16, Element::BF16, *level, 1);
 }
 
 TEST(Attention, AlibiMatchesReference) {

@@ -86,7 +86,7 @@ static void benchAttention(const kernels::KernelLevel &level, int64_t rows, int6
   int64_t width = heads * headDim, context = start + rows;
   kernels::AttentionParams p = {0,     1,       2,       3,       4,    width, width, 1,
                                 heads, kvHeads, context, headDim, rows, 1,     0.125};
-  uint64_t scratchBytes = kernels::attention_scratch_bytes(headDim);
+  uint64_t scratchBytes = kernels::attention_scratch_bytes(headDim, heads / kvHeads);
   codegen::KernelSpec spec = makeSpec("stoop_attention_bf16_bf16", p, scratchBytes);
   spec.table.assign(heads, 0.25f);
   LoadedKernel kernel(spec, level);
