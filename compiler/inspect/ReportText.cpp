@@ -12,7 +12,7 @@ namespace stoop::inspect {
 
 static constexpr size_t kAll = ~size_t(0);
 /// Rows per section of the summary. The sections' sum with headings stays under 60 lines.
-static constexpr size_t kFew = 7;
+static constexpr size_t kFew = 8;
 
 /// "and 12 more": what a limit left out.
 static void printRest(size_t count, size_t limit, llvm::StringRef section, const TextOutput &out) {
@@ -158,8 +158,8 @@ static void printLaunches(const json::Object &report, const TextOutput &out) {
              Tone::Heading);
     for (const json::Value &part : listAt(entry, "groups")) {
       const json::Object &group = asObject(part);
-      if (std::string layers = layersText(group); !layers.empty())
-        out.line("  " + layers, Tone::Dim);
+      std::string layers = layersText(group);
+      out.line("  " + (layers.empty() ? "outside of layers" : layers), Tone::Dim);
       Table table;
       for (const json::Value &launch : listAt(group, "launches")) {
         std::string ops;
@@ -229,7 +229,8 @@ static std::string edgeText(const json::Object &verdict) {
          textAt(objectAt(verdict, "consumer"), "path");
 }
 
-/// Counts, then misses, most traffic first. `limit` counts edges; `isFull` adds what passed.
+/// Counts, then misses, most traffic first: of all entries if `isFull`, with what passed, else of
+/// the first one. `limit` counts lines.
 static void printFusion(const json::Object &report, size_t limit, bool isFull,
                         const TextOutput &out) {
   const json::Object &fusion = objectAt(report, "fusion");
@@ -241,16 +242,18 @@ static void printFusion(const json::Object &report, size_t limit, bool isFull,
       count += numberAt(asObject(verdict), "count");
     return grouped(count);
   };
+  const json::Array &entries = listAt(report, "entries");
+  std::string first = entries.empty() ? "" : textAt(asObject(entries[0]), "name");
   for (const json::Value &verdict : listAt(fusion, "missed"))
-    missed.push_back(&asObject(verdict));
+    if (isFull || textAt(asObject(verdict), "entry") == first)
+      missed.push_back(&asObject(verdict));
   llvm::stable_sort(missed, [](const json::Object *a, const json::Object *b) {
     return numberAt(*a, "bytes") > numberAt(*b, "bytes");
   });
   out.line("fusion", Tone::Heading);
   out.line("  " + sum(passed) + " edges fused, " + sum(listAt(fusion, "missed")) +
            " not, in all entries");
-  if (!isFull && missed.size() > limit / 2)
-    limit /= 2; // two lines each
+  limit = isFull ? limit : limit / 2; // two lines each
   for (const json::Object *verdict : llvm::ArrayRef(missed).take_front(limit)) {
     std::string layers = layersText(*verdict), remedy = textAt(*verdict, "remedy");
     out.write("  not ", Tone::Bad);

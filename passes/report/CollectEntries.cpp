@@ -66,50 +66,56 @@ std::vector<std::string> Program::tensorsOf(Value buffer) const {
   return tensors;
 }
 
-/// The last layer that one of the paths names; -1: none does.
-static int64_t lastLayer(llvm::ArrayRef<std::string> paths) {
-  for (const std::string &path : llvm::reverse(paths))
-    if (std::optional<int64_t> layer = layerOf(path))
-      return *layer;
-  return -1;
+/// The first of a location's names; empty if it has none.
+static std::string firstPath(Location location) {
+  std::vector<std::string> paths = pathsOf(location);
+  return paths.empty() ? std::string() : paths.front();
 }
 
-/// The paths of the body's ops, as this launch runs them.
-static std::vector<std::string> opPaths(plan::LaunchOp launch, Block &body, int64_t layer) {
+/// The paths of the body's ops, as this launch runs them: those of its location if that has one for
+/// each op, else the body's, for the last layer that the location names.
+static std::vector<std::string> opPaths(plan::LaunchOp launch, Block &body) {
   std::vector<std::string> own = pathsOf(launch.getLoc()), paths;
-  bool isWhole = own.size() == llvm::range_size(body.without_terminator());
-  for (auto [index, op] : llvm::enumerate(body.without_terminator())) {
-    std::vector<std::string> names = pathsOf(op.getLoc());
-    std::string path = isWhole ? own[index] : names.empty() ? std::string() : names.front();
-    if (!isWhole && layer >= 0)
-      path = withLayer(path, std::to_string(layer));
-    paths.push_back(std::move(path));
+  if (own.size() == llvm::range_size(body.without_terminator()))
+    return own;
+  std::string layer;
+  for (const std::string &path : own)
+    if (std::optional<int64_t> number = layerOf(path))
+      layer = std::to_string(*number);
+  for (Operation &op : body.without_terminator()) {
+    std::string path = firstPath(op.getLoc());
+    paths.push_back(layer.empty() ? path : withLayer(path, layer));
   }
   return paths;
 }
 
 static PlacedLaunch collectLaunch(plan::LaunchOp launch, const Program &program) {
-  PlacedLaunch placed{lastLayer(pathsOf(launch.getLoc())), {launch.getKernel().str(), "", {}}};
+  PlacedLaunch placed{-1, {launch.getKernel().str(), "", {}}};
   plan::KernelOp kernel = program.kernel(launch.getKernel());
   if (!kernel)
     return placed;
   Block &body = kernel.getBody().front();
-  std::vector<std::string> paths = opPaths(launch, body, placed.layer);
+  std::vector<std::string> paths = opPaths(launch, body);
   for (auto [index, op] : llvm::enumerate(body.without_terminator())) {
     OpReport report{op.getName().getStringRef().str(), paths[index], {}};
     for (Value operand : op.getOperands())
       if (auto input = dyn_cast<BlockArgument>(operand))
         llvm::append_range(report.tensors,
                            program.tensorsOf(launch.getReads()[input.getArgNumber()]));
-    if (&op == mainOp(body))
-      placed.launch.path = report.path;
     placed.launch.ops.push_back(std::move(report));
   }
+  // Most of the work decides what a launch belongs to: an embedding may ride in front of a layer,
+  // and a layer's last rows in front of the head.
+  size_t main = std::distance(body.begin(), mainOp(body)->getIterator());
+  placed.launch.path = paths[main];
+  placed.layer = layerOf(paths[main]).value_or(-1);
   return placed;
 }
 
 /// `launch` with `*` for the layer it belongs to.
-static LaunchReport generic(LaunchReport launch) {
+static LaunchReport generic(LaunchReport launch, int64_t layer) {
+  if (layer < 0)
+    return launch;
   launch.path = anyLayer(launch.path);
   for (OpReport &op : launch.ops) {
     op.path = anyLayer(op.path);
@@ -133,7 +139,7 @@ static std::vector<LaunchGroup> groupLaunches(llvm::ArrayRef<PlacedLaunch> launc
   for (const PlacedLaunch &placed : launches) {
     if (groups.empty() || groups.back().firstLayer != placed.layer)
       groups.push_back({placed.layer, placed.layer, {}});
-    groups.back().launches.push_back(generic(placed.launch));
+    groups.back().launches.push_back(generic(placed.launch, placed.layer));
   }
   std::vector<LaunchGroup> merged;
   for (LaunchGroup &group : groups) {
@@ -150,11 +156,19 @@ static std::vector<LaunchGroup> groupLaunches(llvm::ArrayRef<PlacedLaunch> launc
   return merged;
 }
 
-/// Launches that repeat with the layers: of each kernel, as many as every layer can have.
-static int64_t launchesPerLayer(const std::map<std::string, int64_t> &counts, int64_t layers) {
+/// Launches that repeat with the layers. Where no launch says its layer: of each kernel, as many as
+/// every layer can have.
+static int64_t launchesPerLayer(llvm::ArrayRef<PlacedLaunch> launches,
+                                const std::map<std::string, int64_t> &counts, int64_t layers) {
+  if (layers <= 0)
+    return 0;
+  int64_t inLayers =
+      llvm::count_if(launches, [](const PlacedLaunch &placed) { return placed.layer >= 0; });
+  if (inLayers > 0)
+    return inLayers / layers;
   int64_t perLayer = 0;
   for (const auto &count : counts)
-    perLayer += layers > 0 ? count.second / layers : 0;
+    perLayer += count.second / layers;
   return perLayer;
 }
 
@@ -190,7 +204,7 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
     ++counts[launch.getKernel().str()];
   }
   result.launches = launches.size();
-  result.launchesPerLayer = launchesPerLayer(counts, layers);
+  result.launchesPerLayer = launchesPerLayer(launches, counts, layers);
   result.groups = groupLaunches(launches);
   result.maps = collectMaps(entry);
   noteLaunches(result, counts, report);

@@ -38,7 +38,7 @@ function number(path, format = plain, tag = "span") {
   const value = path.split("/").reduce((at, key) => (at === undefined ? at : at[key]), report);
   return value === undefined ? null : h(tag, {"data-path": path, "data-value": value}, format(value));
 }
-const lastPart = (path) => path.replace(/^.*\*\./, "");
+const lastPart = (path) => path.replace(/^.*\.(\*|\d+)\./, "");
 const sum = (values) => values.reduce((all, value) => all + value, 0);
 const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
 
@@ -135,8 +135,8 @@ function edgesOf(entry, op, group) {
   for (const kind of ["passed", "missed"])
     for (const verdict of report.fusion[kind]) {
       if (verdict.entry !== entry.name || !meets(verdict)) continue;
-      if (any(verdict.producer.path) === op.path) edges.push({...verdict, kind, arrow: "→", other: verdict.consumer});
-      else if (any(verdict.consumer.path) === op.path) edges.push({...verdict, kind, arrow: "←", other: verdict.producer});
+      if (any(verdict.producer.path) === any(op.path)) edges.push({...verdict, kind, arrow: "→", other: verdict.consumer});
+      else if (any(verdict.consumer.path) === any(op.path)) edges.push({...verdict, kind, arrow: "←", other: verdict.producer});
     }
   return edges;
 }
@@ -185,14 +185,16 @@ function drawFusion() {
   const merged = new Map();
   for (const verdict of report.fusion.missed) {
     const key = [verdict.producer.path, verdict.consumer.path, verdict.reason].join("|");
-    if (!merged.has(key)) merged.set(key, {verdict, entries: []});
-    merged.get(key).entries.push(verdict.entry);
+    if (!merged.has(key)) merged.set(key, {verdict, entries: [], bytes: 0});
+    const row = merged.get(key);
+    row.entries.push(verdict.entry);
+    if (verdict.entry === row.verdict.entry) row.bytes += verdict.bytes; // layers that differ elsewhere
   }
-  const rows = [...merged.values()].sort((a, b) => b.verdict.bytes - a.verdict.bytes);
+  const rows = [...merged.values()].sort((a, b) => b.bytes - a.bytes);
   fill("#fusion .lead", rows.length ? "Pairs of ops that could share a launch and do not, most traffic first; the first entry's bytes a step." : "");
-  fill("#fusion .body", rows.length ? rows.map(({verdict, entries}) => h("div", {class: "miss"},
+  fill("#fusion .body", rows.length ? rows.map(({verdict, entries, bytes: moved}) => h("div", {class: "miss"},
     h("code", {}, `${verdict.producer.path} → ${verdict.consumer.path}`),
-    h("span", {class: "num"}, bytes(verdict.bytes)),
+    h("span", {class: "num"}, bytes(moved)),
     h("div", {class: "why"}, verdict.reason, h("span", {class: "soft"}, ` (${[...new Set(entries)].join(", ")})`)),
     verdict.remedy ? h("div", {class: "fix"}, "to fuse: " + verdict.remedy) : null))
     : report.fusion.passed.some((verdict) => verdict.pass)
