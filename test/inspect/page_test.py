@@ -155,6 +155,18 @@ class Page(Case):
                 self.assertTrue(page.evaluate(f"document.querySelector({chip}).classList.contains('missed')"))
                 self.check(page, width)
 
+    def test_missed_fusions_of_each_entry(self):
+        page = self.open()
+        for index, entry in enumerate(self.report["entries"]):
+            page.evaluate(f"document.querySelectorAll('#fusion .controls button')[{index}].click()")
+            missed = [v for v in self.report["fusion"]["missed"] if v["entry"] == entry["name"]]
+            text = page.evaluate("document.querySelector('#fusion .body').textContent")
+            for verdict in missed:
+                self.assertIn(verdict["producer"]["path"] + " → " + verdict["consumer"]["path"], text)
+                self.assertIn(verdict["reason"], text)
+            rows = {(v["producer"]["path"], v["consumer"]["path"], v["reason"]) for v in missed}
+            self.assertEqual(page.evaluate("document.querySelectorAll('#fusion .miss').length"), len(rows))
+
     def test_the_ledger_finds_every_key(self):
         page = self.open()
         for key in (self.report["ledger"]["tensors"]["used"][0], self.report["ledger"]["config"]["used"][-1]):

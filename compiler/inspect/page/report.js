@@ -3,7 +3,7 @@
 "use strict";
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
-const state = {side: "report", entry: 0, map: -1, whole: false, kernels: -1, sort: "share", down: true, fate: "other", query: ""};
+const state = {side: "report", entry: 0, fusion: 0, map: -1, whole: false, kernels: -1, sort: "share", down: true, fate: "other", query: ""};
 let report = data.report;
 
 // ---- Building blocks -------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ function drawHead() {
   const links = Object.entries(names).filter(([id]) => id !== "changes" || data.diff)
     .map(([id, name]) => h("a", {href: "#" + id}, name));
   const sides = data.diff ? choice(["after", "before"], state.side === "report" ? 0 : 1, (index) => {
-    Object.assign(state, {side: index ? "base" : "report", entry: 0, map: -1, kernels: -1});
+    Object.assign(state, {side: index ? "base" : "report", entry: 0, fusion: 0, map: -1, kernels: -1});
     report = data[state.side];
     draw();
   }) : [];
@@ -173,7 +173,7 @@ function drawLaunches() {
         const kernel = kernels[launch.kernel] || {};
         return h("div", {class: `launch k-${kindOf(mainOp(launch).op)}`},
           h("div", {class: "head"}, h("span", {}, launch.kernel), h("span", {}, kernel.roofline_ns === undefined ? bytes(kernel.bytes || 0) : time(kernel.roofline_ns))),
-          h("div", {class: "ops"}, launch.ops.map((op) => drawOp(entry, group, launch, op))));
+          h("div", {class: "ops", style: `--rows:${Math.min(6, launch.ops.length)}`}, launch.ops.map((op) => drawOp(entry, group, launch, op))));
       })));
   });
   fill("#layers .body", groups, h("div", {class: "legend"}, Object.entries(kindNames).map(([kind, name]) =>
@@ -182,20 +182,20 @@ function drawLaunches() {
 
 // ---- Missed fusions --------------------------------------------------------------------------------------------
 function drawFusion() {
-  const merged = new Map();
+  const entry = report.entries[state.fusion];
+  fill("#fusion .controls", choice(report.entries.map((e) => e.name), state.fusion, (index) => { state.fusion = index; drawFusion(); }));
+  const merged = new Map(); // runs of layers that differ elsewhere are one row
   for (const verdict of report.fusion.missed) {
+    if (!entry || verdict.entry !== entry.name) continue;
     const key = [verdict.producer.path, verdict.consumer.path, verdict.reason].join("|");
-    if (!merged.has(key)) merged.set(key, {verdict, entries: [], bytes: 0});
-    const row = merged.get(key);
-    row.entries.push(verdict.entry);
-    if (verdict.entry === row.verdict.entry) row.bytes += verdict.bytes; // layers that differ elsewhere
+    const row = merged.get(key) || {verdict, moved: 0, count: 0};
+    merged.set(key, {...row, moved: row.moved + verdict.bytes, count: row.count + verdict.count});
   }
-  const rows = [...merged.values()].sort((a, b) => b.bytes - a.bytes);
-  fill("#fusion .lead", rows.length ? "Pairs of ops that could share a launch and do not, most traffic first; the first entry's bytes a step." : "");
-  fill("#fusion .body", rows.length ? rows.map(({verdict, entries, bytes: moved}) => h("div", {class: "miss"},
-    h("code", {}, `${verdict.producer.path} → ${verdict.consumer.path}`),
-    h("span", {class: "num"}, bytes(moved)),
-    h("div", {class: "why"}, verdict.reason, h("span", {class: "soft"}, ` (${[...new Set(entries)].join(", ")})`)),
+  const rows = [...merged.values()].sort((a, b) => b.moved - a.moved);
+  fill("#fusion .lead", rows.length ? "Pairs of ops that could share a launch and do not, and the bytes that still move between them in a step; most first." : "");
+  fill("#fusion .body", rows.length ? rows.map(({verdict, moved, count}) => h("div", {class: "miss"},
+    h("span", {}, h("code", {}, `${verdict.producer.path} → ${verdict.consumer.path}`), count > 1 ? h("span", {class: "soft"}, ` × ${count}`) : null),
+    h("span", {class: "num"}, bytes(moved)), h("div", {class: "why"}, verdict.reason),
     verdict.remedy ? h("div", {class: "fix"}, "to fuse: " + verdict.remedy) : null))
     : report.fusion.passed.some((verdict) => verdict.pass)
       ? h("p", {class: "none"}, "Every candidate that was looked at is fused.")
