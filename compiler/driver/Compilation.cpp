@@ -11,6 +11,7 @@
 #include "compiler/driver/CompilationRecord.h"
 #include "ir/lm/LmOps.h"
 #include "ir/plan/PlanOps.h"
+#include "passes/schedule/TargetInfo.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -37,6 +38,19 @@ std::optional<Phase> detectPhase(ModuleOp module) {
   return phase;
 }
 
+/// What the fusion passes may form: kinds that the target has kernels for, and what those can hold.
+static std::string fusedOptions(const codegen::TargetBackend &backend) {
+  std::string text = "kinds=" + llvm::join(backend.fusedKinds(), ",");
+  const schedule::TargetInfo *info = schedule::findTarget(backend.getName());
+  if (!info)
+    return text;
+  if (!info->fusion.capabilities.empty())
+    text += " capabilities=" + llvm::join(info->fusion.capabilities, ",");
+  return text + " max-prologue-columns=" + std::to_string(info->fusion.maxPrologueColumns) +
+         " max-prologue-rows=" + std::to_string(info->fusion.maxPrologueRows) +
+         " max-gathered-rows=" + std::to_string(info->fusion.maxGatheredRows);
+}
+
 int Compilation::configure() {
   const codegen::TargetBackend *backend = codegen::findTarget(compileOptions.target);
   if (!backend) {
@@ -55,7 +69,7 @@ int Compilation::configure() {
   for (int64_t bucket : compileOptions.prefillBuckets)
     buckets += (buckets.empty() ? "prefill-buckets=" : ",") + std::to_string(bucket);
   session.setPipelineOptions(Phase::Graph, buckets);
-  session.setPipelineOptions(Phase::Fused, "kinds=" + llvm::join(backend->fusedKinds(), ","));
+  session.setPipelineOptions(Phase::Fused, fusedOptions(*backend));
   session.setPipelineOptions(Phase::Scheduled,
                              "target=" + compileOptions.target +
                                  " target-cpu-levels=" + llvm::join(levels, ","));

@@ -202,15 +202,14 @@ Value GraphBuilder::attention(Value n, int64_t layer) {
 Value GraphBuilder::mlp(Value n, int64_t layer) {
   auto path = [&](StringRef name) { return inLayer(layer, ("mlp." + name).str()); };
   ActivationKind kind = *symbolizeActivationKind(spec.activation);
-  Value inner;
+  Value up, inner;
   if (spec.gatedMlp) {
-    Value both = linear(n, inLayer(layer, symbols::gateUp), options.computeType);
-    Value gate = view(both, 0, spec.ffn, path("gate"));
-    Value up = view(both, spec.ffn, spec.ffn, path("up"));
+    Value gate = linear(n, inLayer(layer, symbols::gate), options.computeType);
     Value active = ActivationOp::create(builder, at(path("act")), gate.getType(), kind, gate);
+    up = linear(n, inLayer(layer, symbols::up), options.computeType);
     inner = BinaryOp::create(builder, at(path("gated")), up.getType(), BinaryKind::Mul, active, up);
   } else {
-    Value up = linear(n, inLayer(layer, symbols::up), options.computeType);
+    up = linear(n, inLayer(layer, symbols::up), options.computeType);
     inner = ActivationOp::create(builder, at(path("act")), up.getType(), kind, up);
   }
   return linear(inner, inLayer(layer, symbols::down), builder.getF32Type());

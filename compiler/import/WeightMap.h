@@ -20,7 +20,7 @@ inline constexpr llvm::StringLiteral embed = "embed", head = "head", finalNorm =
                                      rope = "rope", kv = "kv";
 inline constexpr llvm::StringLiteral norm = "norm"; ///< of a block with one norm for both branches
 inline constexpr llvm::StringLiteral attnNorm = "attn.norm", qkv = "attn.qkv", attnOut = "attn.out";
-inline constexpr llvm::StringLiteral mlpNorm = "mlp.norm", up = "mlp.up", gateUp = "mlp.gate_up",
+inline constexpr llvm::StringLiteral mlpNorm = "mlp.norm", up = "mlp.up", gate = "mlp.gate",
                                      down = "mlp.down";
 /// "layers.3.attn.qkv"
 std::string layer(int64_t index, llvm::StringRef name);

@@ -6,8 +6,10 @@
 
 namespace stoop::lm {
 
-/// On an lm.fused: why its first op is not in the region in front of it.
-inline constexpr llvm::StringLiteral kMissedAttrName = "lm.missed";
+/// On an lm.entry behind the fusion passes: the verdict on every pair of ops that could have shared
+/// a launch, an array of dictionaries (lm-log-fusion). Planning collects it as `fusion_log` of the
+/// program.
+inline constexpr llvm::StringLiteral kFusionLogAttrName = "lm.fusion_log";
 
 } // namespace stoop::lm
 

@@ -1,14 +1,12 @@
 //===- FormFusedRegions.cpp - every op ends up in a region ---------------===//
 //
 // Behind this pass a launch is an lm.fused and nothing else. It fuses nothing but elementwise
-// chains: fusions that need an anchor are made by the passes in front of it.
+// chains: fusions that need a linear are made by the passes in front of it.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/fusion/FusionLegality.h"
-#include "passes/fusion/FusionRemarks.h"
 #include "passes/fusion/Passes.h"
+#include "passes/fusion/RegionGraph.h"
 
-#include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmDialect.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -20,6 +18,7 @@ namespace stoop::fusion {
 
 using namespace mlir;
 using namespace stoop;
+using fusion::RegionGraph;
 
 namespace {
 struct FormFusedRegions : fusion::impl::FormFusedRegionsBase<FormFusedRegions> {
@@ -32,45 +31,34 @@ struct FormFusedRegions : fusion::impl::FormFusedRegionsBase<FormFusedRegions> {
           return signalPassFailure();
   }
 
-  /// Each op is looked at once and in order, so an elementwise op sees the regions of its operands
-  /// already formed.
   LogicalResult runOnEntry(lm::EntryOp entry) {
-    Block &body = entry.getBody().front();
-    for (Operation *op = &body.front(); op;) {
-      Operation *next = op->getNextNode();
-      if (auto fused = dyn_cast<lm::FusedOp>(op)) {
-        if (failed(requireKind(op, fused.getKind())))
-          return failure();
-      } else if (fusion::isElementwise(op)) {
-        FailureOr<Operation *> after = formElementwise(op);
-        if (failed(after))
-          return failure();
-        next = *after;
-      } else if (StringRef kind = fusion::anchorKind(op); !kind.empty()) {
-        if (failed(requireKind(op, kind)))
-          return failure();
-        fusion::outlineFused(op, kind);
-      }
-      op = next;
+    RegionGraph graph(entry);
+    for (Operation *op : graph.ops())
+      if (fusion::isElementwise(op))
+        joinChain(op, graph);
+    for (Operation *op : graph.ops()) {
+      SmallVector<Operation *> members = graph.members(graph.groupOf(op));
+      StringRef kind = fusion::regionKind(members);
+      if (kind.empty()) // a load or a view: no launch
+        continue;
+      if (failed(requireKind(op, kind)))
+        return failure();
+      graph.outline(graph.groupOf(op));
     }
+    graph.rewrite();
     return success();
   }
 
-  /// Returns the op from which to go on: the chain may end behind ops that are not in regions yet.
-  FailureOr<Operation *> formElementwise(Operation *op) {
-    if (failed(requireKind(op, fusion::kElementwiseKind)))
-      return failure();
-    std::string reason = fusion::missedReason(op);
-    if (!reason.empty())
-      fusion::remarkMissed(op, getArgument(), reason);
-    SmallVector<Operation *> chain = fusion::epilogueChain(op);
-    Operation *next = op->getNextNode();
-    while (llvm::is_contained(chain, next))
-      next = next->getNextNode();
-    lm::FusedOp fused = fusion::outlineFused(chain, fusion::kElementwiseKind);
-    if (!reason.empty())
-      fused->setAttr(lm::kMissedAttrName, StringAttr::get(&getContext(), reason));
-    return next;
+  /// Joins `op` to the elementwise chain that ends with one of its operands.
+  static void joinChain(Operation *op, RegionGraph &graph) {
+    for (Value operand : op->getOperands()) {
+      Operation *producer = graph.producer(operand);
+      if (!producer || !fusion::isElementwise(producer))
+        continue;
+      RegionGraph::Group a = graph.groupOf(producer), b = graph.groupOf(op);
+      if (a != b && !graph.hasLinear(a) && !graph.hasLinear(b) && !graph.refuse(a, b))
+        graph.merge(a, b);
+    }
   }
 
   LogicalResult requireKind(Operation *op, StringRef kind) {

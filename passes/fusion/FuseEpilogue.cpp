@@ -1,12 +1,10 @@
-//===- FuseEpilogue.cpp - elementwise users join the anchor's region -----===//
+//===- FuseEpilogue.cpp - elementwise ops join the linear in front -------===//
 //
-// Bias, activation and residual sums run on the anchor's sums before they are stored. A chain is
-// taken as far as each value has one use; the region stands where the chain ended, so every other
-// operand is already there.
+// In program order, so that a chain, or whatever shape the data flow has, grows op by op. The last
+// linear that an op depends on is tried first: there all other operands are available.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
-#include "passes/fusion/FusionRemarks.h"
 #include "passes/fusion/Passes.h"
 
 #include "ir/lm/LmDialect.h"
@@ -20,9 +18,12 @@ namespace stoop::fusion {
 
 using namespace mlir;
 using namespace stoop;
+using fusion::RegionGraph;
 
 namespace {
 struct FuseEpilogue : fusion::impl::FuseEpilogueBase<FuseEpilogue> {
+  using FuseEpilogueBase::FuseEpilogueBase;
+
   void runOnOperation() override {
     for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
       for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
@@ -30,19 +31,26 @@ struct FuseEpilogue : fusion::impl::FuseEpilogueBase<FuseEpilogue> {
   }
 
   void runOnEntry(lm::EntryOp entry) {
-    SmallVector<Operation *> anchors;
-    for (Operation &op : entry.getBody().front())
-      if (fusion::acceptsEpilogue(&op))
-        anchors.push_back(&op);
-    for (Operation *anchor : anchors) {
-      SmallVector<Operation *> chain = fusion::epilogueChain(anchor);
-      if (chain.size() == 1)
-        continue;
-      StringRef kind = fusion::anchorKind(anchor);
-      for (Operation *op : ArrayRef(chain).drop_front())
-        fusion::remarkPassed(op, getArgument(), kind);
-      fusion::outlineFused(chain, kind);
-    }
+    RegionGraph graph(entry);
+    fusion::FusionLegality legality(graph, {capabilities});
+    for (Operation *op : graph.ops())
+      if (fusion::isElementwise(op))
+        join(op, graph, legality);
+    graph.rewrite();
+  }
+
+  void join(Operation *op, RegionGraph &graph, const fusion::FusionLegality &legality) {
+    SmallVector<Operation *> producers;
+    for (Value operand : op->getOperands())
+      if (Operation *producer = graph.producer(operand))
+        if (graph.hasLinear(graph.groupOf(producer)))
+          producers.push_back(producer);
+    llvm::stable_sort(producers, [&](Operation *a, Operation *b) {
+      return graph.position(graph.groupOf(a)) > graph.position(graph.groupOf(b));
+    });
+    for (Operation *producer : producers)
+      if (!legality.refuse(producer, op))
+        return graph.merge(graph.groupOf(producer), graph.groupOf(op));
   }
 };
 } // namespace

@@ -1,80 +1,201 @@
-//===- FusionLegality.cpp - which ops may share a region -----------------===//
+//===- FusionLegality.cpp - which ops may share a launch on a target -----===//
 //
-// Legality and the one mechanical step, outlining. Moving an op down to the end of its chain is
-// sound because only operations without effects have elementwise users that join them.
+// Predicates from the general to the particular: roles of the two ops, what the target's kernels
+// can hold, then the grammar and the order of launches. The first that fails is the reason.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
 
-#include "mlir/IR/IRMapping.h"
-#include "llvm/ADT/SetVector.h"
-
 using namespace mlir;
+using namespace stoop;
+using lm::FusionRole;
 
 namespace stoop::fusion {
 
-bool acceptsEpilogue(Operation *op) { return roleOf(op) == lm::FusionRole::Linear; }
-
-Operation *epilogueUser(Operation *op) {
-  if (op->getNumResults() != 1 || !op->hasOneUse())
-    return nullptr;
-  Operation *user = *op->user_begin();
-  bool joins = isElementwise(user) && user->getBlock() == op->getBlock() &&
-               user->getNumResults() == 1 &&
-               user->getResult(0).getType() == op->getResult(0).getType();
-  return joins ? user : nullptr;
-}
-
-llvm::SmallVector<Operation *> epilogueChain(Operation *first) {
-  llvm::SmallVector<Operation *> chain;
-  for (Operation *op = first; op; op = epilogueUser(op))
-    chain.push_back(op);
-  return chain;
-}
-
-std::string missedReason(Operation *op) {
-  for (Value operand : op->getOperands()) {
-    if (operand.getDefiningOp<lm::ViewOp>())
-      return "it uses a part of the columns that the region in front makes";
-    auto producer = operand.getDefiningOp<lm::FusedOp>();
-    if (!producer)
-      continue;
-    Operation *anchor = &producer.getBody().front().front();
-    if (!acceptsEpilogue(anchor) && !isElementwise(anchor))
-      return ("a region of kind '" + producer.getKind() + "' takes no epilogue").str();
-    auto numUses = std::distance(operand.use_begin(), operand.use_end());
-    if (numUses > 1)
-      return ("the result of the region in front has " + Twine(numUses) + " uses").str();
+llvm::StringRef passOf(FusionWay way) {
+  switch (way) {
+  case FusionWay::Epilogue:
+    return "lm-fuse-epilogue";
+  case FusionWay::Linears:
+    return "lm-fuse-linears";
+  case FusionWay::Columns:
+    return "lm-fuse-columns";
+  case FusionWay::Segments:
+    return "lm-fuse-segments";
+  case FusionWay::Prologue:
+    return "lm-fuse-prologue";
   }
-  return "";
+  llvm_unreachable("all ways have a pass");
 }
 
-lm::FusedOp outlineFused(llvm::ArrayRef<Operation *> ops, llvm::StringRef kind) {
-  Operation *last = ops.back();
-  llvm::SetVector<Value> inputs;
-  for (Operation *op : ops)
-    for (Value operand : op->getOperands())
-      if (!llvm::is_contained(ops, operand.getDefiningOp()))
-        inputs.insert(operand);
-  auto locations = llvm::map_to_vector(ops, [](Operation *op) { return op->getLoc(); });
-  OpBuilder builder(last);
-  Location loc = builder.getFusedLoc(locations);
-  auto fused =
-      lm::FusedOp::create(builder, loc, last->getResultTypes(), kind, inputs.getArrayRef());
-  Block &body = fused.getBody().emplaceBlock();
-  IRMapping mapping;
-  for (Value input : inputs)
-    mapping.map(input, body.addArgument(input.getType(), input.getLoc()));
-  builder.setInsertionPointToStart(&body);
-  for (Operation *op : ops)
-    builder.clone(*op, mapping);
-  auto yielded =
-      llvm::map_to_vector(last->getResults(), [&](Value result) { return mapping.lookup(result); });
-  lm::YieldOp::create(builder, loc, yielded);
-  last->replaceAllUsesWith(fused.getResults());
-  for (Operation *op : llvm::reverse(ops))
-    op->erase();
-  return fused;
+static std::string nameOf(Operation *op) { return op->getName().getStringRef().str(); }
+
+static RankedTensorType resultType(Operation *op) {
+  return cast<RankedTensorType>(op->getResult(0).getType());
+}
+
+FusionWay FusionLegality::wayOf(Operation *producer, Operation *consumer) const {
+  RegionGraph::Group a = graph.groupOf(producer), b = graph.groupOf(consumer);
+  bool twoLaunches = a != b && graph.hasLinear(a) && graph.hasLinear(b);
+  if (roleOf(consumer) == FusionRole::Linear || roleOf(consumer) == FusionRole::Prologue)
+    return twoLaunches && roleOf(producer) == FusionRole::Prologue ? FusionWay::Segments
+                                                                   : FusionWay::Prologue;
+  if (!isElementwise(consumer))
+    return FusionWay::Columns;
+  return twoLaunches ? FusionWay::Linears : FusionWay::Epilogue;
+}
+
+std::optional<Refusal> FusionLegality::refuseCapability(llvm::StringRef capability,
+                                                        const Twine &what) const {
+  if (target.has(capability))
+    return std::nullopt;
+  return Refusal{("the target's linear kernels hold no " + what).str(),
+                 ("a target with kernels for it (capability " + capability + ")").str()};
+}
+
+std::optional<Refusal> FusionLegality::refuseMerge(RegionGraph::Group a, RegionGraph::Group b,
+                                                   llvm::ArrayRef<Operation *> views) const {
+  if (a == b)
+    return std::nullopt;
+  if (std::optional<std::string> reason = graph.refuse(a, b, views))
+    return Refusal{*reason, ""};
+  return std::nullopt;
+}
+
+std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operation *consumer) const {
+  for (Operation *op : {producer, consumer})
+    if (roleOf(op) == FusionRole::Alone)
+      return Refusal{nameOf(op) + " is always a launch of its own", ""};
+  bool readsRows =
+      roleOf(consumer) == FusionRole::Linear || roleOf(consumer) == FusionRole::Prologue;
+  bool makesRows = roleOf(producer) == FusionRole::Prologue;
+  if (readsRows && !makesRows)
+    return Refusal{nameOf(consumer) +
+                       " reads whole rows, whose columns all threads of the launch in "
+                       "front make: it has to wait for them",
+                   ""};
+  if (!readsRows && makesRows)
+    return Refusal{nameOf(consumer) +
+                       " works on columns of a linear's result, not on the rows of " +
+                       nameOf(producer),
+                   ""};
+  return std::nullopt;
+}
+
+/// A prologue is computed by each thread for itself, so long rows and many rows do not pay.
+std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const {
+  std::string kind = anchorKind(producer).str();
+  if (auto refusal = refuseCapability(kind + "_prologue", nameOf(producer) + " in front"))
+    return refusal;
+  int64_t rows = resultType(producer).getDimSize(0), columns = resultType(producer).getDimSize(1);
+  if (target.maxPrologueColumns && columns > target.maxPrologueColumns)
+    return Refusal{("its rows of " + Twine(columns) + " columns exceed the " +
+                    Twine(target.maxPrologueColumns) + " that a prologue may hold")
+                       .str(),
+                   ""};
+  bool selects = cast<lm::FusibleOpInterface>(producer).selectsRows();
+  int64_t limit = selects ? target.maxGatheredRows : target.maxPrologueRows;
+  if (limit && rows > limit)
+    return Refusal{("each thread would make all " + Twine(rows) + " rows of " + nameOf(producer) +
+                    " for itself; that pays up to " + Twine(limit))
+                       .str(),
+                   ("entries of at most " + Twine(limit) + " rows (--prefill-buckets)").str()};
+  return std::nullopt;
+}
+
+/// Without "mixed_elements" all linears of a launch multiply the same pair of element types.
+std::optional<Refusal> FusionLegality::refuseElements(RegionGraph::Group a,
+                                                      RegionGraph::Group b) const {
+  Operation *first = nullptr;
+  for (Operation *op : graph.together({a, b})) {
+    if (roleOf(op) != FusionRole::Linear)
+      continue;
+    first = first ? first : op;
+    for (auto [mine, its] : llvm::zip_equal(op->getOperandTypes(), first->getOperandTypes()))
+      if (getElementTypeOrSelf(mine) != getElementTypeOrSelf(its))
+        return refuseCapability("mixed_elements", "linears of different element types");
+  }
+  return std::nullopt;
+}
+
+/// Without "epilogue_dag" each value of a chain has one reader, and the last is the only result.
+std::optional<Refusal> FusionLegality::refuseEpilogue(RegionGraph::Group a,
+                                                      RegionGraph::Group b) const {
+  if (target.has("epilogue_dag"))
+    return std::nullopt;
+  SmallVector<Operation *> ops = graph.together({a, b});
+  SmallVector<Value> stored = graph.escaping(ops);
+  for (Operation *op : ops) {
+    if (roleOf(op) != FusionRole::Linear && !isElementwise(op))
+      continue;
+    auto readers = llvm::count_if(graph.users(op), [&](Operation *user) {
+      return isElementwise(user) && llvm::is_contained(ops, user);
+    });
+    readers += llvm::is_contained(stored, op->getResult(0));
+    if (readers > 1)
+      return refuseCapability("epilogue_dag", "result of " + nameOf(op) + " that is needed twice");
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *consumer) const {
+  RegionGraph::Group a = graph.groupOf(producer), b = graph.groupOf(consumer);
+  if (a == b)
+    return std::nullopt;
+  if (auto refusal = refuseRoles(producer, consumer))
+    return refusal;
+  std::optional<Refusal> refusal;
+  SmallVector<Operation *> views;
+  switch (wayOf(producer, consumer)) {
+  case FusionWay::Prologue:
+    refusal = refusePrologue(producer);
+    break;
+  case FusionWay::Columns:
+    refusal =
+        refuseCapability(anchorKind(consumer).str() + "_epilogue", nameOf(consumer) + " behind");
+    for (Value operand : consumer->getOperands())
+      (void)graph.columnsOf(operand, views);
+    break;
+  case FusionWay::Linears:
+    refusal = refuseCapability("multi_linear", "second linear in a segment");
+    if (!refusal)
+      refusal = refuseElements(a, b);
+    if (!refusal)
+      refusal = refuseEpilogue(a, b);
+    break;
+  case FusionWay::Epilogue:
+    if (!graph.hasLinear(a) && !graph.hasLinear(b))
+      refusal = Refusal{"no linear stands in front of " + nameOf(producer), ""};
+    if (!refusal)
+      refusal = refuseEpilogue(a, b);
+    break;
+  case FusionWay::Segments:
+    refusal = refuseCapability("multi_segment", "second segment");
+    if (!refusal)
+      refusal = refuseElements(a, b);
+    break;
+  }
+  return refusal ? refusal : refuseMerge(a, b, views);
+}
+
+Value FusionLegality::rowsOf(Operation *linear) const {
+  Value rows = graph.resolve(linear->getOperand(0));
+  for (Operation *op = rows.getDefiningOp(); op && roleOf(op) == FusionRole::Prologue;
+       op = rows.getDefiningOp()) {
+    if (cast<lm::FusibleOpInterface>(op).selectsRows())
+      break;
+    rows = graph.resolve(op->getOperand(0));
+  }
+  return rows;
+}
+
+std::optional<Refusal> FusionLegality::refuseSegments(Operation *a, Operation *b) const {
+  RegionGraph::Group first = graph.groupOf(a), second = graph.groupOf(b);
+  if (auto refusal = refuseCapability("multi_segment", "second segment"))
+    return refusal;
+  if (auto refusal = refuseElements(first, second))
+    return refusal;
+  return refuseMerge(first, second);
 }
 
 } // namespace stoop::fusion

@@ -1,34 +1,79 @@
-//===- FusionLegality.h - which ops may share a region -------------------===//
+//===- FusionLegality.h - which ops may share a launch on a target -------===//
 //
-// Questions that the fusion passes and their gate ask, answered through interfaces alone: a new op
-// takes part by implementing FusibleOpInterface, and no model or op is named here.
+// The one place that answers "may these two ops share a launch, and if not, why". The fusion passes
+// ask it before they merge and the fusion log asks it again about every edge that is left, so that
+// the log cannot drift from what was done.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_FUSION_FUSIONLEGALITY_H
 #define STOOP_PASSES_FUSION_FUSIONLEGALITY_H
 
-#include "passes/fusion/RegionGrammar.h"
+#include "passes/fusion/RegionGraph.h"
 
 namespace stoop::fusion {
 
-/// True if the op anchors a region that elementwise users may join.
-bool acceptsEpilogue(mlir::Operation *op);
+/// What a target's kernels of kind "linear" can hold, beside one linear with a chain of elementwise
+/// ops. Names of capabilities:
+///  - "epilogue_dag": elementwise values that are used twice, or stored beside the last one;
+///  - "multi_linear": several linears in one segment;
+///  - "multi_segment": several segments;
+///  - "mixed_elements": linears whose weights or inputs differ in element type;
+///  - "<kind>_prologue", "<kind>_epilogue": an op of that anchor kind ("norm_prologue",
+///    "rope_epilogue").
+struct FusionTarget {
+  llvm::ArrayRef<std::string> capabilities;
+  int64_t maxPrologueColumns = 0; ///< longest row of a prologue; 0: any
+  int64_t maxPrologueRows = 0;    ///< most rows that it is worth to map in a prologue; 0: any
+  int64_t maxGatheredRows = 0;    ///< most rows that a prologue may select; 0: any
 
-/// The only user of the op's only result if that user is elementwise, stands in the same block and
-/// keeps the shape.
-mlir::Operation *epilogueUser(mlir::Operation *op);
+  bool has(llvm::StringRef capability) const {
+    return llvm::is_contained(capabilities, capability);
+  }
+};
 
-/// `first` and the chain of epilogue users behind it, in program order.
-llvm::SmallVector<mlir::Operation *> epilogueChain(mlir::Operation *first);
+/// How two ops may come to share a launch. Each way is one pass.
+enum class FusionWay { Epilogue, Linears, Columns, Segments, Prologue };
 
-/// Why elementwise `op` is not in the region that makes one of its operands; empty if no operand
-/// comes from a region.
-std::string missedReason(mlir::Operation *op);
+/// Flag of the pass that fuses in this way.
+llvm::StringRef passOf(FusionWay way);
 
-/// Moves `ops` (program order; each but the last used only by later ones) into one lm.fused at the
-/// place of the last. Inputs are the values from outside in order of first use; results are those
-/// of the last op.
-lm::FusedOp outlineFused(llvm::ArrayRef<mlir::Operation *> ops, llvm::StringRef kind);
+/// Why two ops do not share a launch.
+struct Refusal {
+  std::string reason; ///< the first predicate that failed, in words
+  std::string remedy; ///< what would make them fuse; may be empty
+};
+
+class FusionLegality {
+public:
+  FusionLegality(const RegionGraph &graph, FusionTarget target) : graph(graph), target(target) {}
+
+  /// The way in which `consumer` could join the launch of `producer`, whose result it reads,
+  /// whatever the target can do.
+  FusionWay wayOf(mlir::Operation *producer, mlir::Operation *consumer) const;
+
+  /// Why `consumer` cannot join the launch of `producer`, together with the views that it reads;
+  /// nothing if it can, or has.
+  std::optional<Refusal> refuse(mlir::Operation *producer, mlir::Operation *consumer) const;
+
+  /// Why two linears that read the same rows cannot be segments of one launch.
+  std::optional<Refusal> refuseSegments(mlir::Operation *a, mlir::Operation *b) const;
+
+  /// The value whose rows `linear` reads, behind ops that map them row by row.
+  mlir::Value rowsOf(mlir::Operation *linear) const;
+
+private:
+  std::optional<Refusal> refuseRoles(mlir::Operation *producer, mlir::Operation *consumer) const;
+  std::optional<Refusal> refusePrologue(mlir::Operation *producer) const;
+  std::optional<Refusal> refuseEpilogue(RegionGraph::Group a, RegionGraph::Group b) const;
+  std::optional<Refusal> refuseElements(RegionGraph::Group a, RegionGraph::Group b) const;
+  std::optional<Refusal> refuseCapability(llvm::StringRef capability,
+                                          const llvm::Twine &what) const;
+  std::optional<Refusal> refuseMerge(RegionGraph::Group a, RegionGraph::Group b,
+                                     llvm::ArrayRef<mlir::Operation *> views = {}) const;
+
+  const RegionGraph &graph;
+  FusionTarget target;
+};
 
 } // namespace stoop::fusion
 

@@ -4,32 +4,117 @@
 
 include "mlir/Pass/PassBase.td"
 
+// What the target's kernels can hold; the driver passes it on from TargetInfo.
+defvar capabilityOptions = [
+  ListOption<"capabilities", "capabilities", "std::string", "what the target's linear kernels can hold (FusionLegality.h)">
+];
+defvar prologueOptions = [
+  Option<"maxPrologueColumns", "max-prologue-columns", "int64_t", "0", "longest row that a prologue works on; 0: any">,
+  Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
+  Option<"maxGatheredRows", "max-gathered-rows", "int64_t", "0", "most rows that a prologue may select; 0: any">
+];
+
 def FuseEpilogue : Pass<"lm-fuse-epilogue", "::mlir::ModuleOp"> {
-  let summary = "Elementwise users move into the region of the op that they follow";
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Elementwise ops move into the launch of the linear that they follow";
   let description = [{
-    An anchor that accepts epilogues (FusibleOpInterface) and the chain of elementwise ops behind it, each the only user
-    of the one before, become one lm.fused at the chain's end, where all other operands are available. An anchor without
-    such a user is left to lm-form-fused-regions. Every op that joins is a passed remark of category `fusion`.
+    Each elementwise op joins the region of the last linear that one of its operands comes from, so that all others are
+    there. Its operands may have other readers, inside or outside, if the target has capability "epilogue_dag"; what is
+    read outside is yielded.
 
     Example: test/passes/fusion/lm-fuse-epilogue.mlir
   }];
+  let options = capabilityOptions;
+}
+
+def FuseLinears : Pass<"lm-fuse-linears", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Linears whose results meet in an elementwise op become one segment";
+  let description = [{
+    Two regions become one if an elementwise op of one reads a result of the other: a sum of two linears is one linear over
+    concatenated columns, a gate and what it multiplies are computed panel by panel. Needs capability "multi_linear".
+
+    Example: test/passes/fusion/lm-fuse-linears.mlir
+  }];
+  let options = capabilityOptions;
+}
+
+def FuseColumns : Pass<"lm-fuse-columns", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Ops on heads and stores to the cache move into the launch that makes their columns";
+  let description = [{
+    An op that reads views of one linear's last value joins its region, the views with it, if the target has capability
+    "<kind>_epilogue". Views that are left join too once one has, so that the whole value is not stored for their sake.
+
+    Example: test/passes/fusion/lm-fuse-columns.mlir
+  }];
+  let options = capabilityOptions;
+}
+
+def FuseSegments : Pass<"lm-fuse-segments", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Independent linears on the same rows share a launch";
+  let description = [{
+    Two regions become one, each a segment of it, if their linears read the same rows, directly or behind norms of them:
+    one launch over concatenated weight rows. Needs capability "multi_segment".
+
+    Example: test/passes/fusion/lm-fuse-segments.mlir
+  }];
+  let options = capabilityOptions;
+}
+
+def FusePrologue : Pass<"lm-fuse-prologue", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Norms, embedding rows and row selections move in front of the linears that they feed";
+  let description = [{
+    An op that makes whole rows joins the first launch that multiplies them; other launches read what that one yields, which
+    costs less than to compute it again. Needs capability "<kind>_prologue" and rows within the target's limits, because
+    every thread computes the prologue for itself.
+
+    Example: test/passes/fusion/lm-fuse-prologue.mlir
+  }];
+  let options = !listconcat(capabilityOptions, prologueOptions);
+}
+
+def FuseRandomly : Pass<"lm-fuse-randomly", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "A random partition of each entry into legal regions";
+  let description = [{
+    For tests of the gate and of everything behind it: merges random pairs of ops and regions that the grammar and the order
+    of effects allow, whether it pays or not and whatever targets can do. Equal seeds give equal regions.
+
+    Example: test/passes/fusion/lm-fuse-randomly.mlir
+  }];
+  let options = [Option<"seed", "seed", "uint64_t", "0", "start of the random sequence">];
 }
 
 def FormFusedRegions : Pass<"lm-form-fused-regions", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
   let summary = "Every op that is left gets a region of its own";
   let description = [{
-    Wraps each anchor outside of a region in an lm.fused of its kind, and each elementwise op, with the elementwise chain
-    behind it, in one of kind "elementwise". Fails on an anchor whose kind is not among `kinds`: the target has no kernel
-    for it. Why an elementwise op could not join the region in front of it is a missed remark of category `fusion` and
-    stays on its region as `lm.missed`.
+    Wraps each op outside of a region in an lm.fused of its kind, and each elementwise op, with the elementwise chain
+    behind it, in one of kind "elementwise". Fails on a region whose kind is not among `kinds`: the target has no kernel
+    for it.
 
     Example: test/passes/fusion/lm-form-fused-regions.mlir
   }];
   let options = [
     ListOption<"kinds", "kinds", "std::string", "kinds of regions that the target has kernels for; none: all">
   ];
+}
+
+def LogFusion : Pass<"lm-log-fusion", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Which ops share a launch, which do not, and why";
+  let description = [{
+    Looks at every pair of a producer and a consumer in an entry and at every pair of linears on the same rows, and writes
+    one verdict for each on the entry as `lm.fusion_log`, equal layers merged: a list of
+    {entry, pass, verdict, producer, consumer, layers, count, reason, remedy, bytes}. `bytes` is the traffic of a step, all
+    of `count` together, that the fusion saves or that is still paid. The same goes out as remarks of category `fusion`.
+
+    Example: test/passes/fusion/lm-log-fusion.mlir
+  }];
+  let options = !listconcat(capabilityOptions, prologueOptions);
 }
 
 def VerifyFused : Pass<"lm-verify-fused", "::mlir::ModuleOp"> {

@@ -46,11 +46,20 @@ void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) 
 //===----------------------------------------------------------------------===//
 
 void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) {
-  pm.addPass(fusion::createFuseEpilogue());
-  // Last: takes every op that no fusion wanted.
+  SmallVector<std::string> capabilities(options.capabilities.begin(), options.capabilities.end());
+  pm.addPass(fusion::createFuseEpilogue({capabilities}));
+  pm.addPass(fusion::createFuseLinears({capabilities}));
+  pm.addPass(fusion::createFuseColumns({capabilities}));
+  // In front of prologues: what reads the same rows shares one.
+  pm.addPass(fusion::createFuseSegments({capabilities}));
+  pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueColumns,
+                                         options.maxPrologueRows, options.maxGatheredRows}));
+  // Takes every op that no fusion wanted.
   fusion::FormFusedRegionsOptions form;
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
+  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueColumns,
+                                      options.maxPrologueRows, options.maxGatheredRows}));
   pm.addPass(fusion::createVerifyFused());
 }
 

@@ -34,6 +34,18 @@ struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOpti
   ListOption<std::string> kinds{
       *this, "kinds",
       llvm::cl::desc("kinds of regions that the target has kernels for; none: all")};
+  ListOption<std::string> capabilities{
+      *this, "capabilities",
+      llvm::cl::desc("what the target's linear kernels can hold (passes/fusion/FusionLegality.h)")};
+  Option<int64_t> maxPrologueColumns{*this, "max-prologue-columns",
+                                     llvm::cl::desc("longest row that a prologue works on; 0: any"),
+                                     llvm::cl::init(0)};
+  Option<int64_t> maxPrologueRows{
+      *this, "max-prologue-rows",
+      llvm::cl::desc("most rows that it is worth to map in a prologue; 0: any"), llvm::cl::init(0)};
+  Option<int64_t> maxGatheredRows{*this, "max-gathered-rows",
+                                  llvm::cl::desc("most rows that a prologue may select; 0: any"),
+                                  llvm::cl::init(0)};
 };
 
 /// Phase scheduled: for whom templates and tunables are chosen.

@@ -13,7 +13,6 @@
 #include "ir/support/DType.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/MapVector.h"
 
 namespace stoop::planning {
 #define GEN_PASS_DEF_LOWERFUSED
@@ -198,31 +197,19 @@ static void lowerWeightSymbol(OpBuilder &builder, lm::WeightOp weight) {
                          builder.getDictionaryAttr(origin));
 }
 
-/// Elementwise regions that could not join another, counted by op and reason in order of
-/// appearance.
-static ArrayAttr missedFusions(OpBuilder &builder, lm::ModelOp model) {
-  llvm::MapVector<std::pair<Attribute, Attribute>, std::pair<int64_t, std::string>> counts;
-  model.walk([&](lm::FusedOp fused) {
-    Attribute reason = fused->getAttr(lm::kMissedAttrName);
-    if (!reason)
-      return;
-    Operation &first = fused.getBody().front().front();
-    auto &[count, example] = counts[{first.getName().getIdentifier(), reason}];
-    if (count++ == 0)
-      if (auto name = first.getLoc()->findInstanceOf<NameLoc>())
-        example = name.getName().str();
-  });
-  SmallVector<Attribute> missed;
-  for (auto &[key, value] : counts)
-    missed.push_back(builder.getDictionaryAttr(
-        {builder.getNamedAttr("op", key.first), builder.getNamedAttr("reason", key.second),
-         builder.getNamedAttr("count", builder.getI64IntegerAttr(value.first)),
-         builder.getNamedAttr("example", builder.getStringAttr(value.second))}));
-  return builder.getArrayAttr(missed);
+/// The verdicts of all entries, in order; null if the fusion passes left none.
+static ArrayAttr fusionLog(OpBuilder &builder, lm::ModelOp model) {
+  SmallVector<Attribute> log;
+  bool isLogged = false;
+  for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
+    if (auto part = entry->getAttrOfType<ArrayAttr>(lm::kFusionLogAttrName)) {
+      isLogged = true;
+      llvm::append_range(log, part);
+    }
+  return isLogged ? builder.getArrayAttr(log) : ArrayAttr();
 }
 
-/// The model's dimensions, then its own metadata, then the missed fusions; later ones win over
-/// equal keys.
+/// The model's dimensions, then its own metadata, which wins over equal keys.
 static DictionaryAttr programMetadata(OpBuilder &builder, lm::ModelOp model) {
   NamedAttrList metadata;
   for (NamedAttribute attribute : model->getAttrs())
@@ -232,7 +219,6 @@ static DictionaryAttr programMetadata(OpBuilder &builder, lm::ModelOp model) {
   metadata.set("dtype", builder.getStringAttr(elementName(model.getDtype())));
   for (NamedAttribute attribute : model.getMetadata())
     metadata.set(attribute.getName(), attribute.getValue());
-  metadata.set("missed_fusions", missedFusions(builder, model));
   return metadata.getDictionary(builder.getContext());
 }
 
@@ -250,6 +236,8 @@ struct LowerFused : planning::impl::LowerFusedBase<LowerFused> {
     OpBuilder builder(model);
     auto program = plan::ProgramOp::create(builder, model.getLoc(), model.getSymName(), target,
                                            programMetadata(builder, model));
+    if (ArrayAttr log = fusionLog(builder, model))
+      program->setAttr("fusion_log", log);
     // Three growing sections: weights, kernels, entries.
     Block &body = program.getBody().emplaceBlock();
     OpBuilder entryBuilder = OpBuilder::atBlockEnd(&body);

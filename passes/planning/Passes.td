@@ -10,8 +10,8 @@ def LowerFused : Pass<"plan-lower-fused", "::mlir::ModuleOp"> {
     Turns each lm.model into a plan.program: an lm.fused becomes a plan.launch of a plan.kernel, which it shares with all
     regions of equal body, types, row strides and schedule; a tensor becomes a plan.alloc, an lm.view a plan.subview
     that keeps the row stride of its source; arguments and logits of an entry become buffers with roles. Weights stay in
-    row order until plan-pack-weights. The program's metadata is the model's, with the model's dimensions and the
-    fusions that were missed.
+    row order until plan-pack-weights. The program's metadata is the model's, with the model's dimensions; the
+    verdicts of lm-log-fusion become its `fusion_log`.
 
     Example: test/passes/planning/plan-lower-fused.mlir
   }];

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/TargetInfo.h"
 
+#include "kernels/common/scratch.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -29,15 +30,18 @@ static const TemplateInfo cpuTemplates[] = {
 #include "kernels/catalog/Templates.def"
 };
 
-/// Each is listed as soon as codegen/cpu can generate it.
-static constexpr llvm::ArrayRef<llvm::StringRef> cpuCapabilities;
+static constexpr llvm::StringRef cpuCapabilities[] = {
+    "epilogue_dag",       "multi_linear",         "multi_segment", "norm_prologue",
+    "embedding_prologue", "gather_last_prologue", "rope_epilogue", "kv_append_epilogue",
+};
 
 static const TargetInfo targets[] = {
     {"cpu",
      cpuLevels,
      cpuTemplates,
      /*cachedWeightBytes=*/256 << 10,
-     {cpuCapabilities, /*maxPrologueColumns=*/0, /*maxPrologueRows=*/64}},
+     {cpuCapabilities, /*maxPrologueColumns=*/0, /*maxPrologueRows=*/0,
+      /*maxGatheredRows=*/kernels::kGemvRows}},
 };
 
 template <typename Row>

@@ -38,11 +38,11 @@ struct LevelInfo {
 /// What the target's kernels of kind "linear" can hold beside one linear and a chain of elementwise
 /// ops; the grammar is that of lm.fused.
 struct FusionInfo {
-  /// Names as passes/fusion/FusionOptions.h defines them: "multi_linear", "norm_prologue", ...
+  /// Names as passes/fusion/FusionLegality.h defines them: "multi_linear", "norm_prologue", ...
   llvm::ArrayRef<llvm::StringRef> capabilities;
-  /// Largest row that a prologue works on, and most rows of an entry for which each thread's
-  /// recomputing of it pays; 0: no limit.
-  int64_t maxPrologueColumns, maxPrologueRows;
+  /// Longest row that a prologue works on, most rows that it pays to map in each thread's prologue,
+  /// and most rows that one may gather; 0: no limit.
+  int64_t maxPrologueColumns, maxPrologueRows, maxGatheredRows;
 };
 
 /// A target: its levels, lowest first, its templates and what may be fused into them.

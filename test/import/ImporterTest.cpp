@@ -191,7 +191,8 @@ TEST_F(ImporterTest, EveryMixOfLlamaFlags) {
     EXPECT_FALSE(qkv.getLayout().has_value());
     EXPECT_EQ(qkv.getSources()->size(), 3u);
     EXPECT_EQ(qkv.getTensorType().getDimSize(0), (6 + 4) * (bits & 8 ? 4 : 10));
-    EXPECT_EQ(weightOf(model, "layers.1.mlp.gate_up").getTensorType().getDimSize(0), 80);
+    EXPECT_EQ(weightOf(model, "layers.1.mlp.gate").getTensorType().getDimSize(0), 40);
+    EXPECT_EQ(weightOf(model, "layers.1.mlp.up").getTensorType().getDimSize(0), 40);
     EXPECT_EQ(bool(weightOf(model, "layers.1.attn.out.bias")), bool(bits & 1));
     EXPECT_EQ(bool(weightOf(model, "layers.1.mlp.down.bias")), bool(bits & 2));
     EXPECT_EQ(bool(weightOf(model, "head")), !(bits & 4));

@@ -1,7 +1,7 @@
 //===- Llama.cpp - Llama architecture: Falcon3 and kin -----------------------===//
 //
 // RMS norms, gated MLP, grouped KV heads with separate projections, explicit head dim. The separate
-// projections are stacked to one weight each for Q|K|V and gate|up, which needs no reordering.
+// projections of Q|K|V are stacked to one weight, which needs no reordering.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/Family.h"
@@ -80,9 +80,9 @@ void mapLayer(const ModelSpec &spec, int64_t index, const std::string &key, Weig
             spec.attentionBias);
   weights.addVector(symbol(symbols::mlpNorm),
                     {{key + "post_attention_layernorm.weight", spec.hidden}});
-  mapLinear(weights, symbol(symbols::gateUp),
-            {{mlp + "gate_proj", spec.ffn}, {mlp + "up_proj", spec.ffn}}, spec.hidden,
+  mapLinear(weights, symbol(symbols::gate), {{mlp + "gate_proj", spec.ffn}}, spec.hidden,
             spec.mlpBias);
+  mapLinear(weights, symbol(symbols::up), {{mlp + "up_proj", spec.ffn}}, spec.hidden, spec.mlpBias);
   mapLinear(weights, symbol(symbols::down), {{mlp + "down_proj", spec.hidden}}, spec.ffn,
             spec.mlpBias);
 }

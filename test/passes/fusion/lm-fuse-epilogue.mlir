@@ -1,4 +1,5 @@
 // RUN: stoop-opt %s --lm-fuse-epilogue | FileCheck %s
+// RUN: stoop-opt %s --lm-fuse-epilogue="capabilities=epilogue_dag" | FileCheck %s --check-prefix=DAG
 
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 1 : i64,
     kv_heads = 1 : i64, head_dim = 8 : i64, ffn = 8 : i64, vocab = 8 : i64, max_positions = 16 : i64,
@@ -31,11 +32,11 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
     lm.return %s : tensor<1x8xf32>
   }
 
-  // The sum of two linears goes to the first one's region, which moves to where the second one's result is there.
+  // The sum of two linears goes to the second one, where both results are there.
   // CHECK-LABEL: lm.entry decode @two_linears
   // CHECK: %[[X:[0-9]+]] = lm.embedding
-  // CHECK: %[[R:[0-9]+]] = lm.linear
-  // CHECK: lm.fused "linear"(%[[X]], %{{.*}}, %[[R]])
+  // CHECK: %[[L:[0-9]+]] = lm.linear
+  // CHECK: lm.fused "linear"(%[[X]], %{{.*}}, %[[L]])
   // CHECK: lm.linear
   // CHECK: lm.binary add
   lm.entry decode @two_linears(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
@@ -47,9 +48,15 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
     lm.return %s : tensor<1x8xf32>
   }
 
-  // A result with two users is stored, so the chain ends in front of them.
+  // A result with two users is stored, so the chain ends in front of them, unless the target holds more than chains.
   // CHECK-LABEL: lm.entry decode @negative_two_users
   // CHECK-NOT: lm.fused
+  // DAG-LABEL: lm.entry decode @negative_two_users
+  // DAG: lm.fused "linear"
+  // DAG: %[[L:[0-9]+]] = lm.linear
+  // DAG-NEXT: %[[A:[0-9]+]] = lm.activation silu %[[L]]
+  // DAG-NEXT: %[[S:[0-9]+]] = lm.binary mul %[[L]], %[[A]]
+  // DAG-NEXT: lm.yield %[[S]] :
   lm.entry decode @negative_two_users(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
     %w = lm.load_weight @w : tensor<8x8xf32>
     %x = lm.embedding %tokens, %w : (tensor<1xi32>, tensor<8x8xf32>) -> tensor<1x8xf32>
@@ -79,5 +86,24 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
     %v = lm.view %l[4] : tensor<1x8xf32> -> tensor<1x4xf32>
     %a = lm.activation silu %v : tensor<1x4xf32>
     lm.return %a : tensor<1x4xf32>
+  }
+
+  // What is read inside and outside is yielded.
+  // CHECK-LABEL: lm.entry decode @negative_stored
+  // CHECK-NOT: lm.fused
+  // DAG-LABEL: lm.entry decode @negative_stored
+  // DAG: %[[Y:[0-9]+]]:2 = lm.fused "linear"
+  // DAG: %[[N:[0-9]+]] = lm.norm rms %[[Y]]#0
+  // DAG: lm.binary add %[[N]], %[[Y]]#1
+  lm.entry decode @negative_stored(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
+    %w = lm.load_weight @w : tensor<8x8xf32>
+    %b = lm.load_weight @b : tensor<8xf32>
+    %x = lm.embedding %tokens, %w : (tensor<1xi32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+    %l = lm.linear %x, %w : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+    %a = lm.activation silu %l : tensor<1x8xf32>
+    %n = lm.norm rms %l, %b eps(1.0e-5) : (tensor<1x8xf32>, tensor<8xf32>) -> tensor<1x8xf32>
+    %p = lm.embedding %tokens, %w : (tensor<1xi32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+    %s = lm.binary add %n, %a : tensor<1x8xf32>
+    lm.return %s : tensor<1x8xf32>
   }
 }

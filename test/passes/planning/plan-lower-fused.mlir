@@ -1,6 +1,6 @@
 // RUN: stoop-opt %s --plan-lower-fused | FileCheck %s
 
-// CHECK-LABEL: plan.program @m target("cpu") metadata({batch = 1 : i64, dtype = "f32", {{.*}}layers = 2 : i64, max_positions = 16 : i64, missed_fusions = [], name = "m", vocab = 8 : i64})
+// CHECK-LABEL: plan.program @m target("cpu") metadata({batch = 1 : i64, dtype = "f32", {{.*}}layers = 2 : i64, max_positions = 16 : i64, name = "m", vocab = 8 : i64})
 // Weights stay in row order and remember their origin.
 // CHECK: plan.weight @w pack(<rows, 8 x 8 : bf16>) origin({sources = [#lm.source<key = "w"
 // CHECK: plan.weight @g pack(<vector, 1 x 8 : f32>) origin({round = bf16, sources = [
