@@ -190,7 +190,8 @@ static void printDifference(const json::Object &difference, const TextOutput &ou
     const json::Value *value = difference.get(key);
     if (value->kind() == json::Value::Null)
       return;
-    out.line("    " + sign.str() + " " + shortened(scalarText(*value), 120), tone);
+    std::string text = scalarText(*value);
+    out.line("    " + sign.str() + " " + (text.empty() ? "not given" : shortened(text, 120)), tone);
   };
   out.line("  " + what);
   side("a", "-", Tone::Bad);

@@ -110,6 +110,14 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
   }
   int64_t total = numberAt(memory, "total_bytes");
   table.add({"total", ">" + grouped(total), "bytes", byteText(total)});
+  for (const json::Value &value : listAt(memory, "classes")) { // what is no arena
+    const json::Object &row = asObject(value);
+    std::string name = textAt(row, "class");
+    if (row.get("bytes_per_thread"))
+      table.add({name, ">" + grouped(numberAt(row, "bytes_per_thread")), "a thread"});
+    else if (name == "code" && row.getInteger("bytes"))
+      table.add({name, ">" + grouped(numberAt(row, "bytes")), "mapped"});
+  }
   table.print(out);
   if (!isFull)
     return;

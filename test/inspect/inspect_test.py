@@ -1,4 +1,5 @@
 """stoop inspect and stoop diff: one report from program, IR, checkpoint and JSON; one op's story; what differs."""
+import copy
 import json
 import os
 import pathlib
@@ -39,9 +40,12 @@ class Inspect(Case):
         planned = json.loads(self.text(self.ir, "--format", "json"))
         stored = json.loads(self.text(self.json, "--format", "json"))
         self.assertEqual(stored, self.report)
-        without = {key: value for key, value in self.report.items() if key != "provenance"}
+        without = copy.deepcopy({key: value for key, value in self.report.items() if key != "provenance"})
+        for row in without["memory"].get("classes", ()):
+            if row["class"] == "code":
+                row["bytes"] = None  # known once it is linked
         self.assertEqual(planned, without)
-        lines = [line for line in self.text(self.program).splitlines()]
+        lines = [line for line in self.text(self.program).splitlines() if not line.startswith("  code ")]
         self.assertEqual(lines, self.text(self.ir).splitlines())
 
     def test_reports_obey_the_schema(self):

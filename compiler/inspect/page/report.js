@@ -218,7 +218,10 @@ function drawArenas() {
   return h("div", {class: "bars"}, report.memory.arenas.map((arena, index) => [
     h("span", {}, arena.name, h("span", {class: "soft"}, " " + arena.lifetime)),
     h("div", {class: "bar k-" + (kind[arena.lifetime] || "memory")}, h("i", {style: `width:${100 * arena.bytes / total}%`})),
-    h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]));
+    h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]),
+    (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (row.class === "code" && row.bytes) ? [
+      h("span", {}, row.class), h("span", {class: "soft"}, row.bytes_per_thread ? "beside the arenas, each thread" : "mapped from the file"),
+      h("span", {class: "num"}, number(`memory/classes/${index}/${row.bytes_per_thread ? "bytes_per_thread" : "bytes"}`), " B")] : null));
 }
 
 /// Launches that a map shows: of many layers the first four, unless all are asked for.
