@@ -259,7 +259,7 @@ LogicalResult LinearReader::readSegment(RegionSegment &segment) {
   return success();
 }
 
-/// Weights and activations, which all products share, as the port's name has them.
+/// Weights and activations, which all products share, and rows, as ports are told apart.
 FailureOr<std::string> LinearReader::elements() {
   std::string common;
   for (RegionSegment &segment : region.segments) {
@@ -277,7 +277,8 @@ FailureOr<std::string> LinearReader::elements() {
         return part.columns.getDefiningOp()->emitOpError(
             "differs in element type from other views in the kernel");
   }
-  return common;
+  return common +
+         (header.max_rows <= kernels::kGemvRows ? "," + std::to_string(header.max_rows) : ",many");
 }
 
 template <class T> static void append(std::string &bytes, llvm::ArrayRef<T> values) {

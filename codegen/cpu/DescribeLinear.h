@@ -14,8 +14,8 @@ namespace stoop::codegen {
 /// Number of an element type in parameters (kernels::ElementType).
 int64_t elementType(mlir::Type type);
 
-/// Sets parameters, hook and scratch of `spec` for the linears in `kernel`, and gives the element
-/// types of the port: weights, activations. Reports at the op that no template takes.
+/// Sets parameters, hook and scratch of `spec` for the linears in `kernel`, and gives what the
+/// port is found by: weights, activations, rows. Reports at the op that no template takes.
 mlir::FailureOr<std::string> describeLinear(plan::KernelOp kernel, KernelSpec &spec);
 
 } // namespace stoop::codegen

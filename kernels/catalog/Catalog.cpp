@@ -15,11 +15,17 @@ using namespace stoop::kernels;
 
 namespace {
 constexpr KernelPort kLinear[] = {
-#define STOOP_LINEAR(w, x) {"stoop_linear_" #w "_" #x, #w "," #x},
+#define STOOP_LINEAR_PORT(w, x, rows) {"stoop_linear_" #w "_" #x "_" #rows, #w "," #x "," #rows},
+#define STOOP_LINEAR(w, x)   \
+  STOOP_LINEAR_PORT(w, x, 1) \
+  STOOP_LINEAR_PORT(w, x, 2) \
+  STOOP_LINEAR_PORT(w, x, 3) \
+  STOOP_LINEAR_PORT(w, x, 4) \
+  STOOP_LINEAR_PORT(w, x, many)
 #include "kernels/gemm/linear.def"
 };
 constexpr KernelPort kNorm[] = {
-#define STOOP_NORM(x, y)                                 \
+#define STOOP_NORM(x, y)                               \
   {"stoop_layer_norm_" #x "_" #y, "layer," #x "," #y}, \
       {"stoop_rms_norm_" #x "_" #y, "rms," #x "," #y},
 #include "kernels/norm/norm.def"

@@ -17,11 +17,12 @@ namespace stoop::kernels {
 
 /// One instance of a template: a symbol of the bitcode for a choice of element types.
 struct KernelPort {
-  llvm::StringRef symbol;    ///< "stoop_linear_bf16_f32"
-  llvm::StringRef elements;  ///< element types in the order of the .def file: "bf16,f32"
+  llvm::StringRef symbol;    ///< "stoop_linear_bf16_f32_many"
+  llvm::StringRef elements;  ///< element types in the order of the .def file, and what else tells
+                             ///< ports apart: "bf16,f32,many"
 };
 
-/// A kernel template. Element types of its ports: linear weights,input; embedding
+/// A kernel template. Element types of its ports: linear weights,input,rows; embedding
 /// weights,output; norm kind,input,output; attention and kv_append activations,cache; elementwise
 /// none; all others activations.
 struct KernelTemplate {

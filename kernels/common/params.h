@@ -94,16 +94,16 @@ struct LinearParams {
   LinearPrologue prologue;
 };
 
-inline const LinearInput *linear_inputs(const LinearParams *p) {
+[[gnu::always_inline]] inline const LinearInput *linear_inputs(const LinearParams *p) {
   return reinterpret_cast<const LinearInput *>(p + 1);
 }
-inline const LinearSegment *linear_segments(const LinearParams *p) {
+[[gnu::always_inline]] inline const LinearSegment *linear_segments(const LinearParams *p) {
   return reinterpret_cast<const LinearSegment *>(linear_inputs(p) + p->num_inputs);
 }
-inline const LinearProduct *linear_products(const LinearParams *p) {
+[[gnu::always_inline]] inline const LinearProduct *linear_products(const LinearParams *p) {
   return reinterpret_cast<const LinearProduct *>(linear_segments(p) + p->num_segments);
 }
-inline const LinearPart *linear_parts(const LinearParams *p) {
+[[gnu::always_inline]] inline const LinearPart *linear_parts(const LinearParams *p) {
   return reinterpret_cast<const LinearPart *>(linear_products(p) + p->num_products);
 }
 

@@ -25,7 +25,7 @@ constexpr int64_t kGemvBlockPanels = 8;
 constexpr int64_t kChunkColumns = kGemmBlockInner;
 
 // Panels of a block of a region: whole units of each segment fit in.
-constexpr int64_t linear_block_panels(const LinearParams &p) {
+[[gnu::always_inline]] inline constexpr int64_t linear_block_panels(const LinearParams &p) {
   const int64_t few = p.most_products > 1 ? kGemvBlockPanels : 1;
   const int64_t many =
       p.most_products > 1 ? 2 * kGemmBlockPanels / p.most_products : kGemmBlockPanels;
@@ -44,9 +44,11 @@ struct LinearScratch {
   int64_t tile_tails;  // last, partial tiles of two panels
 };
 
-constexpr int64_t scratch_piece(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+[[gnu::always_inline]] inline constexpr int64_t scratch_piece(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
 
-constexpr LinearScratch linear_scratch(const LinearParams &p) {
+[[gnu::always_inline]] inline constexpr LinearScratch linear_scratch(const LinearParams &p) {
   const bool few = p.max_rows <= kGemvRows;
   const int64_t rows = few ? p.max_rows : kTileBlockRows;
   const int64_t blocked = kGemmBlockRows * kGemmBlockInner * 4;
@@ -64,7 +66,7 @@ constexpr LinearScratch linear_scratch(const LinearParams &p) {
   return s;
 }
 
-constexpr int64_t linear_scratch_bytes(const LinearParams &p) {
+[[gnu::always_inline]] inline constexpr int64_t linear_scratch_bytes(const LinearParams &p) {
   const LinearScratch s = linear_scratch(p);
   return scratch_piece(s.embedded) + scratch_piece(s.statistics) + scratch_piece(s.chunk) +
          scratch_piece(s.packed) + scratch_piece(s.sums) + scratch_piece(s.tail) +

@@ -155,8 +155,8 @@ STOOP_INLINE float max_lanes(f32x16 v) {
   return m;
 }
 
-constexpr i64 round_up(i64 x, i64 step) { return (x + step - 1) / step * step; }
-constexpr i64 divide_up(i64 x, i64 step) { return (x + step - 1) / step; }
+STOOP_INLINE constexpr i64 round_up(i64 x, i64 step) { return (x + step - 1) / step * step; }
+STOOP_INLINE constexpr i64 divide_up(i64 x, i64 step) { return (x + step - 1) / step; }
 STOOP_INLINE i64 min_of(i64 a, i64 b) { return a < b ? a : b; }
 STOOP_INLINE i64 max_of(i64 a, i64 b) { return a > b ? a : b; }
 

@@ -1,8 +1,9 @@
 // The ports of the template "linear": entries of up to four rows go through gemv, all else through
 // gemm.
 //
-// Ports are named stoop_linear_<weights>_<input>. Each feature level picks its arithmetic
-// for bfloat16 by bfloat16; every other combination is multiplied in float32.
+// Ports are named stoop_linear_<weights>_<input>_<rows>, rows 1 to 4 or "many"; one port would be
+// simpler to name and take five times as long to specialise. Each feature level picks its
+// arithmetic for bfloat16 by bfloat16; every other combination is multiplied in float32.
 #ifndef STOOP_KERNELS_GEMM_LINEAR_H
 #define STOOP_KERNELS_GEMM_LINEAR_H
 
@@ -32,31 +33,33 @@ struct LinearPolicy<Bf16, Bf16> {
 
 // A batch entry of two to four rows always multiplies all of them, zeros for those that this step
 // lacks.
-template <class Few, class Many, class X>
-STOOP_INLINE void linear(const stoop_kernel_args *args, const LinearParams *p) {
-  const i64 rows = valid_rows(args, p->max_rows);
-  if (p->max_rows == 1) return gemv<Few, X, 1>(args, p, 1);
-  if (p->max_rows == 2) return gemv<Few, X, 2>(args, p, rows);
-  if (p->max_rows == 3) return gemv<Few, X, 3>(args, p, rows);
-  if (p->max_rows == 4) return gemv<Few, X, 4>(args, p, rows);
-  gemm<Many, X>(args, p, rows);
-}
-
-#define STOOP_LINEAR(w, x)                                                                       \
-  extern "C" void stoop_linear_##w##_##x(const stoop_kernel_args *args, const LinearParams *p) { \
-    using Policy = LinearPolicy<element::w, element::x>;                                         \
-    linear<Policy::Few, Policy::Many, element::x>(args, p);                                      \
+#define STOOP_LINEAR_FEW(name, few, x, rows)                                  \
+  extern "C" void stoop_linear_##name##_##rows(const stoop_kernel_args *args, \
+                                               const LinearParams *p) {       \
+    gemv<few, x, rows>(args, p, valid_rows(args, rows));                      \
   }
+#define STOOP_LINEAR_PORTS(name, few, many, x)                              \
+  STOOP_LINEAR_FEW(name, few, x, 1)                                         \
+  STOOP_LINEAR_FEW(name, few, x, 2)                                         \
+  STOOP_LINEAR_FEW(name, few, x, 3)                                         \
+  STOOP_LINEAR_FEW(name, few, x, 4)                                         \
+  extern "C" void stoop_linear_##name##_many(const stoop_kernel_args *args, \
+                                             const LinearParams *p) {       \
+    gemm<many, x>(args, p, valid_rows(args, kAnyRows));                     \
+  }
+
+#define STOOP_LINEAR(w, x)                                       \
+  using Policy_##w##_##x = LinearPolicy<element::w, element::x>; \
+  STOOP_LINEAR_PORTS(w##_##x, Policy_##w##_##x::Few, Policy_##w##_##x::Many, element::x)
 #include "kernels/gemm/linear.def"
 
 // The software twins of vdpbf16ps and AMX: same indexing, run by tests on machines without those
 // instructions.
-extern "C" void stoop_linear_dot_twin(const stoop_kernel_args *args, const LinearParams *p) {
-  using Twin = DotPolicy<SoftwareDot>;
-  linear<Twin, BlockedCore<Twin, Bf16>, Bf16>(args, p);
-}
-extern "C" void stoop_linear_tile_twin(const stoop_kernel_args *args, const LinearParams *p) {
-  linear<DotPolicy<SoftwareDot>, TiledCore<SoftwareTiles>, Bf16>(args, p);
+using DotTwin = DotPolicy<SoftwareDot>;
+using BlockedDotTwin = BlockedCore<DotTwin, Bf16>;
+STOOP_LINEAR_PORTS(dot_twin, DotTwin, BlockedDotTwin, Bf16)
+extern "C" void stoop_linear_tile_twin_many(const stoop_kernel_args *args, const LinearParams *p) {
+  gemm<TiledCore<SoftwareTiles>, Bf16>(args, p, valid_rows(args, kAnyRows));
 }
 
 }  // namespace stoop::kernels

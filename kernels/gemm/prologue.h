@@ -32,6 +32,15 @@ struct Prologue {
     chunk = scratch.take<typename X::T>(sizes.chunk / (i64)sizeof(typename X::T));
   }
 
+  // Calls f with the source's element type: float32 or the activations'.
+  template <class F>
+  STOOP_INLINE void with_source(F f) const {
+    if (p->prologue.element == kElementF32)
+      f(F32{});
+    else
+      f(X{});
+  }
+
   // Row `row` of the source.
   template <class E>
   STOOP_INLINE const typename E::T *source_row(i64 row) const {

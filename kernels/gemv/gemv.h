@@ -19,7 +19,7 @@ constexpr int gemv_phases(int rows) { return rows == 1 ? 4 : 2; }
 
 // Elements of a packed row of `columns` (even) columns, for strips of R rows.
 template <class P, int R>
-constexpr i64 packed_elements(i64 columns) {
+STOOP_INLINE constexpr i64 packed_elements(i64 columns) {
   return columns / P::kUnitColumns * P::kSubs * R;
 }
 

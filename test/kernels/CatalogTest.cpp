@@ -19,9 +19,13 @@ namespace {
 codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
                             const kernels::KernelPort &port) {
   codegen::KernelSpec spec;
-  if (kernel.name == "linear")
-    return linearSpec(port.symbol.str(), {64, 100, 200, 200, 100, Element::F32});
-  else if (kernel.name == "norm")
+  if (kernel.name == "linear") {
+    auto [ports, rows] = port.symbol.rsplit('_');
+    int64_t count = 64;
+    rows.getAsInteger(10, count);
+    return linearSpec(ports.str(), {count, 100, 200, 200, 100, Element::F32});
+  }
+  if (kernel.name == "norm")
     spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5});
   else if (kernel.name == "embedding")
     spec = makeSpec(port.symbol.str(), kernels::EmbeddingParams{0, 1, 2, 64, 64, 1000, 64});
@@ -61,8 +65,8 @@ TEST(Catalog, EveryEntryCompilesForEveryLevel) {
 TEST(Catalog, PortsAreFoundByElements) {
   const kernels::KernelTemplate *linear = kernels::findTemplate("linear");
   ASSERT_NE(linear, nullptr);
-  EXPECT_EQ(kernels::findPort(*linear, "bf16,f32")->symbol, "stoop_linear_bf16_f32");
-  EXPECT_EQ(kernels::findPort(*linear, "f32,bf16"), nullptr);
+  EXPECT_EQ(kernels::findPort(*linear, "bf16,f32,4")->symbol, "stoop_linear_bf16_f32_4");
+  EXPECT_EQ(kernels::findPort(*linear, "f32,bf16,1"), nullptr);
   EXPECT_EQ(kernels::findTemplate("no_such"), nullptr);
 }
 

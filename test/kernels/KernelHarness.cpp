@@ -193,7 +193,7 @@ static std::string storingHook(const test::LinearShape &shape) {
                           "(ptr %p, ptr %sums, i64 %valid)\n  ret void\n}\n");
 }
 
-codegen::KernelSpec test::linearSpec(const std::string &port, const LinearShape &shape) {
+codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape &shape) {
   struct {
     kernels::LinearParams header;
     kernels::LinearInput input;
@@ -216,6 +216,8 @@ codegen::KernelSpec test::linearSpec(const std::string &port, const LinearShape 
   region.segment.num_products = region.segment.unit_panels = 1;
   region.segment.panel_cost = shape.k;
   region.product = {0, 1, shape.k};
+  bool few = shape.maxRows <= kernels::kGemvRows;
+  std::string port = ports + (few ? "_" + std::to_string(shape.maxRows) : "_many");
   return makeSpec(port, region, kernels::linear_scratch_bytes(region.header), storingHook(shape));
 }
 

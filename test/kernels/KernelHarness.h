@@ -92,13 +92,14 @@ codegen::KernelSpec makeSpec(const std::string &port, const Params &params,
   return spec;
 }
 
-/// A region of one product, x in operand 0, weights in 1, whose sums are stored in operand 2.
+/// A region of one product, x in operand 0, weights in 1, whose sums are stored in operand 2; the
+/// port is the variant of `ports` for that many rows.
 struct LinearShape {
   int64_t maxRows, n, k, xStride, yStride;
   Element y;
   int64_t prefetch = 512;
 };
-codegen::KernelSpec linearSpec(const std::string &port, const LinearShape &shape);
+codegen::KernelSpec linearSpec(const std::string &ports, const LinearShape &shape);
 
 } // namespace stoop::test
 

@@ -74,6 +74,8 @@ void check(const LoadedKernel &kernel, const std::string &port, Types t, Shape s
   EXPECT_TRUE(xBuffer.intact() && wBuffer.intact() && yBuffer.intact());
 }
 
+const std::string kTileTwin = "stoop_linear_tile_twin";
+
 constexpr Types kTypes[] = {
     {Element::F32, Element::F32, Element::F32},   {Element::BF16, Element::F32, Element::F32},
     {Element::F16, Element::F32, Element::F32},   {Element::BF16, Element::BF16, Element::BF16},
@@ -84,6 +86,8 @@ void checkAll(const std::string &port, Types t, const kernels::KernelLevel &leve
               size_t numCases) {
   unsigned threads = 0;
   for (const Case &c : llvm::ArrayRef(kCases).take_front(numCases)) {
+    if (port == kTileTwin && c.maxRows <= 4)
+      continue; // few rows are no work for tiles
     LoadedKernel kernel(
         linearSpec(port, {c.maxRows, c.n, c.k, c.k + kXPadding, c.n + kYPadding, t.y}), level);
     for (int64_t rows : c.rows)
@@ -101,7 +105,7 @@ TEST(Linear, MatchesReference) {
 
 TEST(Linear, SoftwareTwinsMatchReference) {
   for (const kernels::KernelLevel *level : runnableLevels())
-    for (const char *port : {"stoop_linear_dot_twin", "stoop_linear_tile_twin"})
+    for (const std::string &port : {std::string("stoop_linear_dot_twin"), kTileTwin})
       checkAll(port, {Element::BF16, Element::BF16, Element::BF16}, *level, std::size(kCases));
 }
 

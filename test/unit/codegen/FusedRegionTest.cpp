@@ -306,31 +306,50 @@ void Bench::check(const LoadedKernel &code, unsigned threads) {
     compareCache(index, operands[index]);
 }
 
+/// A kernel parsed from text.
+struct Parsed {
+  explicit Parsed(const Kernel &text) {
+    mlir::DialectRegistry registry;
+    registry.insert<lm::LmDialect, plan::PlanDialect>();
+    reference::registerReferenceModels(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    module = mlir::parseSourceString<mlir::ModuleOp>(text.text(), &context);
+    if (module)
+      module->walk([&](plan::KernelOp op) { kernel = op; });
+  }
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  plan::KernelOp kernel;
+};
+
+/// Ports to run a kernel with: its own, and the twins of instructions that this machine may lack.
+std::vector<std::string> portsOf(const codegen::KernelSpec &spec) {
+  std::vector<std::string> ports = {spec.port};
+  llvm::StringRef variant = spec.port;
+  if (!variant.consume_front("stoop_linear_bf16_bf16_"))
+    return ports;
+  ports.push_back(("stoop_linear_dot_twin_" + variant).str());
+  if (variant == "many")
+    ports.push_back("stoop_linear_tile_twin_many");
+  return ports;
+}
+
 /// Compiles and checks one kernel for each number of valid rows.
 void check(const Kernel &text, const std::vector<int64_t> &validRows) {
   SCOPED_TRACE(text.text());
-  mlir::DialectRegistry registry;
-  registry.insert<lm::LmDialect, plan::PlanDialect>();
-  reference::registerReferenceModels(registry);
-  mlir::MLIRContext context(registry);
-  context.loadAllAvailableDialects();
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text.text(), &context);
-  ASSERT_TRUE(module);
-  plan::KernelOp kernel;
-  module->walk([&](plan::KernelOp op) { kernel = op; });
-  mlir::FailureOr<codegen::KernelSpec> spec = codegen::describeKernel(kernel);
+  Parsed parsed(text);
+  ASSERT_TRUE(parsed.kernel);
+  mlir::FailureOr<codegen::KernelSpec> spec = codegen::describeKernel(parsed.kernel);
   ASSERT_TRUE(mlir::succeeded(spec));
-  std::vector<std::string> ports = {spec->port};
-  if (spec->port == "stoop_linear_bf16_bf16")
-    ports.insert(ports.end(), {"stoop_linear_dot_twin", "stoop_linear_tile_twin"});
   static unsigned threads = 0;
   for (const kernels::KernelLevel *level : runnableLevels())
-    for (const std::string &port : ports) {
+    for (const std::string &port : portsOf(*spec)) {
       SCOPED_TRACE(port + " at " + level->name.str());
       spec->port = port;
       LoadedKernel code(*spec, *level);
       for (int64_t valid : validRows) {
-        Bench bench(kernel, valid, runSeed() + valid);
+        Bench bench(parsed.kernel, valid, runSeed() + valid);
         bench.prepare();
         bench.check(code, 1 + threads++ % 4);
       }
@@ -382,6 +401,18 @@ TEST(FusedRegion, ParallelBlock) {
   check(parallelBlock(49, Element::BF16, "bf16", 80, {6, 2, 36}, 200, true, false), {17, 49});
   check(parallelBlock(49, Element::F32, "f32", 1030, {2, 2, 128}, 530, false, false), {49});
   check(parallelBlock(100, Element::F16, "f16", 70, {4, 4, 34}, 40, false, true), {99});
+}
+
+TEST(FusedRegion, CompilesForEveryLevel) {
+  for (int64_t rows : {1, 4, 49}) {
+    Parsed parsed(parallelBlock(rows, Element::BF16, "bf16", 70, {3, 1, 36}, 100, true, false));
+    mlir::FailureOr<codegen::KernelSpec> spec = codegen::describeKernel(parsed.kernel);
+    ASSERT_TRUE(mlir::succeeded(spec));
+    for (const kernels::KernelLevel &level : kernels::kernelLevels()) {
+      auto object = codegen::specializeKernel(*spec, level, std::string("stoop_k0"));
+      EXPECT_TRUE(bool(object)) << level.name.str() << ": " << llvm::toString(object.takeError());
+    }
+  }
 }
 
 TEST(FusedRegion, BiasAndAppendWithoutRotation) {
