@@ -204,10 +204,10 @@ void Bench::makeCache(mlir::BlockArgument argument, lm::KvType type) {
   auto layer =
       std::make_unique<reference::KvLayer>(type.getBatch(), type.getHeads(), type.getPositions(),
                                            type.getHeadDim(), referenceElement(e));
-  layer->keys = randomValues(random, layer->keys.size(), e);
-  layer->values = randomValues(random, layer->values.size(), e);
-  Values both = layer->keys;
-  both.insert(both.end(), layer->values.begin(), layer->values.end());
+  Values both = randomValues(random, 2 * layer->keys.size(), e);
+  auto middle = both.begin() + layer->keys.size();
+  layer->keys.assign(both.begin(), middle);
+  layer->values.assign(middle, both.end());
   inputs.push_back(Buffer::of(e, both));
   frame->define(argument, layer.get());
   caches[argument.getArgNumber()] = std::move(layer);
@@ -280,7 +280,7 @@ void Bench::compareResult(Value result, unsigned index, Buffer &buffer) {
 void Bench::compareCache(unsigned index, Buffer &buffer) {
   auto type = llvm::cast<lm::KvType>(kernel.getBody().getArgument(index).getType());
   Element e = harnessElement(type.getElementType());
-  Values wanted = caches[index]->keys, actual;
+  Values wanted(caches[index]->keys.begin(), caches[index]->keys.end()), actual;
   wanted.insert(wanted.end(), caches[index]->values.begin(), caches[index]->values.end());
   for (size_t i = 0; i < wanted.size(); ++i)
     actual.push_back(buffer.at(e, i));
