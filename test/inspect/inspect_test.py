@@ -3,6 +3,7 @@ import copy
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -270,6 +271,26 @@ class Inspect(Case):
                        lambda text: text.replace(b'"schema_version":1', b'"schema_version":x'), lambda text: text[:-1] + b" "):
             result = self.expect(run("inspect", self.manifest(change)), 1, "damaged")
             self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
+
+    def test_mutated_reports_are_read_or_refused(self):
+        seed = int(os.environ.get("STOOP_FUZZ_SEED", "1"))
+        print("seed", seed, file=sys.stderr)
+        chance = random.Random(seed)
+        for _ in range(8):
+            report = copy.deepcopy(self.report)
+            at = report
+            while True:  # a random place, some way down
+                key = chance.choice(list(at) if isinstance(at, dict) else range(len(at)))
+                if not (isinstance(at[key], (dict, list)) and at[key]) or chance.random() < 0.15:
+                    break
+                at = at[key]
+            at[key] = chance.choice((None, -1, 2 ** 62, "x", [], {}))
+            path = self.dir / "mutated.json"
+            path.write_text(json.dumps(report))
+            for command in (("inspect", path, "--section", "all"), ("inspect", path, "--why", "layers.0.attn.out"),
+                            ("diff", self.json, path)):
+                result = run(*command)
+                self.assertIn(result.returncode, (0, 1), (key, at[key], result.stderr))
 
     def test_contradictory_flags(self):
         for flags in (("--why", "embed", "--section", "memory"), ("--why", "embed", "--format", "html"),
