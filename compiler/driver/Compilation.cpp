@@ -42,13 +42,7 @@ std::optional<Phase> detectPhase(ModuleOp module) {
 static std::string fusedOptions(const codegen::TargetBackend &backend) {
   std::string text = "kinds=" + llvm::join(backend.fusedKinds(), ",");
   const schedule::TargetInfo *info = schedule::findTarget(backend.getName());
-  if (!info)
-    return text;
-  if (!info->fusion.capabilities.empty())
-    text += " capabilities=" + llvm::join(info->fusion.capabilities, ",");
-  return text + " max-prologue-columns=" + std::to_string(info->fusion.maxPrologueColumns) +
-         " max-prologue-rows=" + std::to_string(info->fusion.maxPrologueRows) +
-         " max-gathered-rows=" + std::to_string(info->fusion.maxGatheredRows);
+  return info ? text + " " + info->fusion.pipelineOptions() : text;
 }
 
 int Compilation::configure() {

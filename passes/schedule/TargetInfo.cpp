@@ -9,6 +9,7 @@
 #include "kernels/common/scratch.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace stoop::schedule {
 
@@ -48,6 +49,15 @@ template <typename Row>
 static const Row *findByName(llvm::ArrayRef<Row> rows, llvm::StringRef name) {
   const Row *found = llvm::find_if(rows, [&](const Row &row) { return row.name == name; });
   return found == rows.end() ? nullptr : found;
+}
+
+std::string FusionInfo::pipelineOptions() const {
+  std::string text;
+  if (!capabilities.empty())
+    text = "capabilities=" + llvm::join(capabilities, ",") + " ";
+  return text + "max-prologue-columns=" + std::to_string(maxPrologueColumns) +
+         " max-prologue-rows=" + std::to_string(maxPrologueRows) +
+         " max-gathered-rows=" + std::to_string(maxGatheredRows);
 }
 
 const TunableInfo *TemplateInfo::findTunable(llvm::StringRef name) const {

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <cstdint>
+#include <string>
 
 namespace stoop::schedule {
 
@@ -43,6 +44,9 @@ struct FusionInfo {
   /// Longest row that a prologue works on, most rows that it pays to map in each thread's prologue,
   /// and most rows that one may gather; 0: no limit.
   int64_t maxPrologueColumns, maxPrologueRows, maxGatheredRows;
+
+  /// All of it as options of stoop-fused-pipeline.
+  std::string pipelineOptions() const;
 };
 
 /// A target: its levels, lowest first, its templates and what may be fused into them.
