@@ -74,13 +74,20 @@ static void memoryFacts(const json::Object &report, Facts &facts) {
   }
 }
 
+/// "binary layers.*.residual": ops may share a path.
+static std::string endText(const json::Object &op) {
+  return llvm::StringRef(textAt(op, "op")).split('.').second.str() + " " + textAt(op, "path");
+}
+
 static void fusionFacts(const json::Object &report, Facts &facts) {
   for (llvm::StringRef kind : {"missed", "passed"})
     for (const json::Value &value : listAt(objectAt(report, "fusion"), kind)) {
       const json::Object &verdict = asObject(value);
-      std::string name = textAt(verdict, "entry") + " " +
-                         textAt(objectAt(verdict, "producer"), "path") + " -> " +
-                         textAt(objectAt(verdict, "consumer"), "path");
+      std::string layers = scalarText(json::Value(json::Array(listAt(verdict, "layers"))));
+      std::string name = textAt(verdict, "entry") + " " + endText(objectAt(verdict, "producer")) +
+                         " -> " + endText(objectAt(verdict, "consumer"));
+      if (!layers.empty())
+        name += " (layers " + layers + ")";
       facts.emplace_back(name,
                          kind == "passed" ? "fused" : "not fused: " + textAt(verdict, "reason"));
     }
@@ -133,30 +140,39 @@ static constexpr Section sections[] = {
     {"fusion", fusionFacts},   {"options", optionFacts}, {"target", targetFacts},
     {"model", modelFacts},     {"ledger", ledgerFacts},  {"provenance", provenanceFacts}};
 
+/// Facts of a section; names that come again are numbered.
+static Facts collectFacts(const Section &section, const json::Object &report) {
+  Facts facts;
+  section.collect(report, facts);
+  llvm::StringMap<unsigned> times;
+  for (auto &[name, value] : facts)
+    if (unsigned before = times[name]++)
+      name += " #" + std::to_string(before + 1);
+  return facts;
+}
+
 /// Facts of a section that are not the same on both sides, in the order of `a`, then what `b` alone
 /// has.
 static void diffSection(const Section &section, const json::Object &a, const json::Object &b,
                         json::Array &differences) {
-  Facts left, right;
-  section.collect(a, left);
-  section.collect(b, right);
+  const Facts left = collectFacts(section, a), right = collectFacts(section, b);
   if (left.empty() != right.empty() && section.name == "provenance")
     return; // a plan has none yet
   llvm::StringMap<const json::Value *> leftNames, rightNames;
-  for (auto &[name, value] : left)
+  for (const auto &[name, value] : left)
     leftNames[name] = &value;
-  for (auto &[name, value] : right)
+  for (const auto &[name, value] : right)
     rightNames[name] = &value;
   auto add = [&](const std::string &name, json::Value x, json::Value y) {
     differences.push_back(json::Object{
         {"section", section.name}, {"what", name}, {"a", std::move(x)}, {"b", std::move(y)}});
   };
-  for (auto &[name, value] : left) {
+  for (const auto &[name, value] : left) {
     const json::Value *other = rightNames.lookup(name);
     if (!other || *other != value)
       add(name, value, other ? *other : json::Value(nullptr));
   }
-  for (auto &[name, value] : right)
+  for (const auto &[name, value] : right)
     if (!leftNames.count(name))
       add(name, nullptr, value);
 }

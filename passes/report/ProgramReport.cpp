@@ -15,8 +15,6 @@ namespace stoop::report {
 /// Sections of the metadata that are sections of the report.
 static constexpr llvm::StringLiteral kOptions = "options", kLedger = "ledger",
                                      kWarnings = "warnings", kLevels = "levels";
-/// What the fusion log says better.
-static constexpr llvm::StringLiteral kMissed = "missed_fusions";
 
 static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
   DictionaryAttr metadata = program.getMetadata();
@@ -24,7 +22,7 @@ static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
   report.ledger = metadata.getAs<DictionaryAttr>(kLedger);
   report.warnings = metadata.getAs<ArrayAttr>(kWarnings);
   NamedAttrList model(metadata);
-  for (llvm::StringRef section : {kOptions, kLedger, kWarnings, kLevels, kMissed})
+  for (llvm::StringRef section : {kOptions, kLedger, kWarnings, kLevels})
     model.erase(section);
   report.model = model.getDictionary(program.getContext());
 }

@@ -201,6 +201,31 @@ class Inspect(Case):
         self.assertNotIn("not fused", self.text(path, "--why", "layers.1.self_attention.dense"))
         self.assertIn(verdict["reason"], self.text(path))
 
+    def test_verdicts_agree_with_launches(self):
+        """Ends of an edge that passed are in one launch, those of one that was missed are not."""
+        at = lambda path, layer: path.replace("*", str(layer))
+        for entry in self.report["entries"]:
+            places, index = {}, 0
+            for group in entry["groups"]:
+                for turn in range(group["count"]):
+                    for launch in group["launches"]:
+                        for op in launch["ops"]:
+                            path = at(op["path"], group.get("layers", [0])[0] + turn)
+                            places.setdefault((op["op"], path), set()).add(index)
+                        index += 1
+            for kind in ("passed", "missed"):
+                verdicts = [v for v in self.report["fusion"][kind] if v["entry"] == entry["name"]]
+                self.assertGreater(len(verdicts), 0)
+                for verdict in verdicts:
+                    first, last = verdict.get("layers", (0, 0))
+                    for layer in range(first, last + 1):
+                        consumer = places[verdict["consumer"]["op"], at(verdict["consumer"]["path"], layer)]
+                        # What a layer takes from the one in front has that one's number.
+                        candidates = [places.get((verdict["producer"]["op"], at(verdict["producer"]["path"], layer - back)))
+                                      for back in (0, 1)]
+                        together = [bool(place & consumer) for place in candidates if place]
+                        self.assertIn(kind == "passed", together, (entry["name"], layer, verdict))
+
     # ---- What differs ----
 
     def test_the_same_does_not_differ(self):

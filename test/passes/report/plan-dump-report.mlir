@@ -57,7 +57,6 @@
 // CHECK: "layers": 2
 // CHECK: "max_positions": 32
 // CHECK: "name": "tiny"
-// CHECK-NOT: missed_fusions
 // CHECK: "needs": {
 // CHECK: "schema_version": 1
 // CHECK: "target": {
