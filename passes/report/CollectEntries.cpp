@@ -172,6 +172,16 @@ static int64_t launchesPerLayer(llvm::ArrayRef<PlacedLaunch> launches,
   return perLayer;
 }
 
+/// The launch's path and those of ops of the same kind: a launch may compute several linears.
+static std::vector<std::string> mainPaths(const LaunchReport &launch) {
+  auto main = llvm::find_if(launch.ops, [&](const OpReport &op) { return op.path == launch.path; });
+  std::vector<std::string> paths;
+  for (const OpReport &op : launch.ops)
+    if (main != launch.ops.end() && !op.path.empty() && op.op == main->op)
+      paths.push_back(op.path);
+  return paths;
+}
+
 /// Notes at each kernel of an entry how often and for what it is launched.
 static void noteLaunches(const EntryReport &entry, const std::map<std::string, int64_t> &counts,
                          ProgramReport &report) {
@@ -185,8 +195,9 @@ static void noteLaunches(const EntryReport &entry, const std::map<std::string, i
       for (const LaunchReport &launch : group.launches) {
         if (launch.kernel != kernel.name)
           continue;
-        if (!launch.path.empty() && !llvm::is_contained(kernel.paths, launch.path))
-          kernel.paths.push_back(launch.path);
+        for (const std::string &path : mainPaths(launch))
+          if (!llvm::is_contained(kernel.paths, path))
+            kernel.paths.push_back(path);
       }
   }
 }

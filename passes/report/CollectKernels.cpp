@@ -10,6 +10,8 @@
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -81,6 +83,25 @@ Operation *mainOp(Block &body) {
   return main;
 }
 
+/// Panels of 16 columns that a region's linears make; linears that elementwise ops join make theirs
+/// together.
+static int64_t panelsOf(Block &body) {
+  llvm::EquivalenceClasses<Operation *> segments;
+  for (auto linear : body.getOps<lm::LinearOp>())
+    segments.insert(linear);
+  for (Operation &op : body.without_terminator())
+    if (isa<lm::ElementwiseOpInterface>(op))
+      for (Value operand : op.getOperands())
+        if (Operation *maker = operand.getDefiningOp(); maker && segments.contains(maker))
+          segments.unionSets(maker, &op);
+  int64_t panels = 0;
+  llvm::SmallPtrSet<Operation *, 4> counted;
+  for (auto linear : body.getOps<lm::LinearOp>())
+    if (counted.insert(segments.getLeaderValue(linear)).second)
+      panels += llvm::divideCeil(cast<RankedTensorType>(linear.getType()).getShape().back(), 16);
+  return panels;
+}
+
 /// What the CPU templates deal to threads, as the banners of kernels/ say. A schedule that carries
 /// a grid says so in its tunables.
 static void splitOf(Block &body, KernelReport &report) {
@@ -89,10 +110,7 @@ static void splitOf(Block &body, KernelReport &report) {
     report.splitUnit = unit.str();
     report.splitCount = count;
   };
-  int64_t panels = 0;
-  for (auto linear : body.getOps<lm::LinearOp>())
-    panels += llvm::divideCeil(columns(linear.getType()), 16);
-  if (panels)
+  if (int64_t panels = panelsOf(body))
     return set("panels of 16 columns", panels);
   Operation *main = mainOp(body);
   if (auto attention = dyn_cast<lm::AttentionOp>(main)) {

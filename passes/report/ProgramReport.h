@@ -91,7 +91,7 @@ struct KernelReport {
   std::string scheduleSource; ///< heuristic, tuned, forced
   mlir::DictionaryAttr tunables;
   std::vector<std::string> ops;   ///< of its body, in order
-  std::vector<std::string> paths; ///< of the op with most work, of all launches, layers as `*`
+  std::vector<std::string> paths; ///< of the ops with most work, in all launches; layers as `*`
   int64_t rows = 0;               ///< that one launch can take
   int64_t launches = 0;           ///< in all entries together
   std::vector<std::pair<std::string, int64_t>> entries; ///< launches of each entry that has some
