@@ -63,9 +63,14 @@ std::optional<Refusal> FusionLegality::refuseMerge(RegionGraph::Group a, RegionG
 }
 
 std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operation *consumer) const {
-  for (Operation *op : {producer, consumer})
-    if (roleOf(op) == FusionRole::Alone)
-      return Refusal{nameOf(op) + " is always a launch of its own", ""};
+  if (roleOf(consumer) == FusionRole::Alone)
+    return Refusal{nameOf(consumer) + " is always a launch of its own: it waits for all columns of "
+                                      "the launch in front",
+                   ""};
+  if (roleOf(producer) == FusionRole::Alone)
+    return Refusal{nameOf(producer) + " is always a launch of its own: what follows waits for all "
+                                      "of its columns",
+                   ""};
   bool readsRows =
       roleOf(consumer) == FusionRole::Linear || roleOf(consumer) == FusionRole::Prologue;
   bool makesRows = roleOf(producer) == FusionRole::Prologue;
