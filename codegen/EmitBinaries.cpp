@@ -21,6 +21,7 @@ using namespace stoop;
 static std::string symbolPart(StringRef name) {
   std::string part = name.str();
   llvm::replace(part, '-', '_');
+  llvm::replace(part, '.', '_');
   return part;
 }
 
@@ -29,17 +30,28 @@ static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
   SmallVector<Attribute> kernels;
   for (plan::KernelOp kernel : binary.kernels)
     kernels.push_back(FlatSymbolRefAttr::get(kernel.getSymNameAttr()));
-  plan::KernelOp first = binary.kernels.front();
-  std::string name = (first.getSymName() + "_" + symbolPart(binary.architecture)).str();
+  std::string name =
+      binary.kernels.empty() ? binary.role : plan::KernelOp(binary.kernels.front()).getSymName().str();
+  name += "_" + symbolPart(binary.architecture);
+  Location loc = binary.kernels.empty() ? builder.getUnknownLoc()
+                                        : plan::KernelOp(binary.kernels.front()).getLoc();
   auto type =
       RankedTensorType::get({static_cast<int64_t>(binary.data.size())}, builder.getI8Type());
   auto data =
       DenseI8ResourceElementsAttr::get(type, name,
                                        HeapAsmResourceBlob::allocateAndCopyWithAlign(
                                            binary.data, /*align=*/64, /*dataIsMutable=*/false));
-  plan::BinaryOp::create(builder, first.getLoc(), builder.getStringAttr(name),
-                         builder.getArrayAttr(kernels), builder.getStringAttr(binary.architecture),
-                         builder.getStringAttr(binary.format), cast<ElementsAttr>(data));
+  auto op = plan::BinaryOp::create(
+      builder, loc, builder.getStringAttr(name), builder.getArrayAttr(kernels),
+      builder.getStringAttr(binary.architecture), builder.getStringAttr(binary.format),
+      cast<ElementsAttr>(data));
+  if (!binary.role.empty())
+    op->setAttr("role", builder.getStringAttr(binary.role));
+  SmallVector<NamedAttribute> resources;
+  for (const auto &[key, value] : binary.resources)
+    resources.push_back(builder.getNamedAttr(key, builder.getI64IntegerAttr(value)));
+  if (!resources.empty())
+    op->setAttr("resources", builder.getDictionaryAttr(resources));
 }
 
 namespace {

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/ProgramDescriptor.h"
 #include "codegen/TargetRegistry.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/IRBuilder.h"
@@ -69,6 +71,19 @@ public:
     return slot;
   }
 
+  /// Address of bytes, aligned to 64.
+  Constant *bytes(ArrayRef<char> data, llvm::StringRef name) {
+    llvm::StringRef text(data.data(), data.size());
+    Constant *value = llvm::ConstantDataArray::getString(context, text, /*AddNull=*/false);
+    auto *variable = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                              llvm::GlobalValue::PrivateLinkage, value, name);
+    variable->setAlignment(llvm::Align(64));
+    return variable;
+  }
+  Constant *u8(uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt8Ty(context), value);
+  }
+
   Constant *global(Constant *value, llvm::StringRef name) {
     auto *variable = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
                                               llvm::GlobalValue::PrivateLinkage, value, name);
@@ -105,6 +120,8 @@ private:
   Constant *levels();
   FailureOr<Constant *> arenas();
   Constant *kernels();
+  Constant *gpuProgram();
+  Constant *gpuImages(ArrayRef<plan::BinaryOp> binaries);
   FailureOr<Constant *> entries();
   FailureOr<Constant *> entry(plan::EntryOp entry);
   FailureOr<Constant *> launch(plan::LaunchOp launch);
@@ -125,6 +142,8 @@ private:
   ConstantWriter out;
   DenseMap<StringAttr, unsigned> arenaIndex, kernelIndex;
   std::optional<unsigned> weightsArena;
+  /// Images of kernels, by the binary of the first level: equal code is stored once.
+  DenseMap<Operation *, Constant *> images;
   unsigned numEntries = 0;
 };
 } // namespace
@@ -202,6 +221,40 @@ Constant *DescriptorBuilder::kernels() {
     list.push_back(out.record<stoop_kernel>({out.string(name), out.array(functions, "functions")}));
   }
   return out.array(list, "kernels");
+}
+
+/// The images of one kernel for all levels.
+Constant *DescriptorBuilder::gpuImages(ArrayRef<plan::BinaryOp> binaries) {
+  Constant *&known = images[binaries.front()];
+  if (known)
+    return known;
+  SmallVector<Constant *> list;
+  for (plan::BinaryOp binary : binaries) {
+    auto data = cast<DenseResourceElementsAttr>(binary.getData());
+    ArrayRef<char> bytes = data.getRawHandle().getBlob()->getData();
+    list.push_back(
+        out.record<stoop_gpu_image>({out.bytes(bytes, "image"), out.u64(bytes.size())}));
+  }
+  return known = out.array(list, "images");
+}
+
+Constant *DescriptorBuilder::gpuProgram() {
+  if (!code.gpu)
+    return out.null();
+  SmallVector<Constant *> list;
+  for (const codegen::CodeTable::GpuKernel &kernel : code.gpu->kernels) {
+    SmallVector<Constant *> access;
+    for (uint8_t kind : kernel.access)
+      access.push_back(out.u8(kind));
+    list.push_back(out.record<stoop_gpu_kernel>(
+        {gpuImages(kernel.images), out.array(access, "access"), out.u32(kernel.grid[0]),
+         out.u32(kernel.grid[1]), out.u32(kernel.grid[2]), out.u32(kernel.threads),
+         out.u32(kernel.sharedBytes), out.u32(kernel.access.size())}));
+  }
+  return out.global(out.record<stoop_gpu_program>(
+                        {out.array(list, "gpu_kernels"), gpuImages(code.gpu->sampling),
+                         out.zeros(sizeof(stoop_gpu_program::reserved) / sizeof(uint64_t))}),
+                    "gpu");
 }
 
 /// The model path that a location names; empty when it names none.
@@ -284,7 +337,7 @@ FailureOr<Constant *> DescriptorBuilder::build() {
        out.string(program.getTarget()), *model, out.u32(code.levels.size()),
        out.u32(arenaIndex.size()), out.u32(kernelIndex.size()), out.u32(numEntries), levels(),
        *arenaList, kernelList, *entryList, out.u64(code.scratchBytes), out.u32(options.maxThreads),
-       out.u32(*weightsArena), out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
+       out.u32(*weightsArena), gpuProgram(), out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
   return out.global(description, "program");
 }
 

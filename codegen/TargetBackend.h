@@ -9,6 +9,7 @@
 
 #include "ir/plan/PlanOps.h"
 #include "llvm/Support/Error.h"
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct KernelBinary {
   std::vector<plan::KernelOp> kernels; ///< all compiled to the same code
   std::string architecture, format;
   llvm::SmallVector<char, 0> data;
+  std::string role; ///< what code without kernels is for
+  /// Registers and the like, for the report; becomes the attribute `resources`.
+  std::vector<std::pair<std::string, int64_t>> resources;
 };
 
 /// What the program descriptor says of the code (abi.h).
@@ -48,7 +52,20 @@ struct CodeTable {
   std::vector<Level> levels; ///< best last
   /// Symbol of each kernel's function per level, kernels in program order.
   std::vector<std::vector<std::string>> functions;
-  uint64_t scratchBytes = 0; ///< per thread
+  uint64_t scratchBytes = 0; ///< per thread; GPU: of the device
+
+  /// Targets whose kernels are images for a device instead of functions.
+  struct GpuKernel {
+    std::array<uint32_t, 3> grid;
+    uint32_t threads, sharedBytes;
+    std::vector<uint8_t> access;        ///< per operand: 1 reads, 2 writes, 3 both
+    std::vector<plan::BinaryOp> images; ///< one per level
+  };
+  struct GpuTable {
+    std::vector<GpuKernel> kernels; ///< in program order
+    std::vector<plan::BinaryOp> sampling;
+  };
+  std::optional<GpuTable> gpu;
 };
 
 /// One target. Stateless; methods may be called from any thread.

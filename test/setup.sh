@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing Stoop needs on Debian 12, and nothing when all of it is there; last, fetches
-# the sources of the regex library (fetch_oniguruma.sh).
+# the sources of the regex library (fetch_oniguruma.sh) and CUDA's compiler library (fetch_nvrtc.sh).
 # LLVM and MLIR 22 live in Debian's security suite; where a minimal system does not list that suite, it is added
 # beside the archive that the system already uses. `setup.sh --build` leaves out what tests alone need.
 set -euo pipefail
@@ -20,7 +20,8 @@ for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
-  exec "$here/fetch_oniguruma.sh"
+  "$here/fetch_oniguruma.sh"
+  exec "$here/fetch_nvrtc.sh"
 fi
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -41,3 +42,4 @@ fi
 echo "setup: installing ${missing[*]}" >&2
 apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
 "$here/fetch_oniguruma.sh"
+"$here/fetch_nvrtc.sh"

@@ -51,7 +51,12 @@ static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &
   if (!llvm::sys::fs::exists(link.runtimeObject))
     return llvm::createStringError("runtime object '" + link.runtimeObject +
                                    "' not found; it belongs to the installation of stoop");
+  bool hasImages = false; // they are data of the descriptor
   for (auto binary : program.getBody().getOps<plan::BinaryOp>()) {
+    if (binary.getFormat() == "cubin" || binary.getFormat() == "ptx") {
+      hasImages = true;
+      continue;
+    }
     if (binary.getFormat() != "elf-object")
       return llvm::createStringError("binary @" + binary.getSymName() + " has format '" +
                                      binary.getFormat() + "', expected elf-object");
@@ -61,7 +66,7 @@ static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &
     std::string name = binary.getSymName().str();
     link.objects.emplace_back(name, std::move(*bytes));
   }
-  if (link.objects.size() == 1)
+  if (link.objects.size() == 1 && !hasImages)
     return llvm::createStringError("the program has no binaries; run it through phase binaries");
   for (const auto &[name, bytes] : link.objects)
     if (!job.saveTemps.empty())

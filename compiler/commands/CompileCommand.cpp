@@ -85,7 +85,8 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
       {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
       {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
-      {"--prefill-buckets", Phase::Graph}, {"--target-cpu", Phase::Binaries}};
+      {"--prefill-buckets", Phase::Graph}, {"--target-cpu", Phase::Binaries},
+      {"--cuda-arch", Phase::Binaries}};
   for (const auto &[flag, phase] : decided)
     if (*from >= phase && app.get_option(flag)->count())
       return std::string(flag) + " and --compile-from " + fromName +

@@ -51,10 +51,22 @@ int Compilation::configure() {
     session.error("target '" + compileOptions.target + "' has no code generator");
     return ExitUsage;
   }
-  std::string requested = llvm::join(compileOptions.targetCpus, ",");
+  bool isGpu = compileOptions.target == "cuda";
+  const CompileOptions defaults;
+  if (isGpu && compileOptions.targetCpus != defaults.targetCpus) {
+    session.error("--target-cpu belongs to --target cpu; --target cuda takes --cuda-arch");
+    return ExitUsage;
+  }
+  if (!isGpu && compileOptions.cudaArchitectures != defaults.cudaArchitectures) {
+    session.error("--cuda-arch belongs to --target cuda");
+    return ExitUsage;
+  }
+  std::string requested =
+      llvm::join(isGpu ? compileOptions.cudaArchitectures : compileOptions.targetCpus, ",");
   llvm::Expected<std::vector<std::string>> resolved = backend->resolve(requested);
   if (!resolved) {
-    session.error("--target-cpu: " + llvm::toString(resolved.takeError()));
+    session.error((isGpu ? "--cuda-arch: " : "--target-cpu: ") +
+                  llvm::toString(resolved.takeError()));
     return requested == "host" ? ExitMachine : ExitUsage;
   }
   levels = std::move(*resolved);

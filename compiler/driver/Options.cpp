@@ -83,17 +83,15 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
 }
 
 static std::string checkTarget(const std::string &value) {
-  if (value == "cpu")
+  if (value == "cpu" || value == "cuda")
     return "";
   if (value == "reference")
     return "there is no program for target reference: 'stoop evaluate' runs the model directly";
-  if (value == "cuda")
-    return "target cuda is not supported by this version; supported: cpu";
-  return "unknown target '" + value + "'; supported: cpu";
+  return "unknown target '" + value + "'; supported: cpu, cuda";
 }
 
 void declareCompileOptions(CLI::App &app, CompileOptions &options) {
-  app.add_option("--target", options.target, "what the program runs on: cpu")
+  app.add_option("--target", options.target, "what the program runs on: cpu, cuda")
       ->check(CLI::Validator(checkTarget, "", "target"))
       ->capture_default_str();
   app.add_option(
@@ -101,6 +99,11 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
          "CPU level, or a comma list: one code version each, chosen at load ('stoop targets')")
       ->delimiter(',')
       ->allow_extra_args(false) // else the list would swallow CHECKPOINT
+      ->capture_default_str();
+  app.add_option("--cuda-arch", options.cudaArchitectures,
+                 "GPU architecture, or a comma list: one code version each; ptx adds PTX for newer GPUs")
+      ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--max-batch-size", options.maxBatchSize, "sequences decoded together")
       ->check(CLI::Range(1, 4096))

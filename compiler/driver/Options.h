@@ -49,6 +49,7 @@ struct ModelOptions {
 struct CompileOptions {
   std::string target = "cpu";
   std::vector<std::string> targetCpus = {"host"};
+  std::vector<std::string> cudaArchitectures = {"sm_80", "sm_90a"};
   int64_t maxBatchSize = 1;
   std::vector<int64_t> prefillBuckets; ///< empty: the compiler's choice
   std::vector<std::string> disabledPasses;

@@ -68,6 +68,17 @@ def Plan_ScheduleAttr : Plan_Attr<"Schedule", "schedule"> {
   let assemblyFormat = "`<` $template_name `,` `source` `=` $source `,` `tunables` `=` $tunables `>`";
 }
 
+def Plan_GeometryAttr : Plan_Attr<"Geometry", "geometry"> {
+  let summary = "how a kernel is launched on a GPU";
+  let description = [{
+    `grid` blocks of `threads`, `shared` bytes of dynamic shared memory a block, `scratch` bytes that the launches of a
+    step use one after the other; zero before the first launch. Set as the discardable attribute
+    `plan.geometry`.
+  }];
+  let parameters = (ins "::mlir::DenseI64ArrayAttr":$grid, "int64_t":$threads, "int64_t":$shared, "int64_t":$scratch);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Plan_BufferType : TypeDef<Plan_Dialect, "Buffer"> {
   let mnemonic = "buffer";
   let summary = "a byte range of memory";

@@ -35,6 +35,13 @@ void PlanDialect::initialize() {
 }
 
 LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() == kGeometryAttrName) {
+    auto geometry = dyn_cast<GeometryAttr>(attribute.getValue());
+    if (!geometry || geometry.getGrid().size() != 3)
+      return op->emitOpError() << "expects a #plan.geometry with three numbers of blocks as "
+                               << attribute.getName();
+    return success();
+  }
   if (attribute.getName() != kScheduleAttrName)
     return op->emitOpError() << "has an unknown plan attribute " << attribute.getName();
   if (!isa<ScheduleAttr>(attribute.getValue()))

@@ -18,6 +18,8 @@
 namespace stoop::plan {
 /// Discardable attribute that carries the schedule of a fused region.
 inline constexpr llvm::StringLiteral kScheduleAttrName = "plan.schedule";
+/// The launch geometry of a plan.kernel, for targets that launch grids.
+inline constexpr llvm::StringLiteral kGeometryAttrName = "plan.geometry";
 
 /// On plan.arena: what the packing solvers made of each entry, an array of dictionaries {entry,
 /// buffers, peak, lower_bound, kept, solvers = [{solver, peak}]}; sizes in bytes.

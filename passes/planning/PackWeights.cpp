@@ -25,8 +25,11 @@ using namespace stoop;
 /// file.
 static constexpr int64_t kWeightArenaAlign = 65536;
 
-/// How an op reads a matrix. Vectors are always `vector`.
+/// How an op reads a matrix: kernels on a grid in rows, others by what they are. Vectors are always
+/// `vector`.
 static plan::PackKind matrixPack(Operation *reader) {
+  if (reader->getParentOp()->hasAttr(plan::kGeometryAttrName))
+    return plan::PackKind::Rows;
   auto fusible = dyn_cast<lm::FusibleOpInterface>(reader);
   return llvm::StringSwitch<plan::PackKind>(fusible ? fusible.getAnchorKind() : "")
       .Cases({"linear", "embedding"}, plan::PackKind::Panel16)

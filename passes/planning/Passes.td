@@ -21,6 +21,18 @@ def LowerFused : Pass<"plan-lower-fused", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::plan::PlanDialect"];
 }
 
+def SetGeometry : Pass<"plan-set-geometry", "::mlir::ModuleOp"> {
+  let summary = "Grid, block and shared memory of every kernel that is launched as a grid";
+  let description = [{
+    Sets `plan.geometry` on each kernel whose template computes on a grid (GPU templates), from its schedule and the parts
+    of its region: the only place where launch sizes are computed; code generators and the runtime repeat them. Kernels of
+    other templates stay as they are.
+
+    Example: test/passes/planning/plan-set-geometry.mlir
+  }];
+  let dependentDialects = ["::stoop::plan::PlanDialect"];
+}
+
 def PackWeights : Pass<"plan-pack-weights", "::mlir::ModuleOp"> {
   let summary = "The order of every weight's elements and its place in the constant arena";
   let description = [{

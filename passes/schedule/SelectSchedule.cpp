@@ -4,6 +4,7 @@
 // this pass.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/schedule/GpuProvider.h"
 #include "passes/schedule/HeuristicProvider.h"
 #include "passes/schedule/Passes.h"
 
@@ -41,7 +42,8 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
     if (chosen.empty())
       chosen.push_back(&info->levels.front());
     schedule::HeuristicProvider heuristics(*info, chosen);
-    const schedule::ScheduleProvider *providers[] = {&heuristics};
+    schedule::GpuProvider grids(*info);
+    const schedule::ScheduleProvider *providers[] = {&grids, &heuristics};
     WalkResult walked =
         getOperation().walk([&](lm::FusedOp fused) { return select(fused, providers); });
     if (walked.wasInterrupted())

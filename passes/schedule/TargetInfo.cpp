@@ -36,6 +36,25 @@ static constexpr llvm::StringRef cpuCapabilities[] = {
     "embedding_prologue", "gather_last_prologue", "rope_epilogue", "kv_append_epilogue",
 };
 
+/// Code and, as a level of its own, PTX of each architecture; loads are 16 bytes wide.
+static const LevelInfo gpuLevels[] = {
+#define STOOP_GPU_ARCHITECTURE(NAME, CAPABILITY, EXACT, MACHINES) {NAME, 16}, {NAME ".ptx", 16},
+#include "kernels/catalog/Architectures.def"
+};
+
+#define STOOP_GPU_TEMPLATE(NAME, KIND, ...) static const TunableInfo NAME##Tunables[] = {__VA_ARGS__ __VA_OPT__(, ){"", 0, 0}};
+#include "kernels/catalog/GpuTemplates.def"
+
+static const TemplateInfo gpuTemplates[] = {
+#define STOOP_GPU_TEMPLATE(NAME, KIND, ...) {#NAME, KIND, llvm::ArrayRef<TunableInfo>(NAME##Tunables).drop_back()},
+#include "kernels/catalog/GpuTemplates.def"
+};
+
+static constexpr llvm::StringRef gpuCapabilities[] = {
+    "epilogue_dag",       "multi_linear",         "multi_segment", "norm_prologue",
+    "embedding_prologue", "gather_last_prologue", "rope_epilogue", "kv_append_epilogue",
+};
+
 static const TargetInfo targets[] = {
     {"cpu",
      cpuLevels,
@@ -43,6 +62,13 @@ static const TargetInfo targets[] = {
      /*cachedWeightBytes=*/256 << 10,
      {cpuCapabilities, /*maxPrologueColumns=*/0, /*maxPrologueRows=*/0,
       /*maxGatheredRows=*/kernels::kGemvRows}},
+    {"cuda",
+     gpuLevels,
+     gpuTemplates,
+     /*cachedWeightBytes=*/0,
+     // Staged rows have to fit into the shared memory of a block.
+      {gpuCapabilities, /*maxPrologueColumns=*/8192, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4},
+     /*multiprocessors=*/108},
 };
 
 template <typename Row>

@@ -58,6 +58,8 @@ struct TargetInfo {
   /// come from memory.
   int64_t cachedWeightBytes;
   FusionInfo fusion;
+  /// Multiprocessors of the smallest GPU that is aimed at; 0: the target launches no grids.
+  int64_t multiprocessors = 0;
 
   const LevelInfo *findLevel(llvm::StringRef name) const;
   const TemplateInfo *findTemplate(llvm::StringRef name) const;

@@ -10,6 +10,7 @@ int exit_code_of(stoop_status status) {
     case STOOP_OK: return kExitOk;
     case STOOP_INVALID_ARGUMENT: return kExitUsage;
     case STOOP_UNSUPPORTED:
+    case STOOP_DEVICE_FAILED:
     case STOOP_OUT_OF_MEMORY: return kExitMachine;
     case STOOP_CANCELLED: return kExitInterrupted;
     default: return kExitBadInput;

@@ -140,7 +140,7 @@ int Run::on_token(void* self, const stoop_token_event* event) {
 void Run::take(const stoop_token_event& event) {
   progress_.reset();
   print_prompt();
-  if (event.logits) {
+  if (event.token != UINT32_MAX) {
     ids_.push_back(event.token);
     if (logits_file_) logits_file_->add(event.logits);
     if (options_.logprobs) {
@@ -244,6 +244,7 @@ int Run::execute() {
   generation.stop_strings = stops.data();
   generation.num_stop_strings = static_cast<uint32_t>(stops.size());
   generation.on_token = on_token;
+  generation.no_logits = !logits_file_ && !options_.logprobs;
   generation.user = this;
   load_seconds_ = seconds_now() - start_;
   prompt_shown_ = options_.json || options_.no_display_prompt;

@@ -16,9 +16,21 @@ T copy_sized(const T* from) {
   return to;
 }
 
+stoop_status load_gpu(stoop_context& context, const stoop_load_options& options, Message& message) {
+  const stoop_program_desc& program = *context.desc;
+  STOOP_TRY(context.slots.create(context.memory, program.model.max_batch,
+                                 program.model.max_positions, message));
+  STOOP_TRY(context.gpu.load(context.memory, program, options.level,
+                             context.payload + context.layout->weights.offset, options.progress,
+                             options.progress_user, message));
+  context.level = context.gpu.level();
+  return context.program.load_mirrored(context.memory, program, context.gpu.staging(), message);
+}
+
 stoop_status load_execution(stoop_context& context, const stoop_load_options& options,
                             Message& message) {
   const stoop_program_desc& program = *context.desc;
+  if (program.gpu) return load_gpu(context, options, message);
   uint64_t wanted = 0;
   for (uint32_t i = 0; i < program.num_levels; ++i) wanted |= program.levels[i].required;
   uint64_t features = detect_cpu_features((wanted & STOOP_CPU_AMX_TILE) != 0);
@@ -111,7 +123,7 @@ void stoop_context_info_get(const stoop_context* context, stoop_context_info* in
   facts.threads = context->pool.size();
   facts.level = context->level;
   facts.planned_bytes = context->program.planned_bytes();
-  facts.allocated_bytes = context->memory.mapped_bytes();
+  facts.allocated_bytes = context->memory.mapped_bytes() + context->gpu.allocated_bytes();
   facts.host_bytes = context->memory.host_bytes() + sizeof(stoop_context);
   const stoop_extent& manifest = context->layout->manifest;
   facts.manifest =

@@ -6,6 +6,7 @@
 #include "runtime/core/payload.h"
 #include "runtime/core/program.h"
 #include "runtime/device/cpu/thread_pool.h"
+#include "runtime/device/cuda/cuda_device.h"
 #include "runtime/generate/text_codec.h"
 #include "runtime/kv/slot_table.h"
 
@@ -25,6 +26,7 @@ struct stoop_context {
   stoop::rt::TextCodec* codec = nullptr;  // NULL: no tokenizer
   stoop::rt::SlotTable slots;
   stoop::rt::Program program;
+  stoop::rt::CudaDevice gpu;  // loaded for programs of a GPU target alone
   stoop::rt::ThreadPool pool;
   stoop::rt::PayloadVerifier verifier;
   stoop_step step{};

@@ -29,6 +29,19 @@ stoop_status Program::load(Memory& memory, const stoop_program_desc& program, ui
   return resolve_entries(level, message);
 }
 
+stoop_status Program::load_mirrored(Memory& memory, const stoop_program_desc& program,
+                                    unsigned char* mirror, Message& message) {
+  memory_ = &memory;
+  desc_ = &program;
+  planned_bytes_ = program.scratch_bytes;
+  STOOP_TRY(arenas_.create(memory, program.num_arenas, "the table of arenas", message));
+  for (uint32_t i = 0; i < program.num_arenas; ++i) {
+    if (program.arenas[i].lifetime != STOOP_CONSTANT) planned_bytes_ += program.arenas[i].size;
+    if (program.arenas[i].lifetime == STOOP_IO) arenas_[i] = mirror;
+  }
+  return resolve_entries(0, message);
+}
+
 stoop_status Program::map_arenas(const void* weights, uint64_t weights_bytes, Message& message) {
   STOOP_TRY(arenas_.create(*memory_, desc_->num_arenas, "the table of arenas", message));
   for (uint32_t i = 0; i < desc_->num_arenas; ++i) {
@@ -57,6 +70,7 @@ stoop_status Program::resolve_entries(uint32_t level, Message& message) {
   uint64_t num_launches = 0, num_buffers = 0;
   for (uint32_t i = 0; i < desc_->num_entries; ++i) {
     const stoop_entry& entry = desc_->entries[i];
+    if (desc_->gpu) continue;  // launches are the device's
     num_launches += entry.num_launches;
     for (uint32_t j = 0; j < entry.num_launches; ++j) num_buffers += entry.launches[j].num_buffers;
   }
@@ -76,7 +90,7 @@ stoop_status Program::resolve_entries(uint32_t level, Message& message) {
                         reinterpret_cast<int32_t*>(address(desc.positions)),
                         reinterpret_cast<int32_t*>(address(desc.slots)),
                         reinterpret_cast<const float*>(address(desc.logits))};
-    for (uint32_t j = 0; j < desc.num_launches; ++j, ++launch) {
+    for (uint32_t j = 0; j < desc.num_launches && !desc_->gpu; ++j, ++launch) {
       const stoop_launch& from = desc.launches[j];
       *launch = Launch{desc_->kernels[from.kernel].functions[level], buffer};
       for (uint32_t k = 0; k < from.num_buffers; ++k) *buffer++ = address(from.buffers[k]);
@@ -87,7 +101,7 @@ stoop_status Program::resolve_entries(uint32_t level, Message& message) {
 
 void Program::unload() {
   if (!desc_) return;
-  for (uint64_t i = 0; i < arenas_.size(); ++i) {
+  for (uint64_t i = 0; i < arenas_.size() && !desc_->gpu; ++i) {
     if (desc_->arenas[i].lifetime != STOOP_CONSTANT)
       memory_->unmap(arenas_[i], desc_->arenas[i].size);
   }

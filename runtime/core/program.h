@@ -51,6 +51,10 @@ class Program {
   stoop_status load(Memory& memory, const stoop_program_desc& program, uint32_t level,
                     uint32_t threads, const void* weights, uint64_t weights_bytes,
                     Message& message);
+  // For a program of a GPU target: resolves entries to `mirror`, the host's copy of the io arena.
+  // All other memory is the device's.
+  stoop_status load_mirrored(Memory& memory, const stoop_program_desc& program,
+                             unsigned char* mirror, Message& message);
   void unload();
 
   const stoop_program_desc& desc() const { return *desc_; }

@@ -94,7 +94,9 @@ stoop_status check_program(const stoop_program_desc* program, Message& message) 
   }
   for (uint32_t i = 0; i < program->num_kernels; ++i) {
     for (uint32_t level = 0; level < program->num_levels; ++level) {
-      if (program->kernels[i].functions[level]) continue;
+      const bool has_code = program->gpu ? program->gpu->kernels[i].images[level].data != nullptr
+                                         : program->kernels[i].functions[level] != nullptr;
+      if (has_code) continue;
       return fail(message, STOOP_BAD_PROGRAM, "kernel '%s' has no code for level '%s'",
                   program->kernels[i].name, program->levels[level].name);
     }

@@ -41,6 +41,7 @@ const char* stoop_status_name(stoop_status status) {
     case STOOP_NO_TOKENIZER: return "no tokenizer";
     case STOOP_BAD_NUMERICS: return "bad numerics";
     case STOOP_INTERNAL: return "internal error";
+    case STOOP_DEVICE_FAILED: return "device failed";
   }
   return "unknown status";
 }

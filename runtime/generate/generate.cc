@@ -37,6 +37,8 @@ class Generator {
   bool is_eos(uint32_t token) const;
   bool emit(uint32_t token, const float* logits, const char* text, uint64_t bytes);
   bool one_token(uint32_t token, const float* logits);
+  bool may_run_ahead() const;
+  stoop_status generate_ahead(uint32_t token);
   void flush_text();
   bool stop_with(stoop_finish reason) {
     request_.finish = reason;
@@ -109,6 +111,37 @@ bool Generator::one_token(uint32_t token, const float* logits) {
   return request_.generated_tokens >= request_.max_tokens || session_.room() == 0;
 }
 
+// Whether the device may choose tokens itself: greedy, and nobody looks at logits.
+bool Generator::may_run_ahead() const {
+  return context_.gpu.is_loaded() && request_.no_logits && sampler_.is_greedy() &&
+         context_.program.find_entry(STOOP_ENTRY_DECODE, 1) != nullptr;
+}
+
+// Keeps steps queued on the device while tokens are read; steps behind a reason to stop are dropped. `token`
+// was chosen and is not fed yet.
+stoop_status Generator::generate_ahead(uint32_t token) {
+  CudaDevice& gpu = context_.gpu;
+  const Entry* decode = context_.program.find_entry(STOOP_ENTRY_DECODE, 1);
+  const uint32_t entry = static_cast<uint32_t>(decode->desc - context_.desc->entries);
+  const uint32_t room = session_.room();
+  STOOP_TRY(gpu.begin(static_cast<uint32_t>(session_.slot), session_.position(), token, context_.message));
+  for (uint32_t queued = 0, read = 0;;) {
+    while (queued < room && queued - read < CudaDevice::kAhead &&
+           request_.generated_tokens + (queued - read) < request_.max_tokens) {
+      STOOP_TRY(gpu.feed(entry, context_.message));
+      ++queued;
+    }
+    STOOP_TRY(gpu.token(read++, &token, context_.message));
+    context_.slots.extend(session_.slot, 1);
+    if (token == UINT32_MAX) {
+      return fail(context_.message, STOOP_BAD_NUMERICS, "none of %u logits is a number",
+                  context_.desc->model.num_token_ids);
+    }
+    sampler_.note(token);
+    if (one_token(token, nullptr)) return gpu.finish(context_.message);
+  }
+}
+
 // The text that was held back for a stop string or an unfinished character.
 void Generator::flush_text() {
   if (!context_.codec || request_.finish == STOOP_FINISH_STRING) return;
@@ -144,6 +177,10 @@ stoop_status Generator::run() {
     uint32_t token = 0;
     STOOP_TRY(sampler_.sample(logits, &token, context_.message));
     if (one_token(token, logits)) break;
+    if (may_run_ahead()) {
+      STOOP_TRY(generate_ahead(token));
+      break;
+    }
     STOOP_TRY(session_.append(&token, 1, &logits));
   }
   request_.decode_seconds = seconds_now() - fed;

@@ -35,7 +35,7 @@ const Entry* stoop_session::entry_for(uint64_t remaining) const {
   return prefill;
 }
 
-void stoop_session::step(const Entry& entry, const uint32_t* tokens, uint32_t count) {
+stoop_status stoop_session::step(const Entry& entry, const uint32_t* tokens, uint32_t count) {
   uint32_t start = position();
   for (uint32_t i = 0; i < entry.rows; ++i) {
     bool valid = i < count;
@@ -44,8 +44,14 @@ void stoop_session::step(const Entry& entry, const uint32_t* tokens, uint32_t co
     entry.slots[i] = valid ? slot : -1;
   }
   context->step.num_rows = count;
-  run_entry(context->pool, context->program, entry, context->step);
+  if (context->gpu.is_loaded()) {
+    const uint32_t index = static_cast<uint32_t>(entry.desc - context->desc->entries);
+    STOOP_TRY(context->gpu.run(index, count, context->message));
+  } else {
+    run_entry(context->pool, context->program, entry, context->step);
+  }
   context->slots.extend(slot, count);
+  return STOOP_OK;
 }
 
 stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const float** logits) {
@@ -55,7 +61,7 @@ stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const
     if (!entry) return fail(context->message, STOOP_BAD_PROGRAM, "the program has no entry to run");
     uint32_t rows = entry->desc->kind == STOOP_ENTRY_DECODE ? 1 : entry->rows;
     rows = static_cast<uint32_t>(std::min<uint64_t>(rows, count - done));
-    step(*entry, tokens + done, rows);
+    STOOP_TRY(step(*entry, tokens + done, rows));
     done += rows;
     if (logits) *logits = entry->logits;
     if (count > 1 && context->progress && context->progress(context->progress_user, "tokens", done, count))
@@ -77,7 +83,7 @@ stoop_status stoop_session::score(const uint32_t* tokens, uint64_t count, uint64
     uint32_t rows = entry ? std::min(entry->rows, most) : 1;
     if (!entry) entry = context->program.find_entry(STOOP_ENTRY_DECODE, 1);
     if (!entry) return fail(context->message, STOOP_BAD_PROGRAM, "the program has no entry to run");
-    step(*entry, tokens + done, rows);
+    STOOP_TRY(step(*entry, tokens + done, rows));
     for (uint32_t row = 0; row < rows; ++row) {
       const float* logits = entry->logits + uint64_t{row} * context->desc->model.vocab;
       if (on_row(user, done + row, logits))

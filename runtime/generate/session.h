@@ -24,7 +24,7 @@ struct stoop_session {
  private:
   stoop_status check(const uint32_t* tokens, uint64_t count) const;
   const stoop::rt::Entry* entry_for(uint64_t remaining) const;
-  void step(const stoop::rt::Entry& entry, const uint32_t* tokens, uint32_t count);
+  stoop_status step(const stoop::rt::Entry& entry, const uint32_t* tokens, uint32_t count);
 };
 
 #endif  // STOOP_RUNTIME_GENERATE_SESSION_H_

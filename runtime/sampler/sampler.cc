@@ -74,8 +74,7 @@ stoop_status Sampler::sample(const float* logits, uint32_t* token, Message& mess
     if (settings_.min_p > 0) count = cut_min_p(count);
     *token = draw(count);
   }
-  ++generated_[*token];
-  seen_[*token] = 1;
+  note(*token);
   return STOOP_OK;
 }
 

@@ -24,6 +24,15 @@ class Sampler {
   // tokens of earlier completions.
   void begin(const uint32_t* tokens, uint64_t count);
 
+  // Whether the largest logit is always chosen, by its value alone.
+  bool is_greedy() const { return (settings_.temperature == 0 || settings_.top_k == 1) && !penalties_; }
+
+  // Takes note of a token that was chosen elsewhere.
+  void note(uint32_t token) {
+    ++generated_[token];
+    seen_[token] = 1;
+  }
+
   // Chooses from logits [vocab] and takes note of the choice. STOOP_BAD_NUMERICS: none is a number.
   stoop_status sample(const float* logits, uint32_t* token, Message& message);
 

@@ -21,7 +21,7 @@ class Usage(Case):
             result = self.expect(run(*words), 0)
             for flag in ("--dtype", "--max-seq-len", "--prefill-buckets", "--compile-to", "--no-tokenizer"):
                 self.assertIn(flag, result.stdout)
-            for later in ("--quantization", "--window", "--cuda-arch", "--memory-budget"):
+            for later in ("--quantization", "--window", "--memory-budget"):
                 self.assertNotIn(later, result.stdout)
         self.expect(run("help", "nonsense"), 2, "nonsense")
 
@@ -43,9 +43,10 @@ class Usage(Case):
                 (("--window=128",), ("--window", "not supported")),
                 (("--memory-budget", "8GiB"), ("--memory-budget", "not supported")),
                 (("--kv_cache_dtype=fp8",), ("--kv-cache-dtype", "not supported")),
-                (("--cuda-arch=sm_80",), ("--cuda-arch", "not supported")),
+                (("--cuda-arch=sm_80",), ("--cuda-arch", "--target cuda")),
+                (("--target", "cuda", "--cuda-arch", "sm_12"), ("--cuda-arch", "sm_12", "sm_90a")),
+                (("--target", "cuda", "--target-cpu", "x86-64-v3"), ("--target-cpu", "--target cpu")),
                 (("--verify-numerics",), ("--verify-numerics", "not supported")),
-                (("--target", "cuda"), ("cuda", "not supported")),
                 (("--target", "reference"), ("stoop evaluate",)),
                 (("--target", "abacus"), ("abacus",)),
                 (("--target-cpu", "z80"), ("z80",)),

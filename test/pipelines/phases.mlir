@@ -34,6 +34,7 @@
 // RUN: stoop-opt %s --stoop-planned-pipeline="target=cpu solver=best-fit" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=PLANNED
 // PLANNED: builtin.module(
 // PLANNED-NEXT: plan-lower-fused{target=cpu},
+// PLANNED-NEXT: plan-set-geometry,
 // PLANNED-NEXT: plan-pack-weights,
 // PLANNED-NEXT: plan-layout-kv-cache,
 // PLANNED-NEXT: plan-assign-offsets{solver=best-fit},

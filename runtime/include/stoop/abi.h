@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00010000u
+#define STOOP_ABI_VERSION 0x00010001u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -81,11 +81,52 @@ typedef struct stoop_slice {
   uint64_t size;
 } stoop_slice;
 
+/* ---- GPU targets -------------------------------------------------------------------------------------------------- */
+
+/* stoop_level.required of a GPU target: the compute capability times 10 in the low 16 bits, and these. */
+enum stoop_gpu_level {
+  STOOP_GPU_EXACT = 1u << 16, /* this capability alone; else later ones of the same major version too */
+  STOOP_GPU_PTX = 1u << 17    /* PTX: any later capability, compiled by the driver at load */
+};
+
+typedef struct stoop_gpu_image {
+  const void *data; /* a cubin, or PTX as a string */
+  uint64_t size;
+} stoop_gpu_image;
+
+/* One kernel for all levels. Its function is called stoop_kernel and takes one struct: the address of the step, of the
+ * scratch, of each operand of the launch. */
+typedef struct stoop_gpu_kernel {
+  const stoop_gpu_image *images; /* one per level; kernels of equal code share this pointer */
+  const uint8_t *access;         /* per operand of its launches: 1 reads, 2 writes, 3 both */
+  uint32_t grid[3];
+  uint32_t threads;       /* of a block */
+  uint32_t shared_bytes;  /* dynamic shared memory of a block */
+  uint32_t num_operands;
+} stoop_gpu_kernel;
+
+/* The first bytes of a GPU program's scratch: the step, and the state of a generation. */
+#define STOOP_GPU_STATE_BYTES 4096u
+
+/* scratch_bytes of the program are of the device: STOOP_GPU_STATE_BYTES, then what launches use one after the other,
+ * zero before the first launch. */
+typedef struct stoop_gpu_program {
+  const stoop_gpu_kernel *kernels;  /* one per kernel of the program */
+  const stoop_gpu_image *sampling;  /* stoop_begin_step and stoop_choose_token, one image per level */
+  uint64_t reserved[6];
+} stoop_gpu_program;
+
+/* What a generation on the device keeps there (kernels/sampling/sample.cuh). */
+typedef struct stoop_gpu_state {
+  uint32_t next_token, position, slot, count;
+  uint32_t ring[64]; /* token n of the generation at n % 64; UINT32_MAX: no logit was a number */
+} stoop_gpu_state;
+
 /* ---- program ---------------------------------------------------------------------------------------------------- */
 
 typedef struct stoop_kernel {
   const char *name;                 /* "k17_linear" */
-  const stoop_kernel_fn *functions; /* one per feature level of the program */
+  const stoop_kernel_fn *functions; /* one per feature level of the program; NULL for a GPU target */
 } stoop_kernel;
 
 typedef struct stoop_launch {
@@ -166,7 +207,8 @@ typedef struct stoop_program_desc {
   uint64_t scratch_bytes;  /* per thread */
   uint32_t max_threads;    /* most threads that the plan's stacks and scratch allow */
   uint32_t weights_arena;  /* index of the constant arena that lies in the payload */
-  uint64_t reserved[8];
+  const stoop_gpu_program *gpu; /* NULL: kernels are functions of the CPU; since 1.1 */
+  uint64_t reserved[7];
 } stoop_program_desc;
 
 /* The one symbol of the emitted code. Returns NULL when max_version is older than the program's. */
@@ -186,6 +228,9 @@ STOOP_STATIC_ASSERT(sizeof(stoop_launch) == 24, "written as constant data by the
 STOOP_STATIC_ASSERT(sizeof(stoop_entry) == 128, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_model_info) == 72, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_payload) == 136, "patched into the file by the packager");
+STOOP_STATIC_ASSERT(sizeof(stoop_gpu_kernel) == 40, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_gpu_program) == 64, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_gpu_state) == 272, "shared with kernels/sampling");
 STOOP_STATIC_ASSERT(offsetof(stoop_program_desc, model) == 24, "written as constant data by the code generator");
 
 #endif /* STOOP_ABI_H */

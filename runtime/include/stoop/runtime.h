@@ -27,7 +27,8 @@ typedef enum stoop_status {
   STOOP_CANCELLED = 6,        /* a callback asked to stop */
   STOOP_NO_TOKENIZER = 7,     /* text was given or wanted, but the model carries no tokenizer */
   STOOP_BAD_NUMERICS = 8,     /* no logit is a number */
-  STOOP_INTERNAL = 9          /* a broken invariant: always a bug */
+  STOOP_INTERNAL = 9,         /* a broken invariant: always a bug */
+  STOOP_DEVICE_FAILED = 10    /* a call of the GPU's driver failed; the message has its words */
 } stoop_status;
 
 typedef struct stoop_context stoop_context; /* a loaded model: memory, threads, tokenizer */
@@ -102,7 +103,7 @@ typedef struct stoop_sampling {
 typedef struct stoop_token_event {
   uint32_t token;
   uint32_t index;      /* 0 for the first generated one */
-  const float *logits; /* [vocab], before any sampling step */
+  const float *logits; /* [vocab], before any sampling step; may be NULL with no_logits */
   const char *text;    /* whole UTF-8 characters that are now certain; may be empty */
   uint64_t text_bytes;
 } stoop_token_event;
@@ -128,7 +129,7 @@ typedef struct stoop_generation {
   uint32_t ignore_eos;    /* 1: no stop set */
   const char *const *stop_strings;
   uint32_t num_stop_strings;
-  uint32_t reserved;
+  uint32_t no_logits;      /* 1: token events need no logits (NULL then): a GPU may run ahead of the host */
   stoop_token_fn on_token; /* may be NULL */
   void *user;
   /* Results. */

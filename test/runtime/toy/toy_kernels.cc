@@ -95,6 +95,7 @@ const stoop_program_desc kProgram = {
     100,
     8,
     0,
+    nullptr,
     {}};
 
 }  // namespace

@@ -15,8 +15,18 @@ u64 environment(const char *name, u64 fallback) {
 bool contains(const char *text, const char *part) { return strstr(text, part) != nullptr; }
 } // namespace
 
+/// Tells at the end of the process what a program has left behind.
+static void reportLive() {
+  const StoopVgpuLive live = stoopVgpuLive();
+  if (live.allocations + live.hostAllocations + live.modules + live.streams + live.events + live.graphs + live.graphExecs)
+    fprintf(stderr, "vgpu: left behind: %zu allocations, %zu host allocations, %zu modules, %zu streams, %zu events, %zu graphs, %zu executables\n",
+            live.allocations, live.hostAllocations, live.modules, live.streams, live.events, live.graphs, live.graphExecs);
+}
+
 Driver::Driver() {
   Options &o = Options::get();
+  if (environment("STOOP_VGPU_LEAKS", 0))
+    atexit(reportLive);
   o.arch = static_cast<u32>(environment("STOOP_VGPU_ARCH", o.arch));
   o.multiprocessors = static_cast<u32>(environment("STOOP_VGPU_SMS", o.multiprocessors));
   o.seed = environment("STOOP_VGPU_SEED", o.seed);

@@ -37,6 +37,13 @@ CUresult makeNode(CUfunction f, const LaunchShape &s, void **params, Node &node)
   if (driver.hasContract) {
     launch.hasContract = true;
     launch.contract = std::move(driver.contract);
+    // A kernel's constants and variables are parts of its module, not of the caller's memory.
+    for (CUmodule module : driver.modules)
+      for (const auto &[name, own] : module->functions)
+        if (own.program == f->program)
+          for (const auto &[variable, range] : module->variables)
+            launch.contract.push_back({range.first, range.first + range.second, true, true, variable});
+    std::sort(launch.contract.begin(), launch.contract.end(), [](const Slice &a, const Slice &b) { return a.begin < b.begin; });
     driver.hasContract = false;
     driver.contract.clear();
   }

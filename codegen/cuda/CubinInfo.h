@@ -1,0 +1,23 @@
+//===- CubinInfo.h - what a cubin says of its kernel --------------*- C++ -*-===//
+#ifndef STOOP_CODEGEN_CUDA_CUBININFO_H
+#define STOOP_CODEGEN_CUDA_CUBININFO_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+namespace stoop::codegen {
+
+/// Resources of one kernel. Local memory is where registers are spilled to: a kernel of the library has
+/// none.
+struct CubinInfo {
+  unsigned registers = 0;  ///< per thread
+  unsigned sharedBytes = 0; ///< static
+  unsigned localBytes = 0; ///< stack frame of a thread
+};
+
+/// Reads a cubin (an ELF file of machine CUDA) with one kernel called `kernel`.
+llvm::Expected<CubinInfo> readCubin(llvm::StringRef cubin, llvm::StringRef kernel);
+
+} // namespace stoop::codegen
+
+#endif // STOOP_CODEGEN_CUDA_CUBININFO_H

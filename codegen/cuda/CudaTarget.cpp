@@ -1,0 +1,341 @@
+//===- CudaTarget.cpp - NVIDIA GPUs as a target ---------------------------===//
+//
+// Prints every kernel in program order (MLIR, one thread), then compiles each distinct source for each
+// architecture on a few threads. Levels are architectures and, with "ptx" in the list, the PTX of each for
+// GPUs that have none of the cubins. The result is ordered by program and level.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/TargetBackend.h"
+#include "codegen/cuda/CubinInfo.h"
+#include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/NvrtcCompiler.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "stoop/abi.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+using namespace mlir;
+using namespace stoop;
+using codegen::CodeTable;
+using codegen::CompiledCode;
+using codegen::KernelBinary;
+using codegen::Nvrtc;
+
+static constexpr StringLiteral kPtxSuffix = ".ptx", kSamplingRole = "sampling";
+
+/// What runs around the launches of a step; the same for all models.
+static constexpr StringLiteral kSamplingSource = R"(#include "kernels/sampling/sample.cuh"
+
+namespace {
+using namespace stoop::gpu;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+stoop_begin_step(State* state, int* tokens, int* positions, int* slots, int rows, Step* step) {
+  begin_step(*state, tokens, positions, slots, rows, step);
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+stoop_choose_token(const float* logits, u32 num_ids, State* state) {
+  choose_largest<1024>(logits, num_ids, *state);
+}
+)";
+
+namespace {
+/// A level of a program: an architecture, as cubin or as PTX.
+struct Level {
+  const kernels::GpuArchitecture *architecture;
+  bool isPtx;
+
+  std::string name() const { return architecture->name.str() + (isPtx ? kPtxSuffix.str() : ""); }
+};
+
+/// Kernels of one source; no kernels for the sampling code.
+struct Source {
+  std::string text;
+  std::vector<plan::KernelOp> kernels;
+};
+
+struct Job {
+  const Source *source;
+  const kernels::GpuArchitecture *architecture;
+  CompiledCode code;
+  std::string error;
+};
+
+class CudaTarget : public codegen::TargetBackend {
+public:
+  StringRef getName() const override { return "cuda"; }
+  std::vector<codegen::ArchitectureInfo> describe() const override;
+  llvm::Expected<std::vector<std::string>> resolve(StringRef architectures) const override;
+  std::vector<std::string> fusedKinds() const override;
+  FailureOr<std::vector<KernelBinary>>
+  compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
+  LogicalResult verifyBinary(plan::BinaryOp binary) const override;
+  FailureOr<CodeTable> codeTable(plan::ProgramOp program) const override;
+};
+} // namespace
+
+std::vector<codegen::ArchitectureInfo> CudaTarget::describe() const {
+  std::vector<codegen::ArchitectureInfo> result;
+  for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures())
+    result.push_back({a.name.str(),
+                      "compute capability " + std::to_string(a.capability / 10) + "." +
+                          std::to_string(a.capability % 10) + (a.exact ? "" : " or newer of its series") +
+                          " (" + a.machines.str() + ")",
+                      false});
+  return result;
+}
+
+/// The level of a name, e.g. sm_80 or sm_80.ptx.
+static std::optional<Level> findLevel(StringRef name) {
+  bool isPtx = name.consume_back(kPtxSuffix);
+  const kernels::GpuArchitecture *architecture = kernels::findGpuArchitecture(name);
+  if (!architecture)
+    return std::nullopt;
+  return Level{architecture, isPtx};
+}
+
+/// Architectures in rising order, each once; "ptx" adds a level for each of them. Best last: code of a
+/// newer architecture before an older one's, any cubin before PTX.
+llvm::Expected<std::vector<std::string>> CudaTarget::resolve(StringRef list) const {
+  SmallVector<StringRef> words;
+  list.split(words, ',', -1, /*KeepEmpty=*/false);
+  bool withPtx = false;
+  std::set<std::string> wanted;
+  for (StringRef word : words) {
+    std::optional<Level> level = findLevel(word.trim());
+    if (word.trim() == "ptx") {
+      withPtx = true;
+    } else if (level) {
+      wanted.insert(level->name());
+    } else {
+      std::string known;
+      for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures())
+        known += a.name.str() + " ";
+      return llvm::createStringError("unknown architecture '" + word + "'; known: " + known + "ptx");
+    }
+  }
+  std::vector<std::string> ptx, cubins;
+  for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures()) {
+    std::string name = a.name.str(), ptxName = name + kPtxSuffix.str();
+    if ((withPtx && wanted.count(name)) || wanted.count(ptxName))
+      ptx.push_back(ptxName);
+    if (wanted.count(name))
+      cubins.push_back(name);
+  }
+  if (cubins.empty() && ptx.empty())
+    return llvm::createStringError("no architecture is named; 'stoop targets' lists them");
+  ptx.insert(ptx.end(), cubins.begin(), cubins.end());
+  return ptx;
+}
+
+std::vector<std::string> CudaTarget::fusedKinds() const {
+  std::vector<std::string> kinds;
+#define STOOP_GPU_TEMPLATE(name, kind, ...)                                                        \
+  if (!llvm::is_contained(kinds, kind))                                                            \
+    kinds.push_back(kind);
+#include "kernels/catalog/GpuTemplates.def"
+  return kinds;
+}
+
+/// All sources in order of first appearance; the sampling code last.
+static FailureOr<std::vector<Source>> emitAll(plan::ProgramOp program) {
+  std::vector<Source> sources;
+  for (auto kernel : program.getOps<plan::KernelOp>()) {
+    FailureOr<std::string> text = codegen::emitKernel(kernel);
+    if (failed(text))
+      return failure();
+    auto same = llvm::find_if(sources, [&](const Source &source) { return source.text == *text; });
+    if (same == sources.end())
+      sources.push_back({std::move(*text), {kernel}});
+    else
+      same->kernels.push_back(kernel);
+  }
+  sources.push_back({kSamplingSource.str(), {}});
+  return sources;
+}
+
+/// Runs all jobs on `numThreads` threads, the caller's among them.
+static void runJobs(std::vector<Job> &jobs, const Nvrtc &nvrtc, unsigned numThreads,
+                    const codegen::CompileProgress &progress) {
+  std::atomic<size_t> next = 0;
+  std::mutex reporting;
+  size_t done = 0;
+  auto work = [&] {
+    for (size_t i = next++; i < jobs.size(); i = next++) {
+      Job &job = jobs[i];
+      llvm::Expected<CompiledCode> code = nvrtc.compileCached(job.source->text, *job.architecture);
+      if (code)
+        job.code = std::move(*code);
+      else
+        job.error = llvm::toString(code.takeError());
+      if (!progress)
+        continue;
+      std::lock_guard<std::mutex> lock(reporting);
+      progress(++done, jobs.size());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < std::min<size_t>(numThreads, jobs.size()); ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+/// The compiler's log at the kernel, its source as a note.
+static LogicalResult reportFailure(plan::ProgramOp program, const Job &job) {
+  Operation *at = job.source->kernels.empty() ? program.getOperation()
+                                              : plan::KernelOp(job.source->kernels.front()).getOperation();
+  InFlightDiagnostic error = at->emitOpError() << "could not be compiled for "
+                                               << job.architecture->name << ": " << job.error;
+  error.attachNote() << "the generated source is\n" << job.source->text;
+  return error;
+}
+
+static KernelBinary makeBinary(const Source &source, const Level &level, const CompiledCode &code) {
+  KernelBinary binary;
+  binary.kernels = source.kernels;
+  binary.role = source.kernels.empty() ? kSamplingRole.str() : "";
+  binary.architecture = level.name();
+  binary.format = level.isPtx ? "ptx" : "cubin";
+  const std::string &bytes = level.isPtx ? code.ptx : code.cubin;
+  binary.data.assign(bytes.begin(), bytes.end());
+  if (level.isPtx)
+    binary.data.push_back('\0'); // drivers read PTX as a string
+  return binary;
+}
+
+FailureOr<std::vector<KernelBinary>>
+CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &options) const {
+  llvm::Expected<std::vector<std::string>> names = resolve(options.architectures);
+  if (!names)
+    return program.emitOpError() << llvm::toString(names.takeError());
+  llvm::Expected<const Nvrtc *> nvrtc = Nvrtc::get();
+  if (!nvrtc)
+    return program.emitOpError() << llvm::toString(nvrtc.takeError());
+  FailureOr<std::vector<Source>> sources = emitAll(program);
+  if (failed(sources))
+    return failure();
+  std::vector<Level> levels;
+  SmallVector<const kernels::GpuArchitecture *> architectures;
+  for (const std::string &name : *names) {
+    levels.push_back(*findLevel(name));
+    if (!llvm::is_contained(architectures, levels.back().architecture))
+      architectures.push_back(levels.back().architecture);
+  }
+  std::vector<Job> jobs;
+  for (const Source &source : *sources)
+    for (const kernels::GpuArchitecture *architecture : architectures)
+      jobs.push_back({&source, architecture, {}, {}});
+  unsigned threads =
+      options.numThreads ? options.numThreads : std::max(1u, std::thread::hardware_concurrency());
+  runJobs(jobs, **nvrtc, threads, options.progress);
+
+  std::vector<KernelBinary> binaries;
+  for (const Job &job : jobs) {
+    if (!job.error.empty())
+      return reportFailure(program, job);
+    llvm::Expected<codegen::CubinInfo> info = codegen::readCubin(
+        job.code.cubin, job.source->kernels.empty() ? "stoop_choose_token" : codegen::kEntryName);
+    if (!info)
+      return program.emitOpError() << llvm::toString(info.takeError());
+    for (const Level &level : levels) {
+      if (level.architecture != job.architecture)
+        continue;
+      binaries.push_back(makeBinary(*job.source, level, job.code));
+      if (!level.isPtx)
+        binaries.back().resources = {{"registers", info->registers},
+                                     {"static_shared_bytes", info->sharedBytes},
+                                     {"local_bytes", info->localBytes}};
+    }
+  }
+  return binaries;
+}
+
+LogicalResult CudaTarget::verifyBinary(plan::BinaryOp binary) const {
+  std::optional<Level> level = findLevel(binary.getLevel());
+  if (!level)
+    return binary.emitOpError() << "names no GPU architecture: " << binary.getLevelAttr();
+  StringRef format = level->isPtx ? "ptx" : "cubin";
+  if (binary.getFormat() != format)
+    return binary.emitOpError() << "expects format \"" << format << "\", got "
+                                << binary.getFormatAttr();
+  auto data = dyn_cast<DenseResourceElementsAttr>(binary.getData());
+  AsmResourceBlob *blob = data ? data.getRawHandle().getBlob() : nullptr;
+  if (!blob || blob->getData().empty())
+    return binary.emitOpError("has no code");
+  if (level->isPtx)
+    return success();
+  StringRef bytes(blob->getData().data(), blob->getData().size());
+  llvm::Expected<codegen::CubinInfo> info = codegen::readCubin(
+      bytes, binary.getKernels().empty() ? "stoop_choose_token" : codegen::kEntryName);
+  if (!info)
+    return binary.emitOpError() << llvm::toString(info.takeError());
+  return success();
+}
+
+/// Bits of stoop_level.required for a level (enum stoop_gpu_level).
+static uint64_t requiredBits(const Level &level) {
+  return level.architecture->capability | (level.architecture->exact ? STOOP_GPU_EXACT : 0) |
+         (level.isPtx ? STOOP_GPU_PTX : 0);
+}
+
+FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
+  CodeTable table;
+  table.gpu.emplace();
+  SmallVector<std::string> names;
+  for (auto binary : program.getOps<plan::BinaryOp>())
+    if (!llvm::is_contained(names, binary.getLevel()))
+      names.push_back(binary.getLevel().str());
+  llvm::Expected<std::vector<std::string>> ordered = resolve(llvm::join(names, ","));
+  if (!ordered)
+    return program.emitOpError() << llvm::toString(ordered.takeError());
+  llvm::StringMap<size_t> levels;
+  for (const std::string &name : *ordered) {
+    levels[name] = table.levels.size();
+    table.levels.push_back({name, requiredBits(*findLevel(name))});
+  }
+  llvm::DenseMap<StringAttr, size_t> numbers;
+  for (auto kernel : program.getOps<plan::KernelOp>()) {
+    auto geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
+    if (!geometry)
+      return kernel.emitOpError() << "has no " << plan::kGeometryAttrName;
+    numbers[kernel.getSymNameAttr()] = table.gpu->kernels.size();
+    CodeTable::GpuKernel entry;
+    ArrayRef<int64_t> grid = geometry.getGrid();
+    entry.grid = {static_cast<uint32_t>(grid[0]), static_cast<uint32_t>(grid[1]),
+                  static_cast<uint32_t>(grid[2])};
+    entry.threads = geometry.getThreads();
+    entry.sharedBytes = geometry.getShared();
+    entry.access = codegen::operandAccess(kernel);
+    entry.images.resize(table.levels.size());
+    table.gpu->kernels.push_back(std::move(entry));
+    table.scratchBytes = std::max<uint64_t>(table.scratchBytes, geometry.getScratch());
+    table.functions.emplace_back();
+  }
+  table.scratchBytes += STOOP_GPU_STATE_BYTES;
+  table.gpu->sampling.resize(table.levels.size());
+  for (auto binary : program.getOps<plan::BinaryOp>()) {
+    size_t level = levels[binary.getLevel()];
+    if (binary.getKernels().empty())
+      table.gpu->sampling[level] = binary;
+    for (auto symbol : binary.getKernels().getAsRange<FlatSymbolRefAttr>())
+      table.gpu->kernels[numbers[symbol.getAttr()]].images[level] = binary;
+  }
+  return table;
+}
+
+namespace stoop::codegen {
+const TargetBackend &cudaTarget() {
+  static const CudaTarget target;
+  return target;
+}
+} // namespace stoop::codegen

@@ -1,0 +1,37 @@
+//===- GpuCatalog.h - CUDA sources and architectures --------------*- C++ -*-===//
+//
+// What code generation for GPUs takes from the kernel library: the text of its headers and the list of
+// architectures. Plain data.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_KERNELS_CATALOG_GPUCATALOG_H
+#define STOOP_KERNELS_CATALOG_GPUCATALOG_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace stoop::kernels {
+
+/// One header of the kernel library; `text` is NUL-terminated.
+struct GpuSource {
+  llvm::StringRef path; ///< as kernels include it
+  llvm::StringRef text;
+};
+
+/// One architecture of Architectures.def.
+struct GpuArchitecture {
+  llvm::StringRef name;     ///< sm_80
+  unsigned capability;      ///< compute capability times 10
+  bool exact;               ///< code runs on this capability alone
+  llvm::StringRef machines; ///< examples
+};
+
+llvm::ArrayRef<GpuSource> gpuSources();
+llvm::ArrayRef<GpuArchitecture> gpuArchitectures();
+
+/// The architecture called `name`, or null.
+const GpuArchitecture *findGpuArchitecture(llvm::StringRef name);
+
+} // namespace stoop::kernels
+
+#endif // STOOP_KERNELS_CATALOG_GPUCATALOG_H

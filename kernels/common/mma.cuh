@@ -1,0 +1,52 @@
+// Tensor core products (mma.sync m16n8k16, sm_80 and newer) and asynchronous copies into shared memory.
+#pragma once
+#include "kernels/common/device.cuh"
+
+namespace stoop::gpu {
+
+__device__ inline u32 shared_address(const void* p) { return static_cast<u32>(__cvta_generic_to_shared(p)); }
+
+// Copies 16 bytes past L1, or writes zeros when not `is_valid`; both addresses 16-byte aligned.
+__device__ inline void copy_async16(void* to, const void* from, bool is_valid) {
+  const int bytes = is_valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes) : "memory");
+}
+__device__ inline void commit_async() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until at most N groups of this thread are in flight.
+template <int N>
+__device__ inline void wait_async() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+
+// Fragment of 16 rows x 16 columns, row-major in shared memory, rows `pitch` elements apart (16-byte aligned).
+template <class T>
+__device__ inline void load_rows16(u32 (&to)[4], const T* from, int pitch) {
+  const int lane = threadIdx.x % 32;
+  const u32 at = shared_address(from + lane % 16 * pitch + lane / 16 * 8);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(at)
+               : "memory");
+}
+// Fragment of 16 (k) x 8 (n) where shared memory holds 8 rows of n with k side by side.
+template <class T>
+__device__ inline void load_columns8(u32 (&to)[2], const T* from, int pitch) {
+  const int lane = threadIdx.x % 16;
+  const u32 at = shared_address(from + lane % 8 * pitch + lane / 8 * 8);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(at) : "memory");
+}
+
+// sums += rows (16 x 16) columns (16 x 8), in float32.
+template <class T> __device__ inline void mma(float (&sums)[4], const u32 (&rows)[4], const u32 (&columns)[2]);
+template <>
+__device__ inline void mma<bf16>(float (&sums)[4], const u32 (&rows)[4], const u32 (&columns)[2]) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+               : "r"(rows[0]), "r"(rows[1]), "r"(rows[2]), "r"(rows[3]), "r"(columns[0]), "r"(columns[1]));
+}
+template <>
+__device__ inline void mma<f16>(float (&sums)[4], const u32 (&rows)[4], const u32 (&columns)[2]) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+               : "r"(rows[0]), "r"(rows[1]), "r"(rows[2]), "r"(rows[3]), "r"(columns[0]), "r"(columns[1]));
+}
+
+}  // namespace stoop::gpu

@@ -1,0 +1,96 @@
+// Linears of at most 8 rows (decode): a block computes COLUMNS columns of one segment for all rows.
+// Work: each warp streams whole weight rows, 16 bytes a lane where alignment allows, so every weight is read once and a
+// warp's request is contiguous; the lanes' sums meet in a fixed tree. Activations come from L1 or, behind a
+// prologue, from shared memory. Memory traffic: n k weights once; bound: memory.
+#pragma once
+#include "kernels/linear/segment.cuh"
+#include "kernels/norm/prologue.cuh"
+
+namespace stoop::gpu {
+
+// A stand-in for regions whose linears read inputs directly.
+struct NoPrologue {
+  static constexpr int staged_bytes = 0;
+};
+
+// Sums of COUNT weight rows from `columns` for all rows, over this lane's share of k.
+template <class L, class C, class A>
+__device__ inline void stream_weights(const A& a, const char* staged, const int (&columns)[C::columns_per_warp], int rows,
+                                      float (&sums)[C::columns_per_warp][C::rows]) {
+  constexpr int vector = L::vector;
+  const int lane = threadIdx.x % 32;
+  for (int k = lane * vector; k < L::k; k += 32 * vector) {
+    float w[C::columns_per_warp][vector];
+#pragma unroll
+    for (int c = 0; c < C::columns_per_warp; ++c) load_floats<vector>(L::weight(a, columns[c]) + k, w[c]);
+#pragma unroll
+    for (int row = 0; row < C::rows; ++row) {
+      // Padding repeats the last row and is not stored: a branch here would keep the loads apart.
+      float x[vector];
+      load_floats<vector>(L::Input::row(a, staged, min(row, rows - 1)) + k, x);
+#pragma unroll
+      for (int c = 0; c < C::columns_per_warp; ++c)
+#pragma unroll
+        for (int i = 0; i < vector; ++i) sums[c][row] += w[c][i] * x[i];
+    }
+  }
+}
+
+// One linear of a segment: its sums into tile_sums [row][COLUMNS].
+template <class L, class S, class C, class A>
+__device__ inline void small_linear(const A& a, const char* staged, int tile, int rows, float* tile_sums) {
+  using Columns = TileColumns<C::tile_columns, S::head_dim>;
+  const int first = threadIdx.x / 32 * C::columns_per_warp;
+  int columns[C::columns_per_warp];
+#pragma unroll
+  for (int c = 0; c < C::columns_per_warp; ++c)  // places behind the last column repeat it and are not stored
+    columns[c] = min(Columns::column(tile, first + c), S::columns - 1);
+  float sums[C::columns_per_warp][C::rows] = {};
+  stream_weights<L, C>(a, staged, columns, rows, sums);
+#pragma unroll
+  for (int c = 0; c < C::columns_per_warp; ++c)
+#pragma unroll
+    for (int row = 0; row < C::rows; ++row) {
+      const float sum = warp_sum(sums[c][row]);
+      if (threadIdx.x % 32 == 0) tile_sums[row * C::tile_columns + first + c] = sum;
+    }
+}
+
+template <class S, class C, class A, class... L>
+__device__ inline void small_segment(const A& a, const char* staged, int tile, int rows, float* sums, List<L...>) {
+  constexpr int linear_stride = C::rows * C::tile_columns;
+  int linear = 0;
+  (small_linear<L, S, C>(a, staged, tile, rows, sums + linear++ * linear_stride), ...);
+  __syncthreads();  // the tile's sums
+  for (int place = threadIdx.x; place < rows * C::tile_columns; place += C::threads) {
+    const int row = place / C::tile_columns, j = place % C::tile_columns;
+    finish_place<S, C::tile_columns>(a, row, tile, j, sums + row * C::tile_columns, linear_stride);
+  }
+}
+
+// The block whose number is `block` among the tiles of S and those behind it.
+template <class C, class S, class... Rest, class A>
+__device__ inline void small_dispatch(const A& a, const char* staged, int block, int rows, float* sums) {
+  constexpr int tiles = (S::columns + C::tile_columns - 1) / C::tile_columns;
+  if (block < tiles) return small_segment<S, C>(a, staged, block, rows, sums, typename S::Linears());
+  if constexpr (sizeof...(Rest) > 0) small_dispatch<C, Rest...>(a, staged, block - tiles, rows, sums);
+}
+
+template <class C, class P, class... S>
+constexpr int small_shared_bytes() { return P::staged_bytes + most_linears<S...>() * C::rows * C::tile_columns * 4; }
+
+// Shared memory: staged rows, then sums [linear][row][column].
+template <class C, class P, class... S, class A>
+__device__ inline void linear_small(const A& a) {
+  extern __shared__ __align__(16) char shared[];
+  __shared__ float partial[C::threads / 32];
+  const int rows = valid_rows(a, C::rows);
+  if constexpr (P::staged_bytes > 0) {
+    for (int row = 0; row < rows; ++row)
+      prologue_row<P, C::threads>(a, row, shared, blockIdx.x == 0, partial);
+    __syncthreads();  // the staged rows
+  }
+  small_dispatch<C, S...>(a, shared, blockIdx.x, rows, reinterpret_cast<float*>(shared + P::staged_bytes));
+}
+
+}  // namespace stoop::gpu

@@ -1,0 +1,155 @@
+//===- SetGeometry.cpp - grids of kernels that run on a GPU ---------------===//
+//
+// One function per template family. The kernel's source asserts the shared memory that is written here,
+// so the two cannot drift apart.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/planning/Passes.h"
+
+#include "ir/lm/RegionParts.h"
+#include "ir/plan/PlanOps.h"
+#include "ir/support/DType.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace stoop::planning {
+#define GEN_PASS_DEF_SETGEOMETRY
+#include "passes/planning/Passes.h.inc"
+} // namespace stoop::planning
+
+using namespace mlir;
+using namespace stoop;
+using llvm::divideCeil;
+
+/// Rows of a tile and threads of a block; the templates assert them.
+static constexpr int64_t kTileRows = 64, kThreads = 256, kMmaThreads = 128, kSmallWarps = 8;
+/// Keys of a tile and the most query heads of a block, kernels/attention/attention_flash.cuh.
+static constexpr int64_t kKeyTile = 32, kMostHeads = 72;
+
+namespace {
+class GeometryOf {
+public:
+  explicit GeometryOf(plan::KernelOp kernel)
+      : kernel(kernel), name(kernel.getSchedule().getTemplateName()) {}
+
+  /// Null for a template that is not launched as a grid.
+  FailureOr<plan::GeometryAttr> compute();
+
+private:
+  int64_t tunable(StringRef key) {
+    return kernel.getSchedule().getTunables().getAs<IntegerAttr>(key).getInt();
+  }
+  plan::GeometryAttr make(ArrayRef<int64_t> grid, int64_t threads, int64_t shared,
+                          int64_t scratch = 0) {
+    MLIRContext *context = kernel->getContext();
+    return plan::GeometryAttr::get(context, DenseI64ArrayAttr::get(context, grid), threads, shared,
+                                   scratch);
+  }
+  static int64_t rowsOf(Value value) {
+    return cast<RankedTensorType>(value.getType()).getDimSize(0);
+  }
+  int64_t stagedBytes(const lm::RegionParts &parts) const;
+  int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
+  int64_t mostLinears(const lm::RegionParts &parts) const;
+  plan::GeometryAttr attention(lm::AttentionOp op);
+
+  plan::KernelOp kernel;
+  StringRef name;
+};
+} // namespace
+
+/// Prologue values that linears read lie in shared memory, each from a multiple of 16 bytes on.
+int64_t GeometryOf::stagedBytes(const lm::RegionParts &parts) const {
+  int64_t bytes = 0;
+  auto add = [&](Value value) {
+    if (llvm::any_of(value.getUsers(), [](Operation *user) { return isa<lm::LinearOp>(user); }))
+      bytes += llvm::alignTo(*tensorBytes(cast<RankedTensorType>(value.getType())), 16);
+  };
+  if (parts.source)
+    add(parts.source->getResult(0));
+  for (lm::NormOp norm : parts.norms)
+    add(norm.getResult());
+  return bytes;
+}
+
+int64_t GeometryOf::columnTiles(const lm::RegionParts &parts, int64_t width) const {
+  int64_t tiles = 0;
+  for (const lm::RegionSegment &segment : parts.segments)
+    tiles += divideCeil(segment.columns, width);
+  return tiles;
+}
+
+int64_t GeometryOf::mostLinears(const lm::RegionParts &parts) const {
+  size_t most = 0;
+  for (const lm::RegionSegment &segment : parts.segments)
+    most = std::max(most, segment.linears.size());
+  return most;
+}
+
+/// Tickets of all groups, then partial results of every group and split.
+plan::GeometryAttr GeometryOf::attention(lm::AttentionOp op) {
+  lm::KvType cache = op.getCache().getType();
+  int64_t group = op.getHeads() / cache.getHeads(), headDim = cache.getHeadDim();
+  int64_t headsPerBlock = std::min(group, kMostHeads), rowTile = tunable("row_tile");
+  int64_t splits = tunable("splits"), places = rowTile * headsPerBlock;
+  int64_t groups = divideCeil(rowsOf(op.getQuery()), rowTile) * divideCeil(group, headsPerBlock);
+  int64_t shared = 4 * (places * headDim + kKeyTile * (headDim + 1) + kKeyTile * headDim);
+  int64_t scratch = 0;
+  if (splits > 1)
+    scratch = llvm::alignTo(groups * cache.getHeads() * 4, 256) +
+              groups * cache.getHeads() * splits * places * (headDim + 2) * 4;
+  return make({groups, cache.getHeads(), splits}, kThreads, shared, scratch);
+}
+
+FailureOr<plan::GeometryAttr> GeometryOf::compute() {
+  bool small = name == "linear_small", fma = name == "linear_fma", mma = name == "linear_mma",
+       rows = name.ends_with("_rows"), elements = name.ends_with("_elements"),
+       flash = name == "attention_flash";
+  if (!small && !fma && !mma && !rows && !elements && !flash)
+    return plan::GeometryAttr();
+  FailureOr<lm::RegionParts> parts = lm::takeApart(kernel.getBody().front());
+  if (failed(parts))
+    return failure();
+  if (flash)
+    return parts->attention ? attention(parts->attention) : plan::GeometryAttr();
+  if (rows) {
+    Value first =
+        parts->source ? Value(parts->source->getResult(0)) : parts->norms.front().getResult();
+    return make({rowsOf(first), 1, 1}, kThreads, 0);
+  }
+  const lm::RegionSegment &segment = parts->segments.front();
+  auto append = dyn_cast<lm::KvAppendOp>(segment.ops.front());
+  int64_t numRows = rowsOf(append ? Value(append.getKeys()) : segment.ops.front()->getResult(0));
+  if (elements)
+    return make({static_cast<int64_t>(divideCeil(segment.columns, kThreads)), numRows, 1}, kThreads,
+                0);
+  if (small) {
+    int64_t width = kSmallWarps * tunable("columns_per_warp");
+    return make({columnTiles(*parts, width), 1, 1}, kThreads,
+                stagedBytes(*parts) + mostLinears(*parts) * numRows * width * 4);
+  }
+  int64_t width = tunable("tile_columns");
+  int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4
+                          : tunable("stages") * (kTileRows + width) * 40 * 2;
+  return make({columnTiles(*parts, width), static_cast<int64_t>(divideCeil(numRows, kTileRows)), 1},
+              fma ? kThreads : kMmaThreads,
+              tileBytes + mostLinears(*parts) * kTileRows * width * 4);
+}
+
+namespace {
+struct SetGeometry : planning::impl::SetGeometryBase<SetGeometry> {
+  void runOnOperation() override {
+    WalkResult walked = getOperation().walk([](plan::KernelOp kernel) {
+      FailureOr<plan::GeometryAttr> geometry = GeometryOf(kernel).compute();
+      if (failed(geometry))
+        return WalkResult::interrupt();
+      if (*geometry)
+        kernel->setAttr(plan::kGeometryAttrName, *geometry);
+      return WalkResult::advance();
+    });
+    if (walked.wasInterrupted())
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,118 @@
+//===- GpuProvider.cpp - schedules of kernels launched as grids -----------===//
+//
+// Few rows stream the weights (linear_small); many are multiplied in tiles, by tensor cores where input
+// and weight are of one narrow type. A tile's width must divide the rotation's heads evenly, whole or in
+// halves. Numbers are arithmetic from shapes; none was measured.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/GpuProvider.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace stoop::schedule {
+
+/// Rows up to which a linear streams weights.
+static constexpr int64_t kSmallRows = 8;
+/// Warps of a block of linear_small.
+static constexpr int64_t kSmallWarps = 8;
+
+/// Whether tiles of `width` columns hold rotated pairs of heads of `headDim` (0: no rotation).
+static bool fitsHeads(int64_t width, int64_t headDim) {
+  return headDim == 0 || width % headDim == 0 || (headDim / 2) % (width / 2) == 0;
+}
+
+/// Head size of the region's rotations; 0: none.
+static int64_t rotatedHeadDim(lm::FusedOp fused) {
+  int64_t headDim = 0;
+  fused.walk([&](lm::RopeOp rope) {
+    headDim = cast<RankedTensorType>(rope.getTable().getType()).getDimSize(1);
+  });
+  return headDim;
+}
+
+namespace {
+/// Tunables under construction.
+struct Choice {
+  Builder builder;
+  StringRef name;
+  SmallVector<NamedAttribute> tunables;
+
+  void set(StringRef key, int64_t value) {
+    tunables.push_back(builder.getNamedAttr(key, builder.getI64IntegerAttr(value)));
+  }
+};
+} // namespace
+
+/// The narrowest multiple of 16 from 64 on that fits the heads; 0: none up to 256.
+static int64_t tileColumns(int64_t headDim) {
+  for (int64_t width = 64; width <= 256; width += 16)
+    if (fitsHeads(width, headDim))
+      return width;
+  return 0;
+}
+
+static bool chooseLinear(lm::FusedOp fused, Choice &choice) {
+  int64_t rows = 0, headDim = rotatedHeadDim(fused);
+  bool isNarrow = true, readsPrologue = false;
+  fused.walk([&](lm::LinearOp linear) {
+    Type input = getElementTypeOrSelf(linear.getInput().getType());
+    rows = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0);
+    isNarrow &= !input.isF32() && input == getElementTypeOrSelf(linear.getWeight().getType());
+    readsPrologue |= !isa<BlockArgument>(linear.getInput());
+  });
+  if (rows <= kSmallRows) {
+    int64_t perWarp = fitsHeads(2 * kSmallWarps, headDim) ? 2 : 1;
+    choice.name = "linear_small";
+    choice.set("columns_per_warp", perWarp);
+    return fitsHeads(perWarp * kSmallWarps, headDim);
+  }
+  int64_t width = tileColumns(headDim);
+  choice.name = isNarrow ? "linear_mma" : "linear_fma";
+  if (isNarrow)
+    choice.set("stages", 3);
+  choice.set("tile_columns", width);
+  return width != 0 && !readsPrologue; // tiles read rows from memory
+}
+
+/// Decode: splits so that all multiprocessors have a block; prefill: tiles of about 32 items.
+static void chooseAttention(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
+  auto op = *fused.getOps<lm::AttentionOp>().begin();
+  lm::KvType cache = op.getCache().getType();
+  int64_t rows = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0);
+  int64_t group = op.getHeads() / cache.getHeads();
+  auto entry = fused->getParentOfType<lm::EntryOp>();
+  bool isDecode = !entry || entry.getKind() == lm::EntryKind::Decode;
+  int64_t splits = 1, leastKeys = 128;
+  if (isDecode) {
+    splits = llvm::divideCeil(target.multiprocessors, cache.getHeads() * rows);
+    splits = std::min<int64_t>(splits, llvm::divideCeil(cache.getPositions(), leastKeys));
+  }
+  choice.name = "attention_flash";
+  choice.set("least_split_keys", leastKeys);
+  choice.set("row_tile", isDecode ? 1 : std::max<int64_t>(1, std::min(rows, 32 / group)));
+  choice.set("splits", std::clamp<int64_t>(splits, 1, 64));
+}
+
+plan::ScheduleAttr GpuProvider::choose(lm::FusedOp fused) const {
+  if (target.multiprocessors == 0)
+    return {};
+  Choice choice{Builder(fused.getContext()), {}, {}};
+  StringRef kind = fused.getKind();
+  if (kind == "linear") {
+    if (!chooseLinear(fused, choice))
+      return {};
+  } else if (kind == "attention") {
+    chooseAttention(fused, target, choice);
+  } else if (const TemplateInfo *kernel = target.templateForKind(kind)) {
+    choice.name = kernel->name;
+  } else {
+    return {};
+  }
+  return plan::ScheduleAttr::get(fused.getContext(), choice.name, "heuristic",
+                                 choice.builder.getDictionaryAttr(choice.tunables));
+}
+
+} // namespace stoop::schedule

@@ -1,0 +1,24 @@
+//===- GpuProvider.h - schedules of kernels launched as grids -------------===//
+#ifndef STOOP_PASSES_SCHEDULE_GPUPROVIDER_H
+#define STOOP_PASSES_SCHEDULE_GPUPROVIDER_H
+
+#include "passes/schedule/ScheduleProvider.h"
+#include "passes/schedule/TargetInfo.h"
+
+namespace stoop::schedule {
+
+/// Heuristic schedules for targets with multiprocessors; knows none for others.
+class GpuProvider final : public ScheduleProvider {
+public:
+  /// `target` must outlive the provider.
+  explicit GpuProvider(const TargetInfo &target) : target(target) {}
+
+  plan::ScheduleAttr choose(lm::FusedOp fused) const override;
+
+private:
+  const TargetInfo &target;
+};
+
+} // namespace stoop::schedule
+
+#endif // STOOP_PASSES_SCHEDULE_GPUPROVIDER_H

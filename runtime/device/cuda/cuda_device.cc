@@ -1,0 +1,147 @@
+// Captured graphs: what a step is, and the loop that keeps the GPU busy while the host reads tokens.
+#include <cstring>
+
+#include "runtime/device/cuda/cuda_device.h"
+
+namespace stoop::rt {
+namespace {
+
+constexpr uint64_t kStepOffset = 0, kStateOffset = 256;
+constexpr int kCaptureThreadLocal = 1;
+
+}  // namespace
+
+stoop_status CudaDevice::capture_entries(Message& message) {
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < desc_->num_kernels; ++i)
+    if (desc_->gpu->kernels[i].num_operands > most) most = desc_->gpu->kernels[i].num_operands;
+  STOOP_TRY(arguments_.create(*memory_, most + 2, "a launch's arguments", message));
+  STOOP_TRY(ranges_.create(*memory_, most + 2, "a launch's ranges", message));
+  STOOP_TRY(graphs_.create(*memory_, desc_->num_entries, "the table of graphs", message));
+  STOOP_TRY(generators_.create(*memory_, desc_->num_entries, "the table of graphs", message));
+  for (uint32_t i = 0; i < desc_->num_entries; ++i) {
+    const stoop_entry& entry = desc_->entries[i];
+    STOOP_TRY(capture(entry, false, &graphs_[i], message));
+    if (entry.kind == STOOP_ENTRY_DECODE) STOOP_TRY(capture(entry, true, &generators_[i], message));
+  }
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::capture(const stoop_entry& entry, bool generates, void** executable,
+                                 Message& message) {
+  CUDA_TRY(api_, message, capture_begin, stream_, kCaptureThreadLocal);
+  stoop_status status = record(entry, generates, message);
+  void* graph = nullptr;
+  // A capture that failed has to be ended all the same; the first message counts.
+  Message ignored;
+  stoop_status ended = api_.check(api_.capture_end(stream_, &graph), "capture_end",
+                                  status == STOOP_OK ? message : ignored);
+  if (status == STOOP_OK) status = ended;
+  if (status == STOOP_OK)
+    status = api_.check(api_.graph_instantiate(executable, graph, 0), "graph_instantiate", message);
+  if (graph) api_.graph_destroy(graph);
+  return status;
+}
+
+stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Message& message) {
+  if (generates) {
+    STOOP_TRY(record_sampling(entry, true, message));
+  } else {
+    CUDA_TRY(api_, message, copy_to_device, scratch_ + kStepOffset, &pinned_->step, sizeof(stoop_step), stream_);
+    for (const stoop_slice* slice : {&entry.tokens, &entry.positions, &entry.slots})
+      CUDA_TRY(api_, message, copy_to_device, address(*slice), mirror(*slice), slice->size, stream_);
+  }
+  for (uint32_t i = 0; i < entry.num_launches; ++i)
+    STOOP_TRY(record_launch(entry.launches[i], message));
+  if (generates) {
+    STOOP_TRY(record_sampling(entry, false, message));
+    CUDA_TRY(api_, message, copy_to_host, &pinned_->state, scratch_ + kStateOffset, sizeof(stoop_gpu_state), stream_);
+  } else {
+    CUDA_TRY(api_, message, copy_to_host, mirror(entry.logits), address(entry.logits), entry.logits.size, stream_);
+  }
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& message) {
+  const stoop_gpu_kernel& kernel = desc_->gpu->kernels[launch.kernel];
+  const uint64_t scratch = scratch_ + STOOP_GPU_STATE_BYTES, scratch_bytes = desc_->scratch_bytes - STOOP_GPU_STATE_BYTES;
+  arguments_[0] = scratch_ + kStepOffset;
+  arguments_[1] = scratch;
+  ranges_[0] = {arguments_[0], sizeof(stoop_step), 1, "step"};
+  ranges_[1] = {scratch, scratch_bytes, 3, "scratch"};
+  for (uint32_t i = 0; i < launch.num_buffers; ++i) {
+    arguments_[2 + i] = address(launch.buffers[i]);
+    ranges_[2 + i] = {arguments_[2 + i], launch.buffers[i].size, kernel.access[i], launch.location};
+  }
+  void* parameters[] = {arguments_.data()};
+  if (api_.next_launch) api_.next_launch(ranges_.data(), launch.num_buffers + 2);
+  return api_.check(api_.launch(kernels_[launch.kernel].function, kernel.grid[0], kernel.grid[1],
+                                kernel.grid[2], kernel.threads, 1, 1, kernel.shared_bytes, stream_,
+                                parameters, nullptr),
+                    "launch", message);
+}
+
+// The kernel in front of a generating step, or the one behind it.
+stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin, Message& message) {
+  uint64_t state = scratch_ + kStateOffset, step = scratch_ + kStepOffset;
+  uint64_t tokens = address(entry.tokens), positions = address(entry.positions),
+           slots = address(entry.slots), logits = address(entry.logits);
+  uint32_t rows = entry.rows, ids = desc_->model.num_token_ids;
+  LaunchRange begin_ranges[] = {{state, sizeof(stoop_gpu_state), 1, "state"},
+                                {tokens, entry.tokens.size, 2, "tokens"},
+                                {positions, entry.positions.size, 2, "positions"},
+                                {slots, entry.slots.size, 2, "slots"},
+                                {step, sizeof(stoop_step), 2, "step"}};
+  LaunchRange choose_ranges[] = {{state, sizeof(stoop_gpu_state), 3, "state"},
+                                 {logits, entry.logits.size, 1, "logits"}};
+  void* begin_parameters[] = {&state, &tokens, &positions, &slots, &rows, &step};
+  void* choose_parameters[] = {&logits, &ids, &state};
+  if (api_.next_launch) {
+    is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
+             : api_.next_launch(choose_ranges, sizeof choose_ranges / sizeof *choose_ranges);
+  }
+  return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, 1, 1, 1,
+                                is_begin ? 256 : 1024, 1, 1, 0, stream_,
+                                is_begin ? begin_parameters : choose_parameters, nullptr),
+                    "launch", message);
+}
+
+stoop_status CudaDevice::run(uint32_t entry, uint32_t num_rows, Message& message) {
+  pinned_->step.num_rows = num_rows;
+  CUDA_TRY(api_, message, context_set, context_);
+  CUDA_TRY(api_, message, graph_launch, graphs_[entry], stream_);
+  CUDA_TRY(api_, message, stream_wait, stream_);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::begin(uint32_t slot, uint32_t position, uint32_t next_token, Message& message) {
+  CUDA_TRY(api_, message, context_set, context_);
+  CUDA_TRY(api_, message, stream_wait, stream_);
+  memset(&pinned_->initial, 0, sizeof pinned_->initial);
+  pinned_->initial.next_token = next_token;
+  pinned_->initial.position = position;
+  pinned_->initial.slot = slot;
+  fed_ = 0;
+  CUDA_TRY(api_, message, copy_to_device, scratch_ + kStateOffset, &pinned_->initial, sizeof(stoop_gpu_state), stream_);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::feed(uint32_t entry, Message& message) {
+  CUDA_TRY(api_, message, graph_launch, generators_[entry], stream_);
+  CUDA_TRY(api_, message, event_record, events_[fed_++ % kAhead], stream_);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::token(uint32_t index, uint32_t* token, Message& message) {
+  CUDA_TRY(api_, message, event_wait, events_[index % kAhead]);
+  // Later steps overwrite other places of the ring.
+  *token = __atomic_load_n(&pinned_->state.ring[index % 64], __ATOMIC_ACQUIRE);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::finish(Message& message) {
+  CUDA_TRY(api_, message, stream_wait, stream_);
+  return STOOP_OK;
+}
+
+}  // namespace stoop::rt

@@ -1,0 +1,57 @@
+// The CUDA driver, found at run time: a program for the GPU needs no CUDA to be linked or started.
+#ifndef STOOP_RUNTIME_DEVICE_CUDA_DRIVER_H_
+#define STOOP_RUNTIME_DEVICE_CUDA_DRIVER_H_
+
+#include "runtime/core/status.h"
+
+namespace stoop::rt {
+
+// Results and numbers of cuda.h that the runtime looks at.
+enum : int {
+  kCudaOutOfMemory = 2,
+  kCudaNoDevice = 100,
+  kCudaNoBinary = 209,
+  kCudaInvalidPtx = 218,
+  kCudaUnsupportedPtx = 222,
+  kCudaCapabilityMajor = 75,
+  kCudaCapabilityMinor = 76,
+  kCudaMaxSharedOptin = 97,
+  kCudaFunctionMaxShared = 8,
+  kCudaEventNoTiming = 2,
+  kCudaStreamNonBlocking = 1,
+};
+
+// What a launch may touch, told to drivers that check it: they export stoopVgpuNextLaunch.
+struct LaunchRange {
+  uint64_t begin, bytes;
+  int access;  // 1 reads, 2 writes, 3 both
+  const char* name;
+};
+
+class CudaDriver {
+ public:
+  CudaDriver() = default;
+  CudaDriver(const CudaDriver&) = delete;
+  CudaDriver& operator=(const CudaDriver&) = delete;
+
+  // Loads libcuda.so.1, or what the environment's STOOP_CUDA_DRIVER names, and initialises it. It stays
+  // loaded as long as the process. STOOP_UNSUPPORTED says what is missing.
+  stoop_status load(Message& message);
+
+  // STOOP_OK for `error` 0; else a status and a sentence with the call and the driver's words.
+  stoop_status check(int error, const char* call, Message& message) const;
+
+#define CUDA_CALL(name, symbol, parameters) int(*name) parameters = nullptr;
+#include "runtime/device/cuda/driver_symbols.def"
+
+  // NULL: the driver does not check.
+  void (*next_launch)(const LaunchRange* ranges, size_t count) = nullptr;
+};
+
+// Calls a function of the driver and returns from the caller when it fails.
+#define CUDA_TRY(driver, message, function, ...) \
+  STOOP_TRY((driver).check((driver).function(__VA_ARGS__), #function, message))
+
+}  // namespace stoop::rt
+
+#endif  // STOOP_RUNTIME_DEVICE_CUDA_DRIVER_H_

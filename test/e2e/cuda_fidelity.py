@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""Compiles checkpoints for CUDA and compares the programs, run on the virtual GPU, with recorded Hugging Face results.
+
+The virtual GPU executes the program's PTX as sm_80 and as sm_90 and checks every memory access, so a run that ends well
+had no findings either. By default a cross-section; --full takes all prompts.
+"""
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import checks
+from checks import Recorded, Report
+from models import CompiledModel, RunError, execute, model_flags
+
+CONTEXT = 384
+BUCKETS = [32]
+ARCHITECTURES = "sm_80,sm_90a,ptx"
+LOGIT_TOLERANCE = 1e-4
+
+
+@contextlib.contextmanager
+def virtual_gpu(options, capability, seed=1):
+    """Programs started inside find the virtual GPU of that compute capability."""
+    settings = {"STOOP_CUDA_DRIVER": options.driver, "STOOP_VGPU_ARCH": str(capability), "STOOP_VGPU_SEED": str(seed)}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name in settings:
+            del os.environ[name]
+
+
+def compile_cuda(options, directory, path, dtype):
+    execute([options.stoop, "compile", directory, "-o", path, "--target", "cuda", "--cuda-arch", ARCHITECTURES,
+             "--prefill-buckets", ",".join(map(str, BUCKETS))] + model_flags(dtype, CONTEXT, "hf", True))
+    return CompiledModel(path)
+
+
+def check_greedy(model, recorded, prompts, report, where):
+    """Ids equal to the recorded ones, logits behind the prompt near the recorded ones."""
+    for index in prompts:
+        at = f"{where}, prompt {index}"
+        document, logits = model.generate(recorded.generations[index]["prompt_ids"], checks.GENERATED)
+        report.require(document["ids"] == recorded.generations[index]["ids"], f"{at}: ids differ from the recorded ones")
+        report.limit("logits", checks.relative_error(logits[0], recorded.logits(index)), LOGIT_TOLERANCE, at)
+
+
+def check_replay(model, recorded, index, report, where):
+    """The device chooses the tokens itself, with the host behind it: 48 recorded ones, then on to 80."""
+    ids = recorded.generations[index]["prompt_ids"]
+    output, _ = execute(model.run_command() + ["--prompt-ids", ",".join(map(str, ids)), "-n", "80", "--json", "--ignore-eos"])
+    document = json.loads(output)
+    report.require(document["ids"][: checks.GENERATED] == recorded.generations[index]["ids"],
+                   f"{where}: ids differ from the recorded ones")
+    report.require(len(document["ids"]) == 80, f"{where}: {len(document['ids'])} tokens of 80")
+
+
+def check_narrow(model, recorded, prompts, report, where):
+    """Divergence from the recorded float32 logits."""
+    divergences = []
+    for index in prompts:
+        _, logits = model.generate(recorded.generations[index]["prompt_ids"], 1)
+        p, q = checks.log_softmax(recorded.logits(index)), checks.log_softmax(logits[0])
+        divergences.append((np.exp(p) * (p - q)).sum())
+    report.limit("kl", np.mean(divergences), checks.KL_LIMIT, where)
+
+
+def run(options, directory, report):
+    recorded = Recorded(directory)
+    everything = range(len(recorded.generations))
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        exact = compile_cuda(options, directory, os.path.join(folder, "f32"), "f32")
+        with virtual_gpu(options, 80):
+            check_greedy(exact, recorded, everything if options.full else [7], report, "f32, sm_80")
+        with virtual_gpu(options, 90, seed=5):
+            check_greedy(exact, recorded, everything if options.full else [6], report, "f32, sm_90")
+            check_replay(exact, recorded, 0, report, "f32, sm_90, run ahead")
+        os.remove(exact.path)
+        for dtype, capability in (("bf16", 80), ("f16", 90)):
+            narrow = compile_cuda(options, directory, os.path.join(folder, dtype), dtype)
+            with virtual_gpu(options, capability):
+                check_narrow(narrow, recorded, everything if options.full else [0, 5, 7, 8],
+                             report.labelled(" " + dtype), f"{dtype}, sm_{capability}")
+            os.remove(narrow.path)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stoop", required=True, help="path of the compiler")
+    parser.add_argument("--driver", required=True, help="path of the virtual driver")
+    parser.add_argument("--checkpoints", nargs="+", required=True, metavar="DIR")
+    parser.add_argument("--full", action="store_true", help="everything, not a cross-section")
+    parser.add_argument("--work", help="folder for binaries (default: the system's temporary one)")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    failed = False
+    for directory in options.checkpoints:
+        name = os.path.basename(os.path.normpath(directory))
+        report, start = Report(), time.monotonic()
+        try:
+            run(options, directory, report)
+        except RunError as error:
+            report.failures.append(str(error))
+        for failure in report.failures:
+            print(f"FAIL {name}: {failure}")
+        worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
+        print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s; worst: {worst}", flush=True)
+        failed |= bool(report.failures)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

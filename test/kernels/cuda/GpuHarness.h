@@ -1,0 +1,42 @@
+//===- GpuHarness.h - one CUDA kernel on the virtual GPU ----------*- C++ -*-===//
+//
+// From the text of a plan.kernel to numbers: geometry, source, NVRTC, the virtual driver with its
+// checkers and the launch contract; and the same region on the reference evaluator.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_TEST_KERNELS_CUDA_GPUHARNESS_H
+#define STOOP_TEST_KERNELS_CUDA_GPUHARNESS_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stoop::test {
+
+/// The step that a kernel runs in. Rows behind `validRows` are padding.
+struct GpuStep {
+  int validRows = 1;
+  std::vector<int32_t> positions, slots; ///< one per row of the entry
+  uint64_t seed = 1;                     ///< of inputs and of the order of blocks and warps
+};
+
+/// What came out.
+struct GpuOutcome {
+  std::string failure;  ///< empty: compiled, launched, no findings
+  std::string findings; ///< of the virtual GPU's checkers
+  double worst = 0;     ///< largest difference from the reference, relative to the largest magnitude
+  int sourceLines = 0;
+  unsigned registers = 0, localBytes = 0;
+};
+
+/// Compiles and runs the only kernel of `text` (a plan.kernel) for the architecture that
+/// STOOP_TEST_GPU_ARCH names (sm_80). `edit`, if given, changes the PTX before it is loaded.
+GpuOutcome runGpuKernel(const std::string &text, const GpuStep &step,
+                        std::string (*edit)(const std::string &ptx) = nullptr);
+
+/// The PTX of the kernel.
+std::string ptxOf(const std::string &text);
+
+} // namespace stoop::test
+
+#endif // STOOP_TEST_KERNELS_CUDA_GPUHARNESS_H

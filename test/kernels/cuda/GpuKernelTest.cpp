@@ -1,0 +1,332 @@
+//===- GpuKernelTest.cpp - CUDA kernels against the reference -------------===//
+//
+// Every GPU template on the virtual GPU over edge shapes: columns that fill no tile, lengths that fill no
+// vector, padding rows, strided operands, every element type. No findings, no spills, at most 60 lines of
+// source. STOOP_TEST_EXHAUSTIVE=1 runs all types and seeds for each shape.
+//
+//===----------------------------------------------------------------------===//
+#include "test/kernels/cuda/GpuHarness.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace stoop::test;
+using llvm::formatv;
+
+namespace {
+/// Largest relative difference: rounding of the result's type, plus the order of float32 sums.
+double tolerance(llvm::StringRef type) { return type == "f32" ? 3e-6 : type == "bf16" ? 8e-3 : 1e-3; }
+
+bool isExhaustive() { return getenv("STOOP_TEST_EXHAUSTIVE") != nullptr; }
+
+GpuStep stepOf(int rows, int validRows, int firstPosition = 0, bool isDecode = false) {
+  GpuStep step;
+  step.validRows = validRows;
+  for (int row = 0; row < rows; ++row) {
+    bool isValid = row < validRows;
+    step.positions.push_back(!isValid ? 0 : isDecode ? firstPosition + 7 * row : firstPosition + row);
+    step.slots.push_back(!isValid ? -1 : isDecode ? row : 0);
+  }
+  return step;
+}
+
+void expectRight(const std::string &kernel, GpuStep step, llvm::StringRef type) {
+  for (uint64_t seed = 1; seed <= (isExhaustive() ? 4 : 1); ++seed) {
+    step.seed = seed * 77 + step.validRows;
+    GpuOutcome outcome = runGpuKernel(kernel, step);
+    ASSERT_EQ(outcome.failure, "") << kernel;
+    EXPECT_LE(outcome.worst, tolerance(type)) << kernel;
+    EXPECT_LE(outcome.sourceLines, 60) << kernel;
+    EXPECT_EQ(outcome.localBytes, 0u) << "spills: " << kernel;
+  }
+}
+
+std::string tensor(int rows, int cols, llvm::StringRef type) {
+  return formatv("tensor<{0}x{1}x{2}>", rows, cols, type);
+}
+
+/// A linear with bias, activation and residual: x [rows][k] (row stride `stride`), w [n][k].
+std::string linearKernel(llvm::StringRef schedule, int rows, int n, int k, llvm::StringRef x,
+                         llvm::StringRef w, llvm::StringRef y, int stride = 0) {
+  std::string X = tensor(rows, k, x), W = tensor(n, k, w), Y = tensor(rows, n, y);
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, {2}]) {{
+    ^bb0(%x: {3}, %w: {4}, %b: tensor<{2}xf32>, %r: {5}):
+      %0 = lm.linear %x, %w : ({3}, {4}) -> {5}
+      %1 = lm.bias %0, %b : ({5}, tensor<{2}xf32>) -> {5}
+      %2 = lm.activation gelu %1 : {5}
+      %3 = lm.binary add %r, %2 : {5}
+      lm.yield %3 : {5}
+    })",
+                 schedule, stride ? stride : k, n, X, W, Y);
+}
+
+std::string smallSchedule(int perWarp) {
+  return formatv("\"linear_small\", source = \"test\", tunables = {{columns_per_warp = {0} : i64}", perWarp);
+}
+std::string fmaSchedule(int columns) {
+  return formatv("\"linear_fma\", source = \"test\", tunables = {{tile_columns = {0} : i64}", columns);
+}
+std::string mmaSchedule(int columns, int stages) {
+  return formatv("\"linear_mma\", source = \"test\", tunables = {{stages = {1} : i64, tile_columns = {0} : i64}",
+                 columns, stages);
+}
+std::string plainSchedule(llvm::StringRef name) {
+  return formatv("\"{0}\", source = \"test\", tunables = {{}", name);
+}
+} // namespace
+
+TEST(GpuLinearSmall, ShapesAndTypes) {
+  struct Shape {
+    int rows, valid, n, k, perWarp, stride;
+  };
+  for (Shape s : {Shape{1, 1, 40, 64, 2, 0}, Shape{1, 1, 7, 33, 1, 0}, Shape{4, 3, 17, 100, 2, 0},
+                  Shape{8, 8, 24, 96, 2, 0}, Shape{2, 2, 16, 64, 2, 200}}) {
+    std::vector<std::array<const char *, 3>> types = {{"f32", "bf16", "f32"}, {"bf16", "bf16", "bf16"}};
+    if (isExhaustive())
+      types.insert(types.end(), {{"f16", "f16", "f16"}, {"bf16", "bf16", "f32"}, {"f32", "f32", "f32"}, {"f32", "f16", "f32"}});
+    for (auto &t : types)
+      expectRight(linearKernel(smallSchedule(s.perWarp), s.rows, s.n, s.k, t[0], t[1], t[2], s.stride),
+                  stepOf(s.rows, s.valid), t[2]);
+  }
+}
+
+TEST(GpuLinearFma, ShapesAndTypes) {
+  struct Shape {
+    int rows, valid, n, k, columns;
+  };
+  for (Shape s : {Shape{16, 13, 70, 40, 64}, Shape{70, 70, 48, 33, 80}}) {
+    expectRight(linearKernel(fmaSchedule(s.columns), s.rows, s.n, s.k, "f32", "bf16", "f32"),
+                stepOf(s.rows, s.valid), "f32");
+    if (isExhaustive())
+      expectRight(linearKernel(fmaSchedule(s.columns), s.rows, s.n, s.k, "f32", "f32", "f32"),
+                  stepOf(s.rows, s.valid), "f32");
+  }
+}
+
+TEST(GpuLinearMma, ShapesAndTypes) {
+  struct Shape {
+    int rows, valid, n, k, columns, stages;
+  };
+  for (Shape s : {Shape{64, 64, 64, 128, 64, 3}, Shape{16, 13, 70, 40, 64, 3}, Shape{70, 66, 80, 36, 80, 2},
+                  Shape{9, 9, 130, 33, 64, 4}})
+    for (llvm::StringRef type : {"bf16", "f16"}) {
+      if (!isExhaustive() && type == "f16" && s.stages != 3)
+        continue;
+      expectRight(linearKernel(mmaSchedule(s.columns, s.stages), s.rows, s.n, s.k, type, type, type),
+                  stepOf(s.rows, s.valid), type);
+    }
+}
+
+TEST(GpuRows, NormEmbeddingGather) {
+  for (llvm::StringRef type : {"f32", "bf16"})
+    for (int cols : {40, 300}) {
+      std::string X = tensor(3, cols, "f32"), Y = tensor(3, cols, type);
+      expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {1}]) {{
+        ^bb0(%x: {2}, %g: tensor<{1}xf32>, %b: tensor<{1}xf32>):
+          %0 = lm.norm layer %x, %g, %b eps(1.0e-5) : ({2}, tensor<{1}xf32>, tensor<{1}xf32>) -> {3}
+          lm.yield %0 : {3}
+        })",
+                          plainSchedule("norm_rows"), cols, X, Y),
+                  stepOf(3, 2), type);
+      expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, {1}]) {{
+        ^bb0(%x: {2}, %g: tensor<{1}xf32>):
+          %0 = lm.norm rms %x, %g eps(1.0e-6) : ({2}, tensor<{1}xf32>) -> {3}
+          lm.yield %0 : {3}
+        })",
+                          plainSchedule("norm_rows"), cols, X, Y),
+                  stepOf(3, 3), type);
+      std::string table = tensor(11, cols, type);
+      expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, {1}]) {{
+        ^bb0(%t: tensor<3xi32>, %w: {2}):
+          %0 = lm.embedding %t, %w : (tensor<3xi32>, {2}) -> {3}
+          lm.yield %0 : {3}
+        })",
+                          plainSchedule("embedding_rows"), cols, table, X),
+                  stepOf(3, 3), "f32");
+      std::string one = tensor(1, cols, type);
+      expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, {1}]) {{
+        ^bb0(%x: {2}):
+          %0 = lm.gather_last %x : {2} -> {3}
+          lm.yield %0 : {3}
+        })",
+                          plainSchedule("gather_last_rows"), cols, Y, one),
+                  stepOf(3, 2), type);
+    }
+}
+
+TEST(GpuElements, RopeAppendElementwise) {
+  for (llvm::StringRef type : {"f32", "bf16"}) {
+    std::string Q = tensor(5, 3 * 40, type), K = tensor(5, 2 * 24, type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([200, 1, 0, 120]) {{
+      ^bb0(%x: {1}, %p: tensor<5xi32>, %t: tensor<64x40xf32>):
+        %0 = lm.rope %x, %p, %t heads(3) : ({1}, tensor<5xi32>, tensor<64x40xf32>) -> {1}
+        lm.yield %0 : {1}
+      })",
+                        plainSchedule("rope_elements"), Q),
+                stepOf(5, 4, 9), type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([0, 48, 100, 1, 1]) {{
+      ^bb0(%c: !lm.kv<2x32x2x24x{2}>, %k: {1}, %v: {1}, %p: tensor<5xi32>, %s: tensor<5xi32>):
+        lm.kv_append %c, %k, %v, %p, %s : !lm.kv<2x32x2x24x{2}>, {1}, {1}, tensor<5xi32>, tensor<5xi32>
+        lm.yield
+      })",
+                        plainSchedule("kv_append_elements"), K, type),
+                stepOf(5, 3, 4), type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([48, 60, 48]) {{
+      ^bb0(%a: {1}, %b: {1}):
+        %0 = lm.activation silu %a : {1}
+        %1 = lm.binary mul %0, %b : {1}
+        lm.yield %1 : {1}
+      })",
+                        plainSchedule("elementwise_elements"), K),
+                stepOf(5, 5), type);
+  }
+}
+
+TEST(GpuElements, EveryActivation) {
+  for (llvm::StringRef kind : {"gelu", "gelu_tanh", "gelu_fast", "quick_gelu", "relu", "silu"}) {
+    std::string X = tensor(2, 300, "f32");
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([300, 300]) {{
+      ^bb0(%a: {1}):
+        %0 = lm.activation {2} %a : {1}
+        lm.yield %0 : {1}
+      })",
+                        plainSchedule("elementwise_elements"), X, kind),
+                stepOf(2, 2), "f32");
+  }
+}
+
+namespace {
+struct AttentionShape {
+  int rows, valid, heads, kvHeads, headDim, positions, first, rowTile, splits, leastKeys;
+  bool isDecode;
+  const char *alibi;
+};
+
+std::string attentionKernel(const AttentionShape &s, llvm::StringRef type) {
+  std::string Q = tensor(s.rows, s.heads * s.headDim, type), slopes;
+  for (int head = 0; head < s.heads; ++head)
+    slopes += formatv("{0}{1:F7}", head ? ", " : "", 0.5 / (head + 1)).str();
+  std::string alibi = llvm::StringRef(s.alibi) == "none" ? "none" : formatv("{0} slopes([{1}])", s.alibi, slopes).str();
+  std::string cache = formatv("!lm.kv<{0}x{1}x{2}x{3}x{4}>", s.isDecode ? s.rows : 1, s.positions, s.kvHeads, s.headDim, type);
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<"attention_flash", source = "test", tunables = {{least_split_keys = {0} : i64,
+      row_tile = {1} : i64, splits = {2} : i64}>) row_strides([{3}, 0, 1, 1, {3}]) {{
+    ^bb0(%q: {4}, %c: {5}, %p: tensor<{6}xi32>, %s: tensor<{6}xi32>):
+      %0 = lm.attention %q, %c, %p, %s heads({7}) scale({8:F6}) alibi {9} : ({4}, {5}, tensor<{6}xi32>, tensor<{6}xi32>) -> {4}
+      lm.yield %0 : {4}
+    })",
+                 s.leastKeys, s.rowTile, s.splits, s.heads * s.headDim, Q, cache, s.rows, s.heads,
+                 1 / std::sqrt(double(s.headDim)), alibi);
+}
+} // namespace
+
+TEST(GpuAttention, GroupsHeadsAndSplits) {
+  std::vector<AttentionShape> shapes = {
+      {2, 2, 71, 1, 64, 80, 60, 1, 3, 32, true, "none"},   // 71 heads share keys; merged splits
+      {1, 1, 58, 2, 40, 40, 39, 1, 2, 32, true, "none"},   // 29 heads a group
+      {1, 1, 16, 1, 80, 128, 100, 1, 4, 32, true, "none"}, // 16
+      {3, 2, 8, 2, 128, 40, 0, 1, 2, 32, true, "none"},    // 4; padding row
+      {1, 1, 3, 3, 64, 100, 97, 1, 4, 32, true, "hf"},     // 1
+      {1, 1, 4, 4, 32, 100, 70, 1, 4, 32, true, "exact"},
+      {20, 17, 6, 2, 40, 64, 11, 10, 1, 128, false, "none"}, // prompt rows share a block
+      {9, 9, 4, 4, 64, 64, 30, 9, 1, 128, false, "hf"},
+      {5, 5, 146, 2, 16, 40, 30, 1, 1, 128, false, "none"}, // more heads than a block takes
+  };
+  for (const AttentionShape &s : shapes)
+    for (llvm::StringRef type : {"f32", "bf16"}) {
+      if (!isExhaustive() && type == "bf16" && s.headDim != 64)
+        continue;
+      expectRight(attentionKernel(s, type), stepOf(s.rows, s.valid, s.first, s.isDecode), type);
+    }
+}
+
+/// The general form: a norm prologue, two segments, biases, rotation, append, SwiGLU, several results.
+TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
+  struct Shape {
+    int rows, valid, headDim, perWarp;
+    const char *type;
+  };
+  for (Shape s : {Shape{1, 1, 32, 2, "f32"}, Shape{4, 3, 40, 1, "bf16"}, Shape{2, 2, 8, 2, "f16"}}) {
+    int heads = 3, kv = 1, hidden = 48, qkv = (heads + 2 * kv) * s.headDim, up = 56;
+    std::string row = tensor(s.rows, hidden, "f32"), n = tensor(s.rows, hidden, s.type);
+    std::string text = formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>)
+      row_strides([{1}, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, {2}, {3}]) {{
+    ^bb0(%x: {4}, %g: tensor<{1}xf32>, %b: tensor<{1}xf32>, %wq: {5}, %wg: {6}, %wu: {6}, %bq: tensor<{7}xf32>,
+         %p: tensor<{8}xi32>, %t: tensor<64x{9}xf32>, %c: !lm.kv<{8}x64x1x{9}x{10}>, %s: tensor<{8}xi32>):
+      %n = lm.norm layer %x, %g, %b eps(1.0e-5) : ({4}, tensor<{1}xf32>, tensor<{1}xf32>) -> {11}
+      %0 = lm.linear %n, %wq : ({11}, {5}) -> {12}
+      %1 = lm.bias %0, %bq : ({12}, tensor<{7}xf32>) -> {12}
+      %q = lm.view %1[0] : {12} -> {13}
+      %k = lm.view %1[{2}] : {12} -> {14}
+      %v = lm.view %1[{15}] : {12} -> {14}
+      %qr = lm.rope %q, %p, %t heads(3) : ({13}, tensor<{8}xi32>, tensor<64x{9}xf32>) -> {13}
+      %kr = lm.rope %k, %p, %t heads(1) : ({14}, tensor<{8}xi32>, tensor<64x{9}xf32>) -> {14}
+      lm.kv_append %c, %kr, %v, %p, %s : !lm.kv<{8}x64x1x{9}x{10}>, {14}, {14}, tensor<{8}xi32>, tensor<{8}xi32>
+      %2 = lm.linear %n, %wg : ({11}, {6}) -> {16}
+      %3 = lm.linear %n, %wu : ({11}, {6}) -> {16}
+      %4 = lm.activation silu %2 : {16}
+      %5 = lm.binary mul %4, %3 : {16}
+      lm.yield %qr, %5 : {13}, {16}
+    })",
+                               smallSchedule(s.perWarp), hidden, heads * s.headDim, up, row,
+                               tensor(qkv, hidden, s.type), tensor(up, hidden, s.type), qkv, s.rows,
+                               s.headDim, s.type, n, tensor(s.rows, qkv, s.type),
+                               tensor(s.rows, heads * s.headDim, s.type), tensor(s.rows, s.headDim, s.type),
+                               (heads + kv) * s.headDim, tensor(s.rows, up, s.type))
+                           .str();
+    expectRight(text, stepOf(s.rows, s.valid, 5, true), s.type);
+  }
+}
+
+/// Two linears summed with a residual; the embedding in front of two norms, yielded as well.
+TEST(GpuFused, OutDownAndEmbedding) {
+  for (llvm::StringRef type : {"f32", "bf16"}) {
+    std::string a = tensor(2, 24, type), u = tensor(2, 100, type), wo = tensor(40, 24, type), wd = tensor(40, 100, type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([24, 100, 0, 0, 40, 40]) {{
+      ^bb0(%a: {1}, %u: {2}, %wo: {3}, %wd: {4}, %r: tensor<2x40xf32>):
+        %0 = lm.linear %a, %wo : ({1}, {3}) -> tensor<2x40xf32>
+        %1 = lm.linear %u, %wd : ({2}, {4}) -> tensor<2x40xf32>
+        %2 = lm.binary add %1, %0 : tensor<2x40xf32>
+        %3 = lm.binary add %r, %2 : tensor<2x40xf32>
+        lm.yield %3 : tensor<2x40xf32>
+      })",
+                        smallSchedule(2), a, u, wo, wd),
+                stepOf(2, 2), "f32");
+    std::string table = tensor(13, 48, type), n = tensor(2, 48, type), w = tensor(20, 48, type), y = tensor(2, 20, type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, 0, 0, 0, 0, 0, 20, 20, 48]) {{
+      ^bb0(%t: tensor<2xi32>, %e: {1}, %g: tensor<48xf32>, %b: tensor<48xf32>, %h: tensor<48xf32>, %w1: {2}, %w2: {2}):
+        %x = lm.embedding %t, %e : (tensor<2xi32>, {1}) -> tensor<2x48xf32>
+        %n1 = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<2x48xf32>, tensor<48xf32>, tensor<48xf32>) -> {3}
+        %n2 = lm.norm layer %x, %h, %b eps(1.0e-5) : (tensor<2x48xf32>, tensor<48xf32>, tensor<48xf32>) -> {3}
+        %0 = lm.linear %n1, %w1 : ({3}, {2}) -> {4}
+        %1 = lm.linear %n2, %w2 : ({3}, {2}) -> {4}
+        lm.yield %0, %1, %x : {4}, {4}, tensor<2x48xf32>
+      })",
+                        smallSchedule(2), table, w, n, y),
+                stepOf(2, 2), type);
+  }
+}
+
+/// Prompt rows: rotation and append behind tensor cores, tiles of whole and of half heads.
+TEST(GpuFused, TilesWithRotation) {
+  struct Shape {
+    int headDim, columns;
+  };
+  for (Shape s : {Shape{40, 80}, Shape{128, 64}}) {
+    int rows = 20, k = 64, n = 4 * s.headDim;
+    std::string x = tensor(rows, k, "bf16"), w = tensor(n, k, "bf16"), y = tensor(rows, n, "bf16"),
+                q = tensor(rows, 2 * s.headDim, "bf16"), h = tensor(rows, s.headDim, "bf16");
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([64, 0, 1, 0, 0, 1, {1}]) {{
+      ^bb0(%x: {2}, %w: {3}, %p: tensor<20xi32>, %t: tensor<64x{4}xf32>, %c: !lm.kv<1x64x1x{4}xbf16>, %s: tensor<20xi32>):
+        %0 = lm.linear %x, %w : ({2}, {3}) -> {5}
+        %q = lm.view %0[0] : {5} -> {6}
+        %k = lm.view %0[{1}] : {5} -> {7}
+        %v = lm.view %0[{8}] : {5} -> {7}
+        %qr = lm.rope %q, %p, %t heads(2) : ({6}, tensor<20xi32>, tensor<64x{4}xf32>) -> {6}
+        %kr = lm.rope %k, %p, %t heads(1) : ({7}, tensor<20xi32>, tensor<64x{4}xf32>) -> {7}
+        lm.kv_append %c, %kr, %v, %p, %s : !lm.kv<1x64x1x{4}xbf16>, {7}, {7}, tensor<20xi32>, tensor<20xi32>
+        lm.yield %qr : {6}
+      })",
+                        mmaSchedule(s.columns, 3), 2 * s.headDim, x, w, s.headDim, y, q, h, 3 * s.headDim),
+                stepOf(rows, 18, 3), "bf16");
+  }
+}

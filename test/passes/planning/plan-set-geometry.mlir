@@ -1,0 +1,52 @@
+// RUN: stoop-opt %s --plan-set-geometry | FileCheck %s
+
+// Grids follow from the schedule and the parts of the region; kernels of other templates keep none.
+
+plan.program @p target("cuda") metadata({}) {
+  // Two segments of 48 and 40 columns in tiles of 16: 3 + 3 blocks. Shared: one staged row of 64 bf16, one linear's sums.
+  // CHECK-LABEL: plan.kernel @small
+  // CHECK-SAME: attributes {plan.geometry = #plan.geometry<grid = [6, 1, 1], threads = 256, shared = 192, scratch = 0>}
+  plan.kernel @small schedule(<"linear_small", source = "heuristic", tunables = {columns_per_warp = 2 : i64}>)
+      row_strides([64, 0, 0, 0, 0, 48, 40]) {
+  ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
+    %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>
+    %0 = lm.linear %n, %w : (tensor<1x64xbf16>, tensor<48x64xbf16>) -> tensor<1x48xbf16>
+    %1 = lm.linear %n, %u : (tensor<1x64xbf16>, tensor<40x64xbf16>) -> tensor<1x40xbf16>
+    lm.yield %0, %1 : tensor<1x48xbf16>, tensor<1x40xbf16>
+  }
+  // 130 rows in tiles of 64, 100 columns in tiles of 64; two linears' sums behind three stages.
+  // CHECK-LABEL: plan.kernel @mma
+  // CHECK-SAME: grid = [2, 3, 1], threads = 128, shared = 63488, scratch = 0
+  plan.kernel @mma schedule(<"linear_mma", source = "heuristic", tunables = {stages = 3 : i64, tile_columns = 64 : i64}>)
+      row_strides([32, 32, 0, 0, 100]) {
+  ^bb0(%x: tensor<130x32xbf16>, %y: tensor<130x32xbf16>, %w: tensor<100x32xbf16>, %u: tensor<100x32xbf16>):
+    %0 = lm.linear %x, %w : (tensor<130x32xbf16>, tensor<100x32xbf16>) -> tensor<130x100xf32>
+    %1 = lm.linear %y, %u : (tensor<130x32xbf16>, tensor<100x32xbf16>) -> tensor<130x100xf32>
+    %2 = lm.binary add %0, %1 : tensor<130x100xf32>
+    lm.yield %2 : tensor<130x100xf32>
+  }
+  // CHECK-LABEL: plan.kernel @norm
+  // CHECK-SAME: grid = [7, 1, 1], threads = 256, shared = 0
+  plan.kernel @norm schedule(<"norm_rows", source = "heuristic", tunables = {}>) row_strides([64, 0, 64]) {
+  ^bb0(%x: tensor<7x64xf32>, %g: tensor<64xf32>):
+    %0 = lm.norm rms %x, %g eps(1.0e-5) : (tensor<7x64xf32>, tensor<64xf32>) -> tensor<7x64xf32>
+    lm.yield %0 : tensor<7x64xf32>
+  }
+  // One row, 2 KV heads, 4 splits; scratch: tickets, then 8 partials of 4 heads x (16 + 2) floats.
+  // CHECK-LABEL: plan.kernel @attention
+  // CHECK-SAME: grid = [1, 2, 4], threads = 256, shared = 4480, scratch = 2560
+  plan.kernel @attention schedule(<"attention_flash", source = "heuristic",
+      tunables = {least_split_keys = 32 : i64, row_tile = 1 : i64, splits = 4 : i64}>) row_strides([128, 0, 1, 1, 128]) {
+  ^bb0(%q: tensor<1x128xf32>, %c: !lm.kv<1x128x2x16xf32>, %p: tensor<1xi32>, %s: tensor<1xi32>):
+    %0 = lm.attention %q, %c, %p, %s heads(8) scale(0.25) alibi none
+        : (tensor<1x128xf32>, !lm.kv<1x128x2x16xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x128xf32>
+    lm.yield %0 : tensor<1x128xf32>
+  }
+  // CHECK-LABEL: plan.kernel @cpu
+  // CHECK-NOT: geometry
+  plan.kernel @cpu schedule(<"norm", source = "heuristic", tunables = {}>) row_strides([64, 0, 64]) {
+  ^bb0(%x: tensor<7x64xf32>, %g: tensor<64xf32>):
+    %0 = lm.norm rms %x, %g eps(1.0e-5) : (tensor<7x64xf32>, tensor<64xf32>) -> tensor<7x64xf32>
+    lm.yield %0 : tensor<7x64xf32>
+  }
+}
