@@ -21,7 +21,10 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/IPO/AlwaysInliner.h"
 #include "llvm/Transforms/IPO/Internalize.h"
+#include "llvm/Transforms/Scalar/SCCP.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
 using namespace llvm;
 using namespace stoop;
@@ -137,6 +140,16 @@ static Expected<std::unique_ptr<Module>> assemble(const codegen::KernelSpec &spe
   return module;
 }
 
+/// Inlines the port and drops what its parameters rule out, most of it, before the costly passes
+/// look at it.
+static void foldParameters(Module &module, ModuleAnalysisManager &analyses) {
+  ModulePassManager passes;
+  passes.addPass(AlwaysInlinerPass());
+  passes.addPass(createModuleToFunctionPassAdaptor(SCCPPass()));
+  passes.addPass(createModuleToFunctionPassAdaptor(SimplifyCFGPass()));
+  passes.run(module, analyses);
+}
+
 static void optimize(Module &module, TargetMachine &machine) {
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = tuning.SLPVectorization = true;
@@ -150,6 +163,7 @@ static void optimize(Module &module, TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
+  foldParameters(module, modules);
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, modules);
 }
 

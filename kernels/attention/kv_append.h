@@ -16,6 +16,7 @@ STOOP_INLINE void convert_row(const typename X::T *__restrict x, typename C::T *
                               i64 n) {
   i64 i = 0;
   for (; i + kLanes <= n; i += kLanes) C::store16(y + i, X::load16(x + i));
+  STOOP_SCALAR_LOOP
   for (; i < n; ++i) C::store1(y + i, X::load1(x + i));
 }
 

@@ -24,6 +24,9 @@ typedef uint16_t u16x32 __attribute__((ext_vector_type(32)));
 typedef _Float16 f16x16 __attribute__((ext_vector_type(16)));
 
 #define STOOP_INLINE [[gnu::always_inline]] inline
+// In front of a loop over the few elements behind the last whole vector, or one that gathers: LLVM
+// would make vector code of it too, which takes longer to compile than it can ever save.
+#define STOOP_SCALAR_LOOP _Pragma("clang loop vectorize(disable) unroll(disable)")
 
 template <class V>
 STOOP_INLINE V load_vector(const void *p) {
@@ -119,12 +122,14 @@ STOOP_INLINE void with_element(i64 type, F f) {
 template <class E>
 STOOP_INLINE f32x16 load_head(const typename E::T *p, i64 n) {
   f32x16 v = splat(0.0f);
+  STOOP_SCALAR_LOOP
   for (i64 i = 0; i < n; ++i) v[i] = E::load1(p + i);
   return v;
 }
 // Stores the first n lanes.
 template <class E>
 STOOP_INLINE void store_head(typename E::T *p, f32x16 v, i64 n) {
+  STOOP_SCALAR_LOOP
   for (i64 i = 0; i < n; ++i) E::store1(p + i, v[i]);
 }
 

@@ -28,6 +28,7 @@ template <class W, class X>
 STOOP_INLINE void embed_columns(const typename W::T *w, i64 token, i64 vocab, i64 columns,
                                 Range range, typename X::T *y) {
   const bool known = token >= 0 && token < vocab;
+  STOOP_SCALAR_LOOP
   for (i64 c = range.begin; c < range.end; ++c)
     X::store1(y + c, known ? W::load1(w + panel_offset<W>(token, c, columns)) : 0.0f);
 }

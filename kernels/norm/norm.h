@@ -23,6 +23,7 @@ STOOP_INLINE float sum_row(const typename X::T *x, i64 columns, F f) {
     for (int i = 0; i < 4; ++i) sum[i] += f(X::load16(x + c + i * kLanes));
   for (; c + kLanes <= columns; c += kLanes) sum[0] += f(X::load16(x + c));
   float rest = 0.0f;
+  STOOP_SCALAR_LOOP
   for (; c < columns; ++c) rest += f(splat(X::load1(x + c)))[0];
   return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
 }
@@ -36,6 +37,7 @@ STOOP_INLINE void map_row(const typename X::T *x, typename Y::T *y, i64 columns,
                           X::load16(x + c), [c](const float *v) __attribute__((always_inline)) {
                             return F32::load16(v + c);
                           }));
+  STOOP_SCALAR_LOOP
   for (; c < columns; ++c)
     Y::store1(y + c, f(
                          splat(X::load1(x + c)), [c](const float *v) __attribute__((

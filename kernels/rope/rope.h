@@ -22,6 +22,7 @@ STOOP_INLINE void rotate_head(const typename In::T *__restrict x, typename Out::
     Out::store16(y + j, Round::round(Round::round(a * c) - Round::round(b * s)));
     Out::store16(y + half + j, Round::round(Round::round(b * c) + Round::round(a * s)));
   }
+  STOOP_SCALAR_LOOP
   for (; j < half; ++j) {
     const float a = In::load1(x + j), b = In::load1(x + half + j), c = cosine[j], s = sine[j];
     Out::store1(y + j, Round::round(Round::round(a * c) - Round::round(b * s)));
