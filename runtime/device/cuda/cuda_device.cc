@@ -39,8 +39,10 @@ stoop_status CudaDevice::capture(const stoop_entry& entry, bool generates, void*
   if (status == STOOP_OK) status = ended;
   if (status == STOOP_OK)
     status = api_.check(api_.graph_instantiate(executable, graph, 0), "graph_instantiate", message);
-  if (graph) api_.graph_destroy(graph);
-  return status;
+  if (!graph) return status;
+  stoop_status destroyed = api_.check(api_.graph_destroy(graph), "graph_destroy",
+                                      status == STOOP_OK ? message : ignored);
+  return status == STOOP_OK ? destroyed : status;
 }
 
 stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Message& message) {

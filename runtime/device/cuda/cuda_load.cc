@@ -187,9 +187,13 @@ stoop_status CudaDevice::upload(const void* weights, stoop_progress_fn progress,
   Message ignored;
   stoop_status waited = api_.check(api_.stream_wait(stream_), "stream_wait",
                                    status == STOOP_OK ? message : ignored);
-  for (void* buffer : buffers)
-    if (buffer) api_.host_free(buffer);
-  return status == STOOP_OK ? waited : status;
+  if (status == STOOP_OK) status = waited;
+  for (void* buffer : buffers) {
+    if (!buffer) continue;
+    stoop_status freed = api_.check(api_.host_free(buffer), "host_free", status == STOOP_OK ? message : ignored);
+    if (status == STOOP_OK) status = freed;
+  }
+  return status;
 }
 
 void CudaDevice::unload_modules() {
