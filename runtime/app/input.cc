@@ -83,9 +83,12 @@ std::vector<uint32_t> read_ids_json(const std::string& path) {
   try {
     document = json::parse(text);
   } catch (const json::parse_error& error) {
-    throw Failure(kExitBadInput, name + " is not JSON: the mistake is at byte " +
-                                     std::to_string(error.byte) + " of " +
-                                     std::to_string(text.size()));
+    // Behind the last byte: the text is a beginning of JSON.
+    std::string where = error.byte > text.size()
+                            ? "it ends too early"
+                            : "the mistake is at byte " + std::to_string(error.byte);
+    throw Failure(kExitBadInput, name + " is not JSON: " + where + ", of " +
+                                     std::to_string(text.size()) + " bytes");
   }
   const json* array = &document;
   if (document.is_object()) {
@@ -115,13 +118,23 @@ std::string expand_escapes(const std::string& text) {
       continue;
     }
     switch (char c = text[++i]) {
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
-      case '0': out += '\0'; break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case '0':
+        out += '\0';
+        break;
       case '\\':
       case '"':
-      case '\'': out += c; break;
+      case '\'':
+        out += c;
+        break;
       case 'x':
         if (i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
           out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));

@@ -62,7 +62,7 @@ class Product(unittest.TestCase):
         # An exception from deep inside reaches main: the unwinder works without the loader's help.
         result = run(self.model, "perplexity", "--ids", "-", stdin=b"[1,")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("parse error", result.err)
+        self.assertIn("stdin is not JSON: it ends too early, of 3 bytes", result.err)
 
     def test_needs_libc_alone(self):
         dynamic = subprocess.run(["readelf", "-dW", self.model], capture_output=True, text=True, check=True).stdout
