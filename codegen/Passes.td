@@ -30,4 +30,19 @@ def VerifyBinaries : Pass<"plan-verify-binaries", "::stoop::plan::ProgramOp"> {
   }];
 }
 
+def SizeThreads : Pass<"plan-size-threads", "::stoop::plan::ProgramOp"> {
+  let summary = "what every thread takes beside the arenas";
+  let description = [{
+    Writes on the program `workspace_bytes`, the scratch that the program's kernels need on their target, and
+    `stack_bytes`, the stack of each thread but the caller's; with the option also `max_threads`, more than which the
+    program refuses to start. A program takes its arenas that are not constant, a workspace per thread and a stack per
+    thread but one, and nothing else that the plan decides.
+
+    Example: test/codegen/cpu/plan-size-threads.mlir
+  }];
+  let options = [
+    Option<"maxThreads", "max-threads", "unsigned", "0", "most threads of the program; 0: no limit of its own">
+  ];
+}
+
 #endif // STOOP_CODEGEN_PASSES_TD

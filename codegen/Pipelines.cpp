@@ -23,6 +23,10 @@ struct BinariesPipelineOptions : public PassPipelineOptions<BinariesPipelineOpti
 };
 } // namespace
 
+void codegen::addPlannedPasses(OpPassManager &pm, unsigned maxThreads) {
+  pm.nest<plan::ProgramOp>().addPass(createSizeThreads({maxThreads}));
+}
+
 void codegen::buildBinariesPipeline(OpPassManager &pm, const CompileOptions &options) {
   OpPassManager &programs = pm.nest<plan::ProgramOp>();
   programs.addPass(createEmitBinaries(options));

@@ -7,6 +7,10 @@
 
 namespace stoop::codegen {
 
+/// The last step of phase planned, behind its pipeline in passes/: what only a target knows.
+/// `maxThreads` 0: the program has no limit of its own.
+void addPlannedPasses(mlir::OpPassManager &pm, unsigned maxThreads);
+
 /// Phase binaries: planned program -> program with code. `pm` runs on a module that holds the
 /// program.
 void buildBinariesPipeline(mlir::OpPassManager &pm, const CompileOptions &options);

@@ -16,6 +16,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
@@ -133,6 +134,7 @@ private:
                               llvm::StringRef role);
 
   FailureOr<int64_t> required(llvm::StringRef key);
+  FailureOr<uint64_t> planned(llvm::StringRef attribute, uint64_t needed);
   int64_t integer(llvm::StringRef key, int64_t missing);
   double number(llvm::StringRef key, double missing);
 
@@ -323,6 +325,18 @@ FailureOr<Constant *> DescriptorBuilder::entries() {
   return out.array(list, "entries");
 }
 
+/// What the plan says a thread gets, which must be what the code needs. A program that was planned
+/// without plan-size-threads gets just that.
+FailureOr<uint64_t> DescriptorBuilder::planned(llvm::StringRef attribute, uint64_t needed) {
+  needed = llvm::alignTo(needed, 64);
+  auto size = program->getAttrOfType<IntegerAttr>(attribute);
+  if (size && uint64_t(size.getInt()) != needed)
+    return program.emitOpError() << "has " << attribute << " " << size.getInt()
+                                 << ", but its kernels need " << needed
+                                 << "; run plan-size-threads again";
+  return needed;
+}
+
 FailureOr<Constant *> DescriptorBuilder::build() {
   // Arenas and kernels first: they number what slices and launches refer to.
   FailureOr<Constant *> arenaList = arenas();
@@ -332,12 +346,18 @@ FailureOr<Constant *> DescriptorBuilder::build() {
   FailureOr<Constant *> entryList = entries(), model = modelInfo();
   if (failed(entryList) || failed(model))
     return failure();
+  FailureOr<uint64_t> workspace = planned(plan::kWorkspaceAttrName, code.scratchBytes),
+                      stack = planned(plan::kStackAttrName, code.stackBytes);
+  if (failed(workspace) || failed(stack))
+    return failure();
+  auto limit = program->getAttrOfType<IntegerAttr>(plan::kMaxThreadsAttrName);
+  uint64_t maxThreads = limit ? limit.getInt() : options.maxThreads;
   Constant *description = out.record<stoop_program_desc>(
       {out.u32(sizeof(stoop_program_desc)), out.u32(STOOP_ABI_VERSION), out.u64(STOOP_MAGIC),
        out.string(program.getTarget()), *model, out.u32(code.levels.size()),
        out.u32(arenaIndex.size()), out.u32(kernelIndex.size()), out.u32(numEntries), levels(),
-       *arenaList, kernelList, *entryList, out.u64(code.scratchBytes), out.u32(options.maxThreads),
-       out.u32(*weightsArena), gpuProgram(), out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
+       *arenaList, kernelList, *entryList, out.u64(*workspace), out.u32(maxThreads),
+       out.u32(*weightsArena), gpuProgram(), out.u64(*stack), out.zeros(sizeof(stoop_program_desc::reserved) / sizeof(uint64_t))});
   return out.global(description, "program");
 }
 

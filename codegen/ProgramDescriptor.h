@@ -16,7 +16,7 @@ namespace stoop::codegen {
 /// What the descriptor says besides the program.
 struct DescriptorOptions {
   bool hasTokenizer = false; ///< a tokenizer blob lies in the payload
-  uint32_t maxThreads = 256; ///< most threads that the runtime may start
+  uint32_t maxThreads = 256; ///< most threads that the runtime may start, unless the program says
 };
 
 /// An object that defines stoop_program_query and refers to the kernels' functions. `program` has

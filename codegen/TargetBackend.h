@@ -53,6 +53,7 @@ struct CodeTable {
   /// Symbol of each kernel's function per level, kernels in program order.
   std::vector<std::vector<std::string>> functions;
   uint64_t scratchBytes = 0; ///< per thread; GPU: of the device
+  uint64_t stackBytes = 0;   ///< of each thread but the caller's; 0: the target starts none
 
   /// Targets whose kernels are images for a device instead of functions.
   struct GpuKernel {
@@ -93,7 +94,11 @@ public:
   /// Checks a plan.binary of this target on its own: format, symbols.
   virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;
 
-  /// Levels, function symbols and scratch of a program in phase binaries.
+  /// Whether the target's kernels run on threads of the host, each with scratch and a stack. Then
+  /// codeTable() knows their sizes in phase planned already.
+  virtual bool usesHostThreads() const { return true; }
+
+  /// Levels, function symbols, scratch and stacks of a program in phase binaries.
   virtual mlir::FailureOr<CodeTable> codeTable(plan::ProgramOp program) const = 0;
 };
 

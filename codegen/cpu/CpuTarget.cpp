@@ -21,6 +21,9 @@ using codegen::CodeTable;
 using codegen::KernelBinary;
 using codegen::KernelSpec;
 
+/// Kernels keep what is large in their scratch; this holds their frames many times over.
+static constexpr uint64_t kStackBytes = 256 << 10;
+
 /// The C symbol of a kernel's code: stoop_<kernel>_<level>.
 static std::string symbolOf(plan::KernelOp kernel, const kernels::KernelLevel &level) {
   return ("stoop_" + kernel.getSymName() + "_" + level.id).str();
@@ -183,6 +186,7 @@ LogicalResult CpuTarget::verifyBinary(plan::BinaryOp binary) const {
 
 FailureOr<CodeTable> CpuTarget::codeTable(plan::ProgramOp program) const {
   CodeTable table;
+  table.stackBytes = kStackBytes;
   SmallVector<const kernels::KernelLevel *> levels;
   for (const kernels::KernelLevel &level : kernels::kernelLevels())
     for (auto binary : program.getOps<plan::BinaryOp>())

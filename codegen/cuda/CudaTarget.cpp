@@ -78,6 +78,7 @@ public:
   FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
+  bool usesHostThreads() const override { return false; }
   FailureOr<CodeTable> codeTable(plan::ProgramOp program) const override;
 };
 } // namespace

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/package/Package.h"
 
+#include "codegen/package/CodeSize.h"
 #include "codegen/package/ExecutableWriter.h"
 #include "codegen/package/PlannedWeights.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -121,6 +122,14 @@ llvm::Expected<llvm::json::Object> packageProgram(plan::ProgramOp program, Packa
   llvm::Expected<std::string> linked = link(*linkJob);
   if (!linked)
     return linked.takeError();
+  llvm::Expected<uint64_t> codeBytes = loadedBytes(*linked);
+  if (!codeBytes)
+    return codeBytes.takeError();
+  if (job.mostCodeBytes && *codeBytes > *job.mostCodeBytes)
+    return llvm::createStringError("the code takes " + std::to_string(*codeBytes) +
+                                   " bytes, but --memory-budget leaves " +
+                                   std::to_string(*job.mostCodeBytes));
+  setCodeBytes(job.report, *codeBytes);
 
   llvm::json::Object manifest;
   ExecutableParts parts;

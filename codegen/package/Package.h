@@ -22,6 +22,7 @@ struct PackageJob {
   llvm::json::Object report; ///< becomes the manifest
   Provenance provenance;
   std::string saveTemps; ///< folder for objects; empty: keep none
+  std::optional<uint64_t> mostCodeBytes; ///< more are refused
   unsigned numThreads = 1;
   PackProgress progress;
   std::function<void(const std::string &)> warn;

@@ -54,7 +54,9 @@ static CLI::Validator phaseValidator(bool resumable) {
 }
 
 void CompileCommand::declare(CLI::App &app) {
-  app.add_option("-o,--output", outputFile, "file to write (default: the directory's name)");
+  app.add_option("-o,--output", outputFile,
+                 "file to write (default: the directory's name; with .out behind it where that is "
+                 "a directory)");
   declareModelOptions(app, model, /*required=*/true);
   declareCompileOptions(app, options);
   app.add_option("--compile-to", toName, "stop at this phase and print the module (-o: to a file)")
@@ -69,6 +71,8 @@ void CompileCommand::declare(CLI::App &app) {
 
 /// The first contradiction between flags; empty when there is none.
 std::string CompileCommand::checkFlags(const CLI::App &app) const {
+  if (outputFile.empty() && app.get_option("--output")->count())
+    return "-o expects a file to write, got ''";
   if (dryRun && to != Phase::Executable)
     return "--dry-run and --compile-to contradict each other";
   if (dryRun && !outputFile.empty())
@@ -85,6 +89,7 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
       {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
       {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
+      {"--max-threads", Phase::Planned},
       {"--prefill-buckets", Phase::Graph}, {"--target-cpu", Phase::Binaries},
       {"--cuda-arch", Phase::Binaries}};
   for (const auto &[flag, phase] : decided)
@@ -101,7 +106,9 @@ std::string CompileCommand::defaultOutput() const {
   llvm::sys::fs::make_absolute(path);
   llvm::sys::path::remove_dots(path, /*remove_dot_dot=*/true);
   llvm::StringRef name = llvm::sys::path::filename(path);
-  return (from ? llvm::sys::path::stem(name) : name).str();
+  std::string output = (from ? llvm::sys::path::stem(name) : name).str();
+  // Beside the checkpoint, its name is taken.
+  return llvm::sys::fs::is_directory(output) ? output + ".out" : output;
 }
 
 int CompileCommand::printModule(Session &session, ModuleOp module) const {
@@ -130,6 +137,7 @@ int CompileCommand::writeProgram(Session &session, Compilation &compilation) con
   packaging.output = defaultOutput();
   packaging.weightsFolder = weightsFolder;
   packaging.saveTemps = options.saveTemps;
+  packaging.mostCodeBytes = compilation.mostCodeBytes();
   FailureOr<llvm::json::Object> manifest =
       packageExecutable(session, compilation.module(), std::move(*tokenizer), std::move(packaging));
   if (failed(manifest))
@@ -147,6 +155,7 @@ int CompileCommand::run(const CLI::App &app) {
     session.error(contradiction);
     return ExitUsage;
   }
+  model.configAlone = dryRun;
   Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
     return code;
@@ -158,9 +167,9 @@ int CompileCommand::run(const CLI::App &app) {
   Phase last = dryRun ? Phase::Planned : std::min(to, Phase::Binaries);
   if (failed(from ? compilation.fromFile(model.checkpoint, *from, std::max(last, *from))
                   : compilation.fromCheckpoint(last)))
-    return ExitBadInput;
+    return compilation.failureCode();
   if (dryRun) {
-    printReport(session, makeReport(compilation.module()));
+    printPlan(session, compilation);
     return ExitOk;
   }
   if (to != Phase::Executable)

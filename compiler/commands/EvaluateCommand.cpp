@@ -459,6 +459,10 @@ int EvaluateCommand::run(const CLI::App &app) {
         "evaluate: one of --prompt, --file, --prompt-ids, --prompts and --ids is required");
     return ExitUsage;
   }
+  if (modelOptions.fitContext) {
+    session.error("--max-seq-len fit is for compiling: evaluate has no --memory-budget");
+    return ExitUsage;
+  }
   LoadedModel loaded;
   if (failed(load(session, loaded)))
     return ExitBadInput;

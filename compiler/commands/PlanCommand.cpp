@@ -1,6 +1,7 @@
 //===- PlanCommand.cpp - stoop plan ---------------------------------------===//
 //
-// The report of what compile would make: everything up to phase planned.
+// The report of what compile would make: everything up to phase planned. Needs no
+// weights: config.json says their shapes.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
@@ -16,6 +17,9 @@ class PlanCommand : public Command {
 public:
   void declare(CLI::App &app) override {
     declareModelOptions(app, model, /*required=*/true);
+    app.get_option("CHECKPOINT")
+        ->description("directory in Hugging Face layout, or a config.json alone");
+    model.configAlone = true;
     declareCompileOptions(app, options);
     declareOutputOptions(app, output);
   }
@@ -26,8 +30,8 @@ public:
     if (int code = compilation.configure())
       return code;
     if (mlir::failed(compilation.fromCheckpoint(Phase::Planned)))
-      return ExitBadInput;
-    printReport(session, makeReport(compilation.module()));
+      return compilation.failureCode();
+    printPlan(session, compilation);
     return ExitOk;
   }
 

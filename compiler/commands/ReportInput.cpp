@@ -106,7 +106,7 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
     return code;
   if (failed(kind == InputKind::Checkpoint ? compilation.fromCheckpoint(Phase::Planned)
                                            : compilation.fromFile(path, Phase::Planned)))
-    return ExitBadInput;
+    return compilation.failureCode();
   report = makeReport(compilation.module());
   return ExitOk;
 }

@@ -8,12 +8,14 @@
 #include "compiler/driver/Compilation.h"
 
 #include "codegen/TargetRegistry.h"
+#include "compiler/driver/Fit.h"
 #include "compiler/driver/CompilationRecord.h"
 #include "ir/lm/LmOps.h"
 #include "ir/plan/PlanOps.h"
 #include "passes/schedule/TargetInfo.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/ThreadPool.h"
 
 using namespace mlir;
 
@@ -71,15 +73,11 @@ int Compilation::configure() {
   }
   levels = std::move(*resolved);
   session.setArchitectures(llvm::join(levels, ","));
-  std::string buckets;
-  for (int64_t bucket : compileOptions.prefillBuckets)
-    buckets += (buckets.empty() ? "prefill-buckets=" : ",") + std::to_string(bucket);
-  session.setPipelineOptions(Phase::Graph, buckets);
-  session.setPipelineOptions(Phase::Fused, fusedOptions(*backend));
-  session.setPipelineOptions(Phase::Scheduled,
-                             "target=" + compileOptions.target +
-                                 " target-cpu-levels=" + llvm::join(levels, ","));
-  session.setPipelineOptions(Phase::Planned, "target=" + compileOptions.target);
+  if (modelOptions.fitContext && !compileOptions.memoryBudget) {
+    session.error("--max-seq-len fit needs --memory-budget: fit into what?");
+    return ExitUsage;
+  }
+  preparePhases(session);
   if (failed(session.disablePasses(compileOptions.disabledPasses)))
     return ExitUsage;
   if (!compileOptions.remarksFilter.empty() &&
@@ -90,14 +88,152 @@ int Compilation::configure() {
   return ExitOk;
 }
 
+/// What every session that runs the phases is told.
+void Compilation::preparePhases(Session &phases) const {
+  std::string target = "target=" + compileOptions.target, buckets;
+  for (int64_t bucket : compileOptions.prefillBuckets)
+    buckets += (buckets.empty() ? "prefill-buckets=" : ",") + std::to_string(bucket);
+  phases.setPipelineOptions(Phase::Graph, buckets);
+  phases.setPipelineOptions(Phase::Fused,
+                            fusedOptions(*codegen::findTarget(compileOptions.target)));
+  phases.setPipelineOptions(Phase::Scheduled,
+                            target + " target-cpu-levels=" + llvm::join(levels, ","));
+  phases.setPipelineOptions(Phase::Planned, target);
+  phases.setMaxThreads(compileOptions.memoryBudget ? threads() : compileOptions.maxThreads);
+}
+
 LogicalResult Compilation::fromCheckpoint(Phase to) {
+  if (modelOptions.fitContext && failed(fitContext()))
+    return failure();
   FailureOr<ImportedCheckpoint> loaded =
       loadCheckpoint(session, modelOptions, compileOptions.maxBatchSize);
   if (failed(loaded))
     return failure();
   checkpoint = std::move(*loaded);
   recordCompilation(module(), flags, levels);
-  return session.advance(module(), Phase::Import, to, /*runFrom=*/true);
+  return advance(Phase::Import, to, /*runFrom=*/true);
+}
+
+/// The session's advance, with the budget checked as soon as the module is planned.
+LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
+  if (from < Phase::Planned) {
+    if (failed(session.advance(module(), from, std::min(to, Phase::Planned), runFrom)))
+      return failure();
+    if (to < Phase::Planned)
+      return success();
+    from = Phase::Planned;
+  }
+  if (failed(checkBudget()))
+    return failure();
+  return session.advance(module(), from, to, /*runFrom=*/false);
+}
+
+//===----------------------------------------------------------------------===//
+// The memory budget
+//===----------------------------------------------------------------------===//
+
+unsigned Compilation::threads() const {
+  return compileOptions.maxThreads ? compileOptions.maxThreads
+                                   : llvm::hardware_concurrency().compute_thread_count();
+}
+
+MemoryNeed Compilation::need() {
+  return {report::MemoryClasses::of(*module().getOps<plan::ProgramOp>().begin()), threads()};
+}
+
+std::optional<uint64_t> Compilation::mostCodeBytes() {
+  if (!compileOptions.memoryBudget)
+    return std::nullopt;
+  return *compileOptions.memoryBudget - (need().total() - kCodeReserve);
+}
+
+/// What the model would need with another context (0: the config's) and batch. None after an error,
+/// which is reported.
+std::optional<Compilation::Trial> Compilation::tryOut(int64_t context, int64_t batch) {
+  if (!trialSession) {
+    OutputOptions output = session.output();
+    output.quiet = true;
+    trialSession = std::make_unique<Session>(output);
+    preparePhases(*trialSession);
+    if (failed(trialSession->disablePasses(compileOptions.disabledPasses)))
+      return std::nullopt;
+  }
+  ModelOptions options = modelOptions;
+  options.maxSeqLen = context ? std::optional<int64_t>(context) : std::nullopt;
+  FailureOr<OwningOpRef<ModuleOp>> planned = loadModel(*trialSession, options, batch);
+  if (failed(planned) ||
+      failed(trialSession->advance(**planned, Phase::Import, Phase::Planned, /*runFrom=*/true)))
+    return std::nullopt;
+  plan::ProgramOp program = *(*planned)->getOps<plan::ProgramOp>().begin();
+  return Trial{program.getMetadata().getAs<IntegerAttr>("max_positions").getInt(),
+               {report::MemoryClasses::of(program), threads()}};
+}
+
+/// Sets --max-seq-len to the most that fits, at most the config's.
+LogicalResult Compilation::fitContext() {
+  uint64_t budget = *compileOptions.memoryBudget;
+  std::optional<Trial> whole = tryOut(0, compileOptions.maxBatchSize);
+  if (!whole)
+    return failure();
+  std::optional<int64_t> context = largestContext(whole->context, compileOptions.maxBatchSize);
+  if (!context)
+    return failure();
+  // With none that fits, the check of the whole plan says what is missing.
+  modelOptions.maxSeqLen = std::max<int64_t>(*context, 1);
+  if (*context && !session.output().quiet)
+    llvm::errs() << "stoop: a context of " << *context
+                 << (*context == whole->context ? " tokens, the config's, fits " : " tokens fits ")
+                 << sizeText(budget) << "\n";
+  return success();
+}
+
+/// The most tokens up to `most` that fit; 0: not even one does; none after an error.
+std::optional<int64_t> Compilation::largestContext(int64_t most, int64_t batch) {
+  return largestThatFits(most, *compileOptions.memoryBudget,
+                         [&](int64_t context) -> std::optional<uint64_t> {
+                           std::optional<Trial> trial = tryOut(context, batch);
+                           return trial ? std::optional<uint64_t>(trial->need.total()) : std::nullopt;
+                         });
+}
+
+/// The flags that would fit, as a line for a refusal.
+std::string Compilation::whatFits(int64_t context, int64_t batch) {
+  std::string line;
+  std::optional<int64_t> tokens = largestContext(context, batch);
+  if (tokens && *tokens > 0)
+    line = "--max-seq-len " + std::to_string(*tokens) +
+           (batch > 1 ? " with batch " + std::to_string(batch) : "");
+  std::optional<int64_t> sequences =
+      largestThatFits(batch, *compileOptions.memoryBudget,
+                      [&](int64_t count) -> std::optional<uint64_t> {
+                        std::optional<Trial> trial = tryOut(context, count);
+                        return trial ? std::optional<uint64_t>(trial->need.total()) : std::nullopt;
+                      });
+  if (sequences && *sequences > 0)
+    line += (line.empty() ? "" : " or ") + ("--max-batch-size " + std::to_string(*sequences)) +
+            " with context " + std::to_string(context);
+  return line.empty() ? "nothing fits, not even a context of 1 token" : "what fits: " + line;
+}
+
+LogicalResult Compilation::checkBudget() {
+  std::optional<uint64_t> budget = compileOptions.memoryBudget;
+  if (!budget)
+    return success();
+  MemoryNeed planned = need();
+  if (planned.total() <= *budget)
+    return success();
+  DictionaryAttr metadata = (*module().getOps<plan::ProgramOp>().begin()).getMetadata();
+  int64_t context = metadata.getAs<IntegerAttr>("max_positions").getInt(),
+          batch = metadata.getAs<IntegerAttr>("max_batch").getInt();
+  failedFor = ExitMachine;
+  session.error("the program needs " + sizeText(planned.total()) + " with context " +
+                llvm::Twine(context) + ", batch " + llvm::Twine(batch) + " and " +
+                llvm::Twine(planned.threads) + " threads (--max-threads), " +
+                sizeText(planned.total() - *budget) + " more than --memory-budget " +
+                sizeText(*budget) + "\n" + planned.table(budget) +
+                "  " + (isFromFile ? "compile from the checkpoint to learn what fits"
+                                   : whatFits(context, batch)));
+  return failure();
 }
 
 LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase to) {
@@ -113,7 +249,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
     return failure();
   }
   recordCompilation(module(), flags, levels);
-  return session.advance(module(), from, to, /*runFrom=*/false);
+  return advance(from, to, /*runFrom=*/false);
 }
 
 LogicalResult Compilation::fromFile(const std::string &path, Phase to) {

@@ -7,6 +7,7 @@
 #ifndef STOOP_COMPILER_DRIVER_COMPILATION_H
 #define STOOP_COMPILER_DRIVER_COMPILATION_H
 
+#include "compiler/driver/Budget.h"
 #include "compiler/driver/Frontend.h"
 
 namespace stoop::driver {
@@ -31,12 +32,37 @@ public:
   /// The same with the phase found out from the IR.
   mlir::LogicalResult fromFile(const std::string &path, Phase to);
 
+  /// The exit code of the failure that one of these returned.
+  int failureCode() const { return failedFor; }
+
+  /// What the program of phase planned needs here; no threads given: this machine's processors.
+  MemoryNeed need();
+  std::optional<uint64_t> memoryBudget() const { return compileOptions.memoryBudget; }
+
+  /// What the budget leaves for the code; none without a budget.
+  std::optional<uint64_t> mostCodeBytes();
+
   mlir::ModuleOp module() { return *checkpoint.module; }
   /// The tokenizer to carry; when the module came from a file, it is read from `weightsFolder` or
   /// from where the weights lie, if the module says that it has one.
   mlir::FailureOr<TokenizerBlob> tokenizer(const std::string &weightsFolder);
 
 private:
+  /// A plan that is made to know what it needs.
+  struct Trial {
+    int64_t context;
+    MemoryNeed need;
+  };
+
+  void preparePhases(Session &phases) const;
+  mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
+  mlir::LogicalResult fitContext();
+  mlir::LogicalResult checkBudget();
+  std::optional<Trial> tryOut(int64_t context, int64_t batch);
+  std::optional<int64_t> largestContext(int64_t most, int64_t batch);
+  std::string whatFits(int64_t context, int64_t batch);
+  unsigned threads() const;
+
   Session &session;
   ModelOptions modelOptions;
   CompileOptions compileOptions;
@@ -44,6 +70,8 @@ private:
   std::vector<std::string> levels; ///< of the target, resolved
   ImportedCheckpoint checkpoint;
   bool isFromFile = false;
+  int failedFor = ExitBadInput;
+  std::unique_ptr<Session> trialSession;
 };
 
 /// The phase that a module's ops show; nothing for a module that is none of Stoop's.

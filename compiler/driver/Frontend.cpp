@@ -6,10 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Frontend.h"
 
+#include "compiler/import/Checkpoint.h"
+#include "compiler/import/Family.h"
 #include "compiler/import/Importer.h"
 #include "ir/lm/LmOps.h"
 #include "runtime/tokenizer/formats/hf_json.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -55,15 +58,15 @@ static void completeMetadata(Session &session, ModuleOp module, bool hasTokenize
   }
 }
 
-FailureOr<ImportedCheckpoint> loadCheckpoint(Session &session, const ModelOptions &options,
-                                             int64_t maxBatch) {
-  if (!llvm::sys::fs::is_directory(options.checkpoint)) {
-    session.error(
-        "checkpoint '" + options.checkpoint +
-        (llvm::sys::fs::exists(options.checkpoint) ? "' is not a directory" : "' does not exist"));
-    return failure();
-  }
-  ImportedCheckpoint result;
+static_assert(importer::limits::positions.most == kMostPositions);
+
+/// Whether config.json is all that there is, and enough for the command.
+static bool isConfigAlone(const ModelOptions &options) {
+  return options.configAlone && (llvm::sys::fs::is_regular_file(options.checkpoint) ||
+                                 !importer::Checkpoint::hasWeights(options.checkpoint));
+}
+
+static importer::ImportOptions importOptions(const ModelOptions &options, int64_t maxBatch) {
   importer::ImportOptions import;
   import.checkpointDir = options.checkpoint;
   import.dtype = options.dtype;
@@ -72,9 +75,43 @@ FailureOr<ImportedCheckpoint> loadCheckpoint(Session &session, const ModelOption
   import.alibi = options.alibi;
   import.allowExtra = options.allowExtra;
   import.forceTie = options.forceTie;
+  import.configAlone = isConfigAlone(options);
   if (!options.eosIds.empty())
     import.eosIds = options.eosIds;
-  if (!options.noTokenizer) {
+  return import;
+}
+
+FailureOr<OwningOpRef<ModuleOp>> loadModel(Session &session, const ModelOptions &options,
+                                           int64_t maxBatch) {
+  llvm::Expected<OwningOpRef<ModuleOp>> module =
+      importer::importCheckpoint(session.context(), importOptions(options, maxBatch));
+  if (module)
+    return std::move(*module);
+  session.error(module.takeError());
+  return failure();
+}
+
+FailureOr<ImportedCheckpoint> loadCheckpoint(Session &session, const ModelOptions &options,
+                                             int64_t maxBatch) {
+  bool exists = llvm::sys::fs::exists(options.checkpoint);
+  if (!exists || !(options.configAlone || llvm::sys::fs::is_directory(options.checkpoint))) {
+    session.error("checkpoint '" + options.checkpoint +
+                  (exists ? "' is not a directory" : "' does not exist"));
+    return failure();
+  }
+  ImportedCheckpoint result;
+  importer::ImportOptions import = importOptions(options, maxBatch);
+  llvm::SmallString<128> config(options.checkpoint);
+  llvm::sys::path::append(config, "config.json");
+  if (!import.configAlone && llvm::sys::fs::exists(config))
+    if (!importer::Checkpoint::hasWeights(options.checkpoint)) {
+      auto weights = importer::Checkpoint::open(options.checkpoint);
+      session.error(llvm::toString(weights.takeError()) +
+                    " ('stoop plan' needs config.json alone)");
+      return failure();
+    }
+  if (!options.noTokenizer &&
+      !(import.configAlone && !rt::has_tokenizer(options.checkpoint))) {
     FailureOr<TokenizerBlob> tokenizer = loadTokenizer(session, options.checkpoint);
     if (failed(tokenizer))
       return failure();

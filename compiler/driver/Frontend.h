@@ -28,6 +28,10 @@ struct ImportedCheckpoint {
 /// without one is an error that names --no-tokenizer.
 mlir::FailureOr<TokenizerBlob> loadTokenizer(Session &session, const std::string &directory);
 
+/// The model alone, at phase import; its warnings are not shown.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+loadModel(Session &session, const ModelOptions &options, int64_t maxBatch);
+
 /// Reads tokenizer (unless --no-tokenizer) and model. The model's metadata says `has_tokenizer`;
 /// `maxBatch` is the number of sequences in the KV cache. The import phase's gate has not run.
 mlir::FailureOr<ImportedCheckpoint> loadCheckpoint(Session &session, const ModelOptions &options,

@@ -65,9 +65,20 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
          "arithmetic inputs and KV cache; auto: the checkpoint's; f32 keeps weights exactly")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}))
       ->capture_default_str();
-  app.add_option("-c,--max-seq-len,--ctx-size,--max-model-len", options.maxSeqLen,
-                 "compiled context in tokens (default: the config's)")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 30));
+  auto setContext = [&options](const std::string &value) {
+    int64_t tokens = 0;
+    options.fitContext = value == "fit";
+    if (!options.fitContext && (llvm::StringRef(value).getAsInteger(10, tokens) || tokens < 1 ||
+                                tokens > kMostPositions))
+      throw CLI::ValidationError("--max-seq-len", "expects 1 to " + std::to_string(kMostPositions) +
+                                                      " tokens or fit, got '" + value + "'");
+    options.maxSeqLen =
+        options.fitContext ? std::optional<int64_t>() : std::optional<int64_t>(tokens);
+  };
+  app.add_option_function<std::string>(
+      "-c,--max-seq-len,--ctx-size,--max-model-len", setContext,
+      "compiled context in tokens, or fit: the most that --memory-budget allows (default: the "
+      "config's)");
   app.add_option("--alibi", options.alibi,
                  "ALiBi rounding: as Hugging Face computes it, or float32")
       ->check(CLI::IsMember({"hf", "exact"}))
@@ -90,7 +101,37 @@ static std::string checkTarget(const std::string &value) {
   return "unknown target '" + value + "'; supported: cpu, cuda";
 }
 
+/// --memory-budget: bytes with a suffix, KiB as 1024 and KB as 1000; none: no budget.
+static void declareBudget(CLI::App &app, CompileOptions &options) {
+  auto setBudget = [&options](std::string value) {
+    options.memoryBudget.reset();
+    if (value == "none")
+      return;
+    std::string given = value;
+    uint64_t bytes = 0;
+    bool isSize = !value.empty() && llvm::isDigit(value.front());
+    try { // the validator both returns and throws, and takes a unit alone for zero of it
+      isSize = isSize && CLI::AsSizeValue(/*kb_is_1000=*/true)(value).empty();
+    } catch (const CLI::Error &) {
+      isSize = false;
+    }
+    if (!isSize || llvm::StringRef(value).getAsInteger(10, bytes))
+      throw CLI::ValidationError("--memory-budget", "expects bytes with a suffix (8GiB) or none, "
+                                                    "got '" + given + "'");
+    options.memoryBudget = bytes;
+  };
+  app.add_option_function<std::string>(
+         "--memory-budget", setBudget,
+         "memory for weights, KV cache and all else, e.g. 8GiB; more is refused")
+      ->default_str("none");
+  app.add_option("--max-threads", options.maxThreads,
+                 "most threads of the program, which the budget counts (default: this machine's "
+                 "processors with a budget, else no limit)")
+      ->check(CLI::Range(1u, 1024u));
+}
+
 void declareCompileOptions(CLI::App &app, CompileOptions &options) {
+  declareBudget(app, options);
   app.add_option("--target", options.target, "what the program runs on: cpu, cuda")
       ->check(CLI::Validator(checkTarget, "", "target"))
       ->capture_default_str();

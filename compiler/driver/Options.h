@@ -29,6 +29,9 @@ enum ExitCode : int {
   ExitInterrupted = 130
 };
 
+/// Most tokens of a compiled context: what the importer takes.
+inline constexpr int64_t kMostPositions = int64_t(1) << 24;
+
 /// What every command takes.
 struct OutputOptions {
   bool json = false, quiet = false, verbose = false;
@@ -41,6 +44,8 @@ struct ModelOptions {
   std::string dtype = "auto"; ///< auto, f32, bf16, f16
   std::string alibi = "hf";   ///< hf, exact
   std::optional<int64_t> maxSeqLen;
+  bool fitContext = false;  ///< --max-seq-len fit: as many as the memory budget allows
+  bool configAlone = false; ///< set by commands that need no weights: config.json will do
   bool noTokenizer = false, allowExtra = false, forceTie = false;
   std::vector<int64_t> eosIds;
 };
@@ -55,6 +60,8 @@ struct CompileOptions {
   std::vector<std::string> disabledPasses;
   std::string dumpPhasesTo, saveTemps;
   std::string remarksFilter; ///< regular expression on categories; empty: no remarks
+  std::optional<uint64_t> memoryBudget; ///< bytes
+  unsigned maxThreads = 0;              ///< of the program; 0: no limit of its own
 };
 
 void declareOutputOptions(CLI::App &app, OutputOptions &options);

@@ -8,6 +8,7 @@
 
 #include "codegen/ProgramDescriptor.h"
 #include "codegen/package/Package.h"
+#include "compiler/driver/Fit.h"
 #include "compiler/inspect/ReportText.h"
 #include "passes/report/ProgramReport.h"
 #include "llvm/ADT/SmallString.h"
@@ -44,6 +45,24 @@ void printReport(Session &session, const llvm::json::Object &report) {
     inspect::printSummary(report, out);
 }
 
+void printPlan(Session &session, Compilation &compilation) {
+  llvm::json::Object report = makeReport(compilation.module());
+  MemoryNeed need = compilation.need();
+  std::optional<uint64_t> budget = compilation.memoryBudget();
+  if (llvm::json::Object *memory = report.getObject("memory"))
+    (*memory)["need"] = need.toJson(budget);
+  if (!session.output().json) {
+    DictionaryAttr model = (*compilation.module().getOps<plan::ProgramOp>().begin()).getMetadata();
+    auto number = [&](llvm::StringRef key) { return model.getAs<IntegerAttr>(key).getInt(); };
+    llvm::outs() << model.getAs<StringAttr>("name").getValue() << " needs "
+                 << sizeText(need.total()) << ": context " << number("max_positions") << ", batch "
+                 << number("max_batch") << ", " << model.getAs<StringAttr>("dtype").getValue()
+                 << ", " << need.threads << " threads\n"
+                 << need.table(std::nullopt) << "\n";
+  }
+  printReport(session, report);
+}
+
 /// The gate of phase executable.
 static llvm::Error checkManifest(const std::string &path) {
   llvm::Expected<std::string> manifest = codegen::readManifest(path);
@@ -76,6 +95,7 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
       job.report.getObject("model")->getString("config_sha256").value_or("").str();
   job.provenance.tokenizerHash = job.tokenizer.empty() ? "" : codegen::hashBytes(job.tokenizer);
   job.saveTemps = options.saveTemps;
+  job.mostCodeBytes = options.mostCodeBytes;
   job.numThreads = std::min(session.numThreads(), 2u); // more would wait for the disk
   job.progress = [&](uint64_t done, uint64_t total) { step.advance(done, total); };
   job.warn = [&](const std::string &message) { session.warning(message); };

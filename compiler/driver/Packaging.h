@@ -2,12 +2,16 @@
 #ifndef STOOP_COMPILER_DRIVER_PACKAGING_H
 #define STOOP_COMPILER_DRIVER_PACKAGING_H
 
-#include "compiler/driver/Frontend.h"
+#include "compiler/driver/Compilation.h"
 
 namespace stoop::driver {
 
 /// The report of a module at phase planned or later; empty if it holds no program.
 llvm::json::Object makeReport(mlir::ModuleOp module);
+
+/// Prints what a planned compilation needs on this machine, then its report; with --json one
+/// document with the need in its memory section.
+void printPlan(Session &session, Compilation &compilation);
 
 /// Prints the report of a planned module to standard output, as text or, with --json, as JSON.
 void printReport(Session &session, const llvm::json::Object &report);
@@ -17,6 +21,7 @@ struct PackagingOptions {
   std::string output;
   std::string weightsFolder; ///< empty: where the IR says
   std::string saveTemps;     ///< empty: keep no objects
+  std::optional<uint64_t> mostCodeBytes; ///< that the memory budget leaves
 };
 
 /// Writes the executable of a module at phase binaries and reads its manifest back, which is the

@@ -196,6 +196,8 @@ LogicalResult Session::runPhase(ModuleOp module, Phase phase) {
   };
   if (failed(pipeline->addToPipeline(manager, pipelineOptions[static_cast<size_t>(phase)], report)))
     return failure();
+  if (phase == Phase::Planned)
+    codegen::addPlannedPasses(manager, maxThreads);
   ProgressStep step(style, ("phase " + phaseName(phase)).str(), 0);
   return manager.run(module);
 }

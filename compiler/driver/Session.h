@@ -57,6 +57,9 @@ public:
   /// CPU levels, or what else the target calls architectures, to compile for.
   void setArchitectures(std::string list) { architectures = std::move(list); }
 
+  /// Most threads that the program may use; 0: no limit of its own.
+  void setMaxThreads(unsigned count) { maxThreads = count; }
+
   /// Takes a module that is at phase `from` (its gate not yet run, if `runFrom`) to phase `to`,
   /// which is at most `binaries`.
   mlir::LogicalResult advance(mlir::ModuleOp module, Phase from, Phase to, bool runFrom);
@@ -74,6 +77,7 @@ private:
   std::set<std::string> disabled;
   std::string dumpDirectory, architectures = "host";
   std::array<std::string, 7> pipelineOptions;
+  unsigned maxThreads = 0;
   std::vector<std::string> allWarnings;
 };
 

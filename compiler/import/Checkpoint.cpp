@@ -48,6 +48,18 @@ static Error noWeights(StringRef directory) {
                      "-safetensors')\"");
 }
 
+bool Checkpoint::hasWeights(StringRef directory) {
+  return sys::fs::exists(join(directory, "model.safetensors")) ||
+         sys::fs::exists(join(directory, "model.safetensors.index.json"));
+}
+
+Checkpoint Checkpoint::described(StringRef path, std::vector<TensorInfo> tensors) {
+  Checkpoint checkpoint;
+  checkpoint.rootPath = path.str();
+  cantFail(checkpoint.addFile(SafetensorsFile::described(path, std::move(tensors))));
+  return checkpoint;
+}
+
 Expected<Checkpoint> Checkpoint::open(StringRef directory) {
   if (!sys::fs::exists(directory))
     return fileError(directory, "no such checkpoint directory");
@@ -59,7 +71,10 @@ Expected<Checkpoint> Checkpoint::open(StringRef directory) {
   std::string index = join(directory, "model.safetensors.index.json");
   if (sys::fs::exists(single)) {
     checkpoint.rootPath = single;
-    if (Error error = checkpoint.addFile(single))
+    Expected<SafetensorsFile> file = SafetensorsFile::open(single);
+    if (!file)
+      return file.takeError();
+    if (Error error = checkpoint.addFile(std::move(*file)))
       return error;
     return checkpoint;
   }
@@ -71,16 +86,13 @@ Expected<Checkpoint> Checkpoint::open(StringRef directory) {
   return checkpoint;
 }
 
-Error Checkpoint::addFile(StringRef path) {
-  Expected<SafetensorsFile> opened = SafetensorsFile::open(path);
-  if (!opened)
-    return opened.takeError();
-  shards.push_back(std::make_unique<SafetensorsFile>(std::move(*opened)));
+Error Checkpoint::addFile(SafetensorsFile opened) {
+  shards.push_back(std::make_unique<SafetensorsFile>(std::move(opened)));
   const SafetensorsFile &file = *shards.back();
   for (const TensorInfo &info : file.tensors()) {
     auto [entry, inserted] = tensors.try_emplace(info.name, TensorRef{&file, &info});
     if (!inserted)
-      return fileError(path, "tensor '" + info.name + "' is also in " +
+      return fileError(file.path(), "tensor '" + info.name + "' is also in " +
                                  sys::path::filename(entry->second.file->path()));
   }
   return Error::success();
@@ -124,7 +136,10 @@ Error Checkpoint::addShards(StringRef directory, StringRef indexPath) {
     std::string path = join(directory, shard);
     if (!sys::fs::exists(path))
       return fileError(indexPath, "shard '" + shard + "' (tensor '" + tensor + "', …) is missing");
-    if (Error error = addFile(path))
+    Expected<SafetensorsFile> file = SafetensorsFile::open(path);
+    if (!file)
+      return file.takeError();
+    if (Error error = addFile(std::move(*file)))
       return error;
   }
   for (const auto &[tensor, shard] : *shardOf) {

@@ -26,6 +26,12 @@ public:
   /// disagrees with its shards, file names that leave the directory.
   static llvm::Expected<Checkpoint> open(llvm::StringRef directory);
 
+  /// The checkpoint at `path` that would hold `tensors`, for planning without weights.
+  static Checkpoint described(llvm::StringRef path, std::vector<TensorInfo> tensors);
+
+  /// Whether `directory` holds what open() looks for.
+  static bool hasWeights(llvm::StringRef directory);
+
   TensorRef find(llvm::StringRef name) const;
   bool contains(llvm::StringRef name) const { return static_cast<bool>(find(name)); }
   /// All tensor names, sorted.
@@ -36,7 +42,7 @@ public:
   llvm::StringRef path() const { return rootPath; }
 
 private:
-  llvm::Error addFile(llvm::StringRef path);
+  llvm::Error addFile(SafetensorsFile file);
   llvm::Error addShards(llvm::StringRef directory, llvm::StringRef indexPath);
 
   std::string rootPath;

@@ -232,6 +232,9 @@ Expected<HfConfig> parseHfConfig(const ConfigText &config,
   result.family = *family;
   result.spec.family = (*family)->name.str();
   (*family)->readConfig(reader, result.spec);
+  for (StringRef key : {"torch_dtype", "dtype"})
+    if (result.torchDtype.empty() && reader.peek(key).is_string())
+      result.torchDtype = reader.peek(key).get<std::string>();
   ignoreCommonKeys(reader);
   if (Error error = reader.takeError())
     return error;
@@ -254,11 +257,10 @@ static std::string pathIn(StringRef directory, StringRef name) {
 }
 
 Expected<HfConfig> loadHfConfig(StringRef directory, Ledger &ledger) {
-  if (!sys::fs::is_directory(directory))
-    return fileError(directory, sys::fs::exists(directory)
-                                    ? "is a file; give the checkpoint's directory"
-                                    : "no such checkpoint directory");
-  ConfigText config{pathIn(directory, "config.json"), ""};
+  if (!sys::fs::exists(directory))
+    return fileError(directory, "no such checkpoint directory");
+  bool isFile = sys::fs::is_regular_file(directory);
+  ConfigText config{isFile ? directory.str() : pathIn(directory, "config.json"), ""};
   if (!sys::fs::exists(config.path))
     return fileError(config.path, "is missing: not a Hugging Face checkpoint directory");
   Expected<std::string> text = readTextFile(config.path);
@@ -268,7 +270,7 @@ Expected<HfConfig> loadHfConfig(StringRef directory, Ledger &ledger) {
 
   std::optional<ConfigText> generation;
   std::string generationPath = pathIn(directory, "generation_config.json");
-  if (sys::fs::exists(generationPath)) {
+  if (!isFile && sys::fs::exists(generationPath)) {
     Expected<std::string> generationText = readTextFile(generationPath);
     if (!generationText)
       return generationText.takeError();

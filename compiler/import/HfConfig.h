@@ -28,6 +28,7 @@ struct HfConfig {
   ModelSpec spec;
   GenerationConfig generation;
   std::string sha256; ///< of config.json's bytes, in hex
+  std::string torchDtype; ///< what config.json says of the weights ("bfloat16"); may be empty
 };
 
 /// A JSON text and the path it came from (for messages).
@@ -41,7 +42,7 @@ struct ConfigText {
 llvm::Expected<HfConfig> parseHfConfig(const ConfigText &config,
                                        const std::optional<ConfigText> &generation, Ledger &ledger);
 
-/// parseHfConfig on the files of a checkpoint directory.
+/// parseHfConfig on the files of a checkpoint directory, or on a config.json alone.
 llvm::Expected<HfConfig> loadHfConfig(llvm::StringRef directory, Ledger &ledger);
 
 } // namespace stoop::importer

@@ -9,6 +9,7 @@
 #include "compiler/import/GraphBuilder.h"
 #include "compiler/import/Metadata.h"
 #include "ir/support/DType.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -96,10 +97,25 @@ static Expected<GraphOptions> graphOptions(MLIRContext &context, const ModelSpec
   return graph;
 }
 
-/// The directory's own name, also for "." and "model/".
+/// The checkpoint that a config.json describes, with a warning of what that rests on.
+static Checkpoint describeCheckpoint(const HfConfig &config, const WeightMap &weights,
+                                     const ImportOptions &options, Ledger &ledger) {
+  StringRef dtype = llvm::StringSwitch<StringRef>(config.torchDtype)
+                        .Case("float32", "F32")
+                        .Case("float16", "F16")
+                        .Default("BF16");
+  ledger.warn("no weights were read: shapes are what config.json asks for, stored in " + dtype +
+              (config.torchDtype.empty() ? " (it names no torch_dtype)" : ""));
+  return Checkpoint::described(options.checkpointDir,
+                               weights.expectedTensors(dtype, config.spec.tiedHead));
+}
+
+/// The directory's own name, also for "." and "model/"; that of a config.json's directory.
 static std::string checkpointName(StringRef directory) {
   SmallString<128> path(directory);
   sys::fs::make_absolute(path);
+  if (sys::fs::is_regular_file(path))
+    sys::path::remove_filename(path);
   sys::path::remove_dots(path, /*remove_dot_dot=*/true);
   StringRef name = path;
   while (name.size() > 1 && sys::path::is_separator(name.back()))
@@ -127,7 +143,8 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
   Expected<HfConfig> config = loadHfConfig(options.checkpointDir, ledger);
   if (!config)
     return config.takeError();
-  Expected<Checkpoint> checkpoint = Checkpoint::open(options.checkpointDir);
+  Expected<Checkpoint> checkpoint =
+      options.configAlone ? Checkpoint() : Checkpoint::open(options.checkpointDir);
   if (!checkpoint)
     return checkpoint.takeError();
 
@@ -135,6 +152,8 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
   WeightMap weights;
   if (Error error = config->family->mapWeights(*checkpoint, ledger, spec, weights))
     return error;
+  if (options.configAlone)
+    checkpoint = describeCheckpoint(*config, weights, options, ledger);
   if (Error error = weights.resolve(*checkpoint, spec.tiedHead, options.forceTie, ledger))
     return error;
   if (Error error = ledger.close(options.allowExtra))

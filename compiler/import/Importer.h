@@ -17,7 +17,8 @@
 namespace stoop::importer {
 
 struct ImportOptions {
-  std::string checkpointDir;
+  std::string checkpointDir; ///< with configAlone also the path of a config.json
+  bool configAlone = false;  ///< read no weights: shapes and dtype are what config.json says
   std::string dtype = "auto";        ///< compute type: auto (the checkpoint's), f32, bf16, f16
   std::string kvCacheDtype = "auto"; ///< auto (the compute type), f32, bf16, f16
   int64_t maxSeqLen = 0;             ///< compiled context in tokens; 0: the config's

@@ -240,10 +240,21 @@ Expected<SafetensorsFile> SafetensorsFile::open(StringRef path) {
   Expected<std::vector<TensorInfo>> tensors = parseSafetensors(bytes, path);
   if (!tensors)
     return tensors.takeError();
-  file.infos = std::move(*tensors);
-  for (size_t i = 0; i < file.infos.size(); ++i)
-    file.indexOf[file.infos[i].name] = i;
+  file.setTensors(std::move(*tensors));
   return file;
+}
+
+SafetensorsFile SafetensorsFile::described(StringRef path, std::vector<TensorInfo> tensors) {
+  SafetensorsFile file;
+  file.filePath = path.str();
+  file.setTensors(std::move(tensors));
+  return file;
+}
+
+void SafetensorsFile::setTensors(std::vector<TensorInfo> tensors) {
+  infos = std::move(tensors);
+  for (size_t i = 0; i < infos.size(); ++i)
+    indexOf[infos[i].name] = i;
 }
 
 const TensorInfo *SafetensorsFile::find(StringRef name) const {
@@ -252,6 +263,7 @@ const TensorInfo *SafetensorsFile::find(StringRef name) const {
 }
 
 StringRef SafetensorsFile::bytes(const TensorInfo &tensor) const {
+  assert((region || tensor.sizeBytes == 0) && "a described file has no bytes");
   if (tensor.sizeBytes == 0)
     return {};
   return StringRef(region->const_data() + tensor.offsetBytes, tensor.sizeBytes);

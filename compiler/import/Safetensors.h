@@ -44,8 +44,12 @@ llvm::Expected<std::vector<TensorInfo>> parseSafetensors(llvm::StringRef bytes,
 class SafetensorsFile {
 public:
   static llvm::Expected<SafetensorsFile> open(llvm::StringRef path);
+  /// A file that does not exist, with these tensors; there are no bytes to ask for.
+  static SafetensorsFile described(llvm::StringRef path, std::vector<TensorInfo> tensors);
 
   llvm::StringRef path() const { return filePath; }
+  /// False for a described file.
+  bool hasBytes() const { return region != nullptr; }
   llvm::ArrayRef<TensorInfo> tensors() const { return infos; }
   /// The tensor of that name, or null.
   const TensorInfo *find(llvm::StringRef name) const;
@@ -55,6 +59,8 @@ public:
   void releasePages() const;
 
 private:
+  void setTensors(std::vector<TensorInfo> tensors);
+
   std::string filePath;
   std::unique_ptr<llvm::sys::fs::mapped_file_region> region;
   std::vector<TensorInfo> infos;

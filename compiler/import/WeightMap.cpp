@@ -70,6 +70,8 @@ StringRef WeightMap::headSymbol() const {
 static bool sameContent(const TensorRef &a, const TensorRef &b) {
   if (a.info->dtype != b.info->dtype || a.info->shape != b.info->shape)
     return false;
+  if (!a.file->hasBytes() || !b.file->hasBytes())
+    return false; // a config that describes two heads means two
   constexpr size_t pieceBytes = 32u << 20;
   StringRef left = a.bytes(), right = b.bytes();
   for (size_t at = 0; at < left.size(); at += pieceBytes) {
@@ -106,6 +108,27 @@ void WeightMap::settleHead(const Checkpoint &checkpoint, bool tied, bool forceTi
   addMatrix(symbols::embed.str(), {{first, vocab}}, hidden);
   if (!shared)
     addMatrix(symbols::head.str(), {{headKey, vocab}}, hidden);
+}
+
+std::vector<TensorInfo> WeightMap::expectedTensors(StringRef dtype, bool tied) const {
+  std::vector<TensorInfo> tensors;
+  auto add = [&](const std::string &key, SmallVector<uint64_t, 2> shape) {
+    uint64_t count = 1;
+    for (uint64_t extent : shape)
+      count *= extent;
+    tensors.push_back({key, dtype.str(), std::move(shape), 0, count * bitsOfDtype(dtype) / 8});
+  };
+  for (const Weight &weight : all)
+    for (const WeightPart &part : weight.parts) {
+      SmallVector<uint64_t, 2> shape{uint64_t(part.rows)};
+      if (!weight.isVector)
+        shape.push_back(uint64_t(weight.cols));
+      add(part.key, std::move(shape));
+    }
+  add(embeddingKey, {uint64_t(vocab), uint64_t(hidden)});
+  if (!tied)
+    add(headKey, {uint64_t(vocab), uint64_t(hidden)});
+  return tensors;
 }
 
 /// Buffers that old checkpoints store and that are computed instead.

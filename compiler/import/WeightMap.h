@@ -61,6 +61,9 @@ public:
   /// Errors name every missing tensor, wrong shape (both shapes) and unusable dtype.
   llvm::Error resolve(const Checkpoint &checkpoint, bool tied, bool forceTie, Ledger &ledger);
 
+  /// The tensors that resolve() looks for, in safetensors' `dtype`, one head only if `tied`.
+  std::vector<TensorInfo> expectedTensors(llvm::StringRef dtype, bool tied) const;
+
   const std::vector<Weight> &weights() const { return all; }
   const Weight *find(llvm::StringRef symbol) const;
   bool contains(llvm::StringRef symbol) const { return find(symbol) != nullptr; }

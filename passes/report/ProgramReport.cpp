@@ -62,6 +62,7 @@ static void collectMemory(plan::ProgramOp program, ProgramReport &report) {
     if (arena.getLifetime() == plan::Lifetime::Persistent)
       persistent += bytes;
   }
+  report.classes = MemoryClasses::of(program);
   report.planning = notesOn(program, {"fusion_log"});
   auto dimension = [&](llvm::StringRef name) {
     auto value = program.getMetadata().getAs<IntegerAttr>(name);

@@ -11,7 +11,7 @@
 #ifndef STOOP_PASSES_REPORT_PROGRAMREPORT_H
 #define STOOP_PASSES_REPORT_PROGRAMREPORT_H
 
-#include "ir/plan/PlanOps.h"
+#include "passes/report/MemoryClasses.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -127,6 +127,7 @@ struct ProgramReport {
   std::vector<std::string> levels; ///< to compile for, or that binaries exist for
   std::optional<Machine> machine;
   std::vector<ArenaReport> arenas;
+  MemoryClasses classes;
   int64_t totalBytes = 0;      ///< of all arenas
   int64_t kvBytesPerToken = 0; ///< of one sequence
   std::vector<EntryReport> entries;

@@ -95,6 +95,7 @@ static json::Object memoryJson(const ProgramReport &report) {
     for (const MemoryMap &map : entry.maps)
       maps.push_back(mapJson(entry, map));
   json::Object memory{{"arenas", std::move(arenas)},
+                      {"classes", toJson(report.classes)},
                       {"total_bytes", report.totalBytes},
                       {"kv_bytes_per_token", report.kvBytesPerToken},
                       {"maps", std::move(maps)}};

@@ -52,8 +52,9 @@ stoop_status load_execution(stoop_context& context, const stoop_load_options& op
   STOOP_TRY(context.program.load(context.memory, program, level, threads,
                                  context.payload + context.layout->weights.offset,
                                  context.layout->weights.size, message));
+  ThreadStacks stacks{context.program.stacks(), program.stack_bytes};
   return context.pool.start(context.memory, threads,
-                            (options.flags & STOOP_LOAD_PIN_CALLER) != 0, message);
+                            (options.flags & STOOP_LOAD_PIN_CALLER) != 0, stacks, message);
 }
 
 stoop_status load(stoop_context& context, const stoop_image& image,

@@ -35,6 +35,8 @@ Memory::Memory(const stoop_allocator* hooks) : hooks_{} {
   }
 }
 
+bool Memory::maps_are_system() const { return hooks_.map == system_map; }
+
 stoop_status Memory::map(uint64_t bytes, const char* what, void** out, Message& message) {
   *out = bytes ? hooks_.map(hooks_.user, bytes) : nullptr;
   if (bytes && !*out) {

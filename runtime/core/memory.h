@@ -28,10 +28,13 @@ class Memory {
   stoop_status allocate(uint64_t bytes, const char* what, void** out, Message& message);
   void release(void* address, uint64_t bytes);
 
+  // Whether map() is the system's: then its pages may be protected.
+  bool maps_are_system() const;
+
   // Bytes handed out by map() and not unmapped, as asked for (no rounding to pages).
   uint64_t mapped_bytes() const { return mapped_bytes_; }
   uint64_t host_bytes() const { return host_bytes_; }
-  // Calls of map() that succeeded: one per arena and one for the scratch of all threads.
+  // Calls of map() that succeeded: one per arena and one each for the scratch and the stacks of all threads.
   uint64_t maps() const { return maps_; }
   const stoop_allocator& hooks() const { return hooks_; }
 

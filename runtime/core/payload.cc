@@ -118,7 +118,11 @@ stoop_status PayloadVerifier::start(const stoop_payload& layout, const void* pay
   sigset_t every, before;
   sigfillset(&every);
   pthread_sigmask(SIG_SETMASK, &every, &before);
-  int error = pthread_create(&thread_, nullptr, thread_main, this);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, STOOP_LEAST_STACK_BYTES);  // it only computes checksums
+  int error = pthread_create(&thread_, &attributes, thread_main, this);
+  pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0)
     return fail(message, STOOP_OUT_OF_MEMORY, "out of memory: no thread for the payload check");

@@ -13,7 +13,8 @@ stoop_status Program::load(Memory& memory, const stoop_program_desc& program, ui
   desc_ = &program;
   scratch_stride_ = (program.scratch_bytes + 63) & ~uint64_t{63};
   scratch_bytes_ = scratch_stride_ * threads;
-  planned_bytes_ = scratch_bytes_;
+  stacks_bytes_ = program.stack_bytes * (threads - 1);
+  planned_bytes_ = scratch_bytes_ + stacks_bytes_;
   for (uint32_t i = 0; i < program.num_arenas; ++i)
     if (program.arenas[i].lifetime != STOOP_CONSTANT) planned_bytes_ += program.arenas[i].size;
 
@@ -21,6 +22,7 @@ stoop_status Program::load(Memory& memory, const stoop_program_desc& program, ui
   void* scratch = nullptr;
   STOOP_TRY(memory.map(scratch_bytes_, "the scratch of all threads", &scratch, message));
   scratch_ = static_cast<unsigned char*>(scratch);
+  STOOP_TRY(memory.map(stacks_bytes_, "the stacks of all threads", &stacks_, message));
   if (memory.mapped_bytes() != planned_bytes_) {
     return fail(message, STOOP_INTERNAL, "allocated %llu bytes, but the plan says %llu",
                 static_cast<unsigned long long>(memory.mapped_bytes()),
@@ -106,7 +108,9 @@ void Program::unload() {
       memory_->unmap(arenas_[i], desc_->arenas[i].size);
   }
   memory_->unmap(scratch_, scratch_bytes_);
+  memory_->unmap(stacks_, stacks_bytes_);
   scratch_ = nullptr;
+  stacks_ = nullptr;
   arenas_.reset();
   entries_.reset();
   launches_.reset();

@@ -45,8 +45,8 @@ class Program {
   Program& operator=(const Program&) = delete;
   ~Program() { unload(); }
 
-  // Takes all memory of the plan: one mapping per arena that is not constant and one for the scratch
-  // of `threads` threads. `weights` is the constant arena inside the payload, `weights_bytes` its
+  // Takes all memory of the plan: one mapping per arena that is not constant, one for the scratch of
+  // `threads` threads and one for the stacks of all but the caller's. `weights` is the constant arena inside the payload, `weights_bytes` its
   // size there. `program` must have passed check_program.
   stoop_status load(Memory& memory, const stoop_program_desc& program, uint32_t level,
                     uint32_t threads, const void* weights, uint64_t weights_bytes,
@@ -68,7 +68,11 @@ class Program {
     return scratch_ ? scratch_ + uint64_t{thread} * scratch_stride_ : nullptr;
   }
 
-  // Arenas that are not constant + scratch, by the plan.
+  // Stacks of the threads behind the first, each stoop_program_desc::stack_bytes; NULL when the plan
+  // has none.
+  void* stacks() const { return stacks_; }
+
+  // Arenas that are not constant + scratch + stacks, by the plan.
   uint64_t planned_bytes() const { return planned_bytes_; }
 
  private:
@@ -85,7 +89,8 @@ class Program {
   Array<Launch> launches_;
   Array<void*> buffers_;
   unsigned char* scratch_ = nullptr;
-  uint64_t scratch_stride_ = 0, scratch_bytes_ = 0, planned_bytes_ = 0;
+  void* stacks_ = nullptr;
+  uint64_t scratch_stride_ = 0, scratch_bytes_ = 0, stacks_bytes_ = 0, planned_bytes_ = 0;
 };
 
 }  // namespace stoop::rt

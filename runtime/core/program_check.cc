@@ -85,6 +85,12 @@ stoop_status check_program(const stoop_program_desc* program, Message& message) 
                 "the model has ABI version %#x, but this runtime understands %#x",
                 program->abi_version, STOOP_ABI_VERSION);
   }
+  if (program->stack_bytes % 4096 != 0 ||
+      (program->stack_bytes != 0 && program->stack_bytes < STOOP_LEAST_STACK_BYTES)) {
+    return fail(message, STOOP_BAD_PROGRAM,
+                "the model's descriptor is damaged: stacks of %llu bytes, not whole pages of at least %u",
+                static_cast<u64>(program->stack_bytes), STOOP_LEAST_STACK_BYTES);
+  }
   const stoop_model_info& model = program->model;
   if (model.vocab == 0 || model.max_positions == 0 || model.max_batch == 0 ||
       model.num_token_ids == 0 || model.num_token_ids > model.vocab) {

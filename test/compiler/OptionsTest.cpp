@@ -1,10 +1,12 @@
 //===- OptionsTest.cpp - flags, phases and progress lines -----------------===//
 
+#include "compiler/driver/Fit.h"
 #include "compiler/driver/Options.h"
 #include "compiler/driver/Phase.h"
 #include "compiler/driver/Progress.h"
 #include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
+#include <random>
 
 using namespace stoop::driver;
 
@@ -66,7 +68,7 @@ TEST(OptionsTest, ValuesKeepTheirUnderscores) {
 TEST(OptionsTest, LaterFlagsAreRefusedByName) {
   for (const char *word :
        {"--quantization=int4", "--kv_cache_dtype=int8", "--window=128", "--sink=1",
-        "--memory-budget=8GiB", "--verify-numerics"}) {
+        "--verify-numerics"}) {
     std::string message = Parser().parse({"m", word});
     std::string name = std::string(word).substr(0, std::string(word).find('='));
     std::replace(name.begin(), name.end(), '_', '-');
@@ -81,6 +83,13 @@ TEST(OptionsTest, BadValuesNameTheFlag) {
       {{"m", "--dtype", "f64"}, "--dtype"},
       {{"m", "--max-seq-len", "0"}, "--max-seq-len"},
       {{"m", "--max-seq-len", "many"}, "many"},
+      {{"m", "--max-seq-len", "16777217"}, "16777216"},
+      {{"m", "--memory-budget", "8Gb5"}, "--memory-budget"},
+      {{"m", "--memory-budget", "-1"}, "--memory-budget"},
+      {{"m", "--memory-budget", "GiB"}, "GiB"},
+      {{"m", "--memory-budget="}, "--memory-budget"},
+      {{"m", "--memory-budget", "99999999EiB"}, "99999999EiB"},
+      {{"m", "--max-threads", "0"}, "--max-threads"},
       {{"m", "--max-batch-size", "-1"}, "--max-batch-size"},
       {{"m", "--target", "abacus"}, "supported: cpu, cuda"},
       {{"m", "--target", "reference"}, "stoop evaluate"},
@@ -96,12 +105,73 @@ TEST(OptionsTest, BadValuesNameTheFlag) {
   }
 }
 
+TEST(OptionsTest, BudgetsAreBytes) {
+  const std::pair<const char *, uint64_t> cases[] = {
+      {"4096", 4096},         {"8GiB", uint64_t(8) << 30}, {"8gib", uint64_t(8) << 30},
+      {"16 MiB", 16u << 20}, {"2GB", 2'000'000'000},      {"3k", 3000},
+      {"1TiB", uint64_t(1) << 40}};
+  for (const auto &[text, bytes] : cases) {
+    Parser parser;
+    EXPECT_EQ(parser.parse({"m", "--memory-budget", text}), "");
+    EXPECT_EQ(parser.compile.memoryBudget, bytes) << text;
+  }
+  Parser none;
+  EXPECT_EQ(none.parse({"m", "--memory-budget=none", "-c", "512"}), "");
+  EXPECT_FALSE(none.compile.memoryBudget);
+  EXPECT_EQ(none.model.maxSeqLen, 512);
+  Parser fit;
+  EXPECT_EQ(fit.parse({"m", "--max-seq-len", "fit"}), "");
+  EXPECT_TRUE(fit.model.fitContext);
+  EXPECT_FALSE(fit.model.maxSeqLen);
+}
+
+// What the search returns fits and the next value does not, whatever the slope, steps and bends.
+TEST(FitTest, FindsTheLargestThatFits) {
+  std::mt19937_64 random(5);
+  unsigned numCalls = 0;
+  for (int i = 0; i < 500; ++i) {
+    uint64_t base = random() % 1'000'000, slope = random() % 5000, grain = 1 + random() % 64;
+    int64_t most = 1 + int64_t(random() % 100'000), bend = int64_t(random() % 100'000);
+    auto bytesOf = [&](int64_t value) {
+      uint64_t bytes = base + slope * uint64_t(value) + (value > bend ? 77'777 : 0);
+      return (bytes + grain - 1) / grain * grain;
+    };
+    uint64_t budget = random() % (base + slope * uint64_t(most) + 100'000);
+    auto counted = [&](int64_t value) -> std::optional<uint64_t> {
+      ++numCalls;
+      return bytesOf(value);
+    };
+    std::optional<int64_t> found = largestThatFits(most, budget, counted);
+    ASSERT_TRUE(found);
+    if (*found > 0) {
+      EXPECT_LE(bytesOf(*found), budget);
+    }
+    if (*found < most) {
+      EXPECT_GT(bytesOf(*found + 1), budget);
+    }
+    EXPECT_LE(*found, most);
+  }
+  EXPECT_LT(numCalls, 500u * 30);
+}
+
+TEST(FitTest, EndsAtAnError) {
+  auto fails = [](int64_t) -> std::optional<uint64_t> { return std::nullopt; };
+  EXPECT_FALSE(largestThatFits(100, 5, fails));
+}
+
+TEST(FitTest, SizesAreForPeople) {
+  EXPECT_EQ(sizeText(0), "0 B");
+  EXPECT_EQ(sizeText(1023), "1023 B");
+  EXPECT_EQ(sizeText(1536), "1.50 KiB");
+  EXPECT_EQ(sizeText(uint64_t(5) << 40), "5.00 TiB");
+}
+
 TEST(OptionsTest, HelpListsOnlyWhatIsReal) {
   Parser parser;
   std::string help = parser.app.help();
   EXPECT_NE(help.find("--prefill-buckets"), std::string::npos);
   for (const char *later :
-       {"quantization", "window", "kv-cache", "memory-budget", "verify-numerics"})
+       {"quantization", "window", "kv-cache", "verify-numerics"})
     EXPECT_EQ(help.find(later), std::string::npos) << later;
 }
 

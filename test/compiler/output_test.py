@@ -36,6 +36,11 @@ class Outputs(Case):
         self.assertEqual(os.listdir(self.out), ["rand-f32"])
         self.assertTrue(os.access(self.out / "rand-f32", os.X_OK))
 
+    def test_default_name_beside_the_checkpoint(self):
+        model = self.checkpoint()
+        result = self.expect(run("compile", model.name, cwd=model.parent), 0, "wrote rand-f32.out")
+        self.assertTrue(os.access(model.parent / "rand-f32.out", os.X_OK), result.stderr)
+
     def test_replaces_a_program_even_while_it_runs(self):
         self.expect(run(*self.package, "-o", self.out / "m"), 0)
         before = os.stat(self.out / "m").st_ino
@@ -47,6 +52,7 @@ class Outputs(Case):
         self.assertEqual(os.listdir(self.out), ["m"])
 
     def test_impossible_outputs(self):
+        self.expect(run("compile", self.model, "-o", ""), 2, "-o", "file to write")
         self.expect(run("compile", self.model, "-o", self.out), 1, str(self.out), "directory")
         self.expect(run("compile", self.model, "-o", self.out / "none" / "m"), 1, "none")
         self.expect(run("compile", self.model, "-o", "/dev/null"), 1, "not a regular file")

@@ -21,7 +21,7 @@ class Usage(Case):
             result = self.expect(run(*words), 0)
             for flag in ("--dtype", "--max-seq-len", "--prefill-buckets", "--compile-to", "--no-tokenizer"):
                 self.assertIn(flag, result.stdout)
-            for later in ("--quantization", "--window", "--memory-budget"):
+            for later in ("--quantization", "--window"):
                 self.assertNotIn(later, result.stdout)
         self.expect(run("help", "nonsense"), 2, "nonsense")
 
@@ -41,7 +41,9 @@ class Usage(Case):
                 (("--no_such_flag=3",), ("--no-such-flag",)),
                 (("--quantization", "int8"), ("--quantization", "not supported")),
                 (("--window=128",), ("--window", "not supported")),
-                (("--memory-budget", "8GiB"), ("--memory-budget", "not supported")),
+                (("--memory-budget", "8GiBs"), ("--memory-budget", "8GiBs")),
+                (("--max-seq-len", "fit"), ("--max-seq-len fit", "--memory-budget")),
+                (("--max-seq-len", "16777217"), ("--max-seq-len", "16777216")),
                 (("--kv_cache_dtype=fp8",), ("--kv-cache-dtype", "not supported")),
                 (("--cuda-arch=sm_80",), ("--cuda-arch", "--target cuda")),
                 (("--target", "cuda", "--cuda-arch", "sm_12"), ("--cuda-arch", "sm_12", "sm_90a")),

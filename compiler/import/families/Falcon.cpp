@@ -167,8 +167,10 @@ Error settleKvHeads(const Checkpoint &checkpoint, Ledger &ledger, const std::str
                     ModelSpec &spec) {
   TensorRef fused = checkpoint.find(key);
   if (!fused || fused.info->shape.size() != 2) {
-    if (spec.kvHeads == 0)
-      spec.kvHeads = 1; // any value will do: the weight map reports the tensor
+    if (spec.kvHeads == 0) { // with weights any value will do: the map reports the tensor
+      spec.kvHeads = 1;
+      ledger.defaulted("config", "multi_query", "true (no weights tell)");
+    }
     return Error::success();
   }
   int64_t rows = fused.info->shape[0];

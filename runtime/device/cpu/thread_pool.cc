@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -18,7 +19,7 @@ namespace {
 // caller samples and prints, so an idle thread waits about 1 ms. With more threads than CPUs spinning
 // only steals time from the thread that is waited for.
 constexpr uint64_t kBarrierSpin = 300'000, kIdleSpin = 3'000'000, kCrowdedSpin = 2'000;
-constexpr size_t kStackBytes = size_t{1} << 20;
+constexpr size_t kStackBytes = size_t{1} << 20, kGuardBytes = 4096;
 constexpr unsigned kFlushToZero = 0x8040;  // MXCSR: FTZ and DAZ
 constexpr unsigned kDefaultMxcsr = 0x1f80;
 
@@ -58,8 +59,29 @@ uint32_t available_cpus() {
   return quota && quota < count ? quota : count;
 }
 
+// Starts worker `index`; returns an errno value.
+int ThreadPool::start_worker(uint32_t index, const Memory& memory, ThreadStacks stacks) {
+  pthread_attr_t attributes;
+  if (int error = pthread_attr_init(&attributes)) return error;
+  int error = 0;
+  if (stacks.memory) {
+    unsigned char* lowest = static_cast<unsigned char*>(stacks.memory) + (index - 1) * stacks.bytes;
+    // A guard page that cannot be had costs a check, not the program.
+    if (memory.maps_are_system()) mprotect(lowest, kGuardBytes, PROT_NONE);
+    error = pthread_attr_setstack(&attributes, lowest + kGuardBytes, stacks.bytes - kGuardBytes);
+  } else {
+    error = pthread_attr_setstacksize(&attributes, kStackBytes);
+  }
+  Worker& worker = workers_[index];
+  worker.pool = this;
+  worker.index = index;
+  if (!error) error = pthread_create(&worker.thread, &attributes, worker_main, &worker);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
 stoop_status ThreadPool::start(Memory& memory, uint32_t threads, bool pin_caller,
-                               Message& message) {
+                               ThreadStacks stacks, Message& message) {
   CPU_ZERO(&cpus_);
   sched_getaffinity(0, sizeof cpus_, &cpus_);
   uint32_t cpus = static_cast<uint32_t>(CPU_COUNT(&cpus_));
@@ -72,25 +94,17 @@ stoop_status ThreadPool::start(Memory& memory, uint32_t threads, bool pin_caller
   STOOP_TRY(jobs_.create(memory, 1, "the table of threads", message));
   size_ = threads;
 
-  pthread_attr_t attributes;
-  if (pthread_attr_init(&attributes) != 0)
-    return fail(message, STOOP_OUT_OF_MEMORY, "out of memory: no thread attributes");
-  pthread_attr_setstacksize(&attributes, kStackBytes);
   // Signals belong to the program's own threads.
   sigset_t every, before;
   sigfillset(&every);
   pthread_sigmask(SIG_SETMASK, &every, &before);
   int error = 0;
   for (started_ = 1; started_ < threads; ++started_) {
-    Worker& worker = workers_[started_];
-    worker.pool = this;
-    worker.index = started_;
-    error = pthread_create(&worker.thread, &attributes, worker_main, &worker);
+    error = start_worker(started_, memory, stacks);
     if (error != 0) break;
-    if (pinned_) pin(started_, worker.thread);
+    if (pinned_) pin(started_, workers_[started_].thread);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
   if (error != 0) {
     uint32_t number = started_;
     stop();

@@ -16,6 +16,13 @@ namespace stoop::rt {
 // CPUs this process may use: its affinity mask, and at most what a cgroup's CPU quota allows.
 uint32_t available_cpus();
 
+// Memory for the stacks of all threads but the caller's, one behind the other, `bytes` each, the
+// lowest page of each being its guard. `memory` NULL: the system's stacks.
+struct ThreadStacks {
+  void* memory = nullptr;
+  uint64_t bytes = 0;
+};
+
 class ThreadPool {
  public:
   ThreadPool() = default;
@@ -26,7 +33,9 @@ class ThreadPool {
   // Starts `threads` - 1 threads; the caller of run() is thread 0. Threads are pinned, one a CPU, when
   // they use all CPUs of the affinity mask: fewer are left to the scheduler, so that two programs
   // with one thread each do not meet on CPU 0. `pin_caller` pins the calling thread likewise.
-  stoop_status start(Memory& memory, uint32_t threads, bool pin_caller, Message& message);
+  // `stacks` must outlive the threads.
+  stoop_status start(Memory& memory, uint32_t threads, bool pin_caller, ThreadStacks stacks,
+                     Message& message);
   void stop();
 
   uint32_t size() const { return size_; }
@@ -53,6 +62,7 @@ class ThreadPool {
   static void* worker_main(void* worker);
   void work(uint32_t thread);
   void pin(uint32_t thread, pthread_t handle) const;
+  int start_worker(uint32_t index, const Memory& memory, ThreadStacks stacks);
   static void raise(Signal& signal, uint32_t value);
   static void await(Signal& signal, uint32_t value, uint64_t spin_ticks);
 

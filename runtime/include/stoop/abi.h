@@ -193,6 +193,9 @@ typedef struct stoop_payload {
   uint32_t reserved[7];
 } stoop_payload;
 
+/* The least stack of a thread: pages, guard included. */
+#define STOOP_LEAST_STACK_BYTES 65536u
+
 typedef struct stoop_program_desc {
   uint32_t struct_size; /* sizeof(stoop_program_desc) of the compiler */
   uint32_t abi_version;
@@ -205,10 +208,11 @@ typedef struct stoop_program_desc {
   const stoop_kernel *kernels;
   const stoop_entry *entries;
   uint64_t scratch_bytes;  /* per thread */
-  uint32_t max_threads;    /* most threads that the plan's stacks and scratch allow */
+  uint32_t max_threads;    /* most threads that the plan's stacks and scratch allow; 0: any number */
   uint32_t weights_arena;  /* index of the constant arena that lies in the payload */
   const stoop_gpu_program *gpu; /* NULL: kernels are functions of the CPU; since 1.1 */
-  uint64_t reserved[7];
+  uint64_t stack_bytes;    /* of each thread but the caller's, a guard page included; 0: the runtime's choice */
+  uint64_t reserved[6];
 } stoop_program_desc;
 
 /* The one symbol of the emitted code. Returns NULL when max_version is older than the program's. */

@@ -78,7 +78,7 @@ typedef struct stoop_context_info {
   uint32_t struct_size;
   uint32_t threads;
   const char *level;        /* name of the feature level in use; NULL with STOOP_LOAD_TEXT_ONLY */
-  uint64_t planned_bytes;   /* arenas that are not constant + scratch of all threads, by the plan */
+  uint64_t planned_bytes;   /* arenas that are not constant + scratch and stacks of all threads, by the plan */
   uint64_t allocated_bytes; /* what was really taken for them */
   uint64_t host_bytes;      /* the runtime's own tables, outside the plan */
   const char *manifest;     /* JSON, not terminated; NULL when there is none */

@@ -1,7 +1,7 @@
-// RUN: stoop-opt %s --plan-assign-offsets | FileCheck %s
-// RUN: stoop-opt %s --plan-assign-offsets="solver=best-fit" | FileCheck %s --check-prefix=BEST
-// RUN: stoop-opt %s --plan-assign-offsets="solver=search" | FileCheck %s --check-prefix=SEARCH
-// RUN: not stoop-opt %s --plan-assign-offsets="solver=oracle" 2>&1 | FileCheck %s --check-prefix=SOLVER
+// RUN: stoop-opt %s --split-input-file --plan-assign-offsets | FileCheck %s
+// RUN: stoop-opt %s --split-input-file --plan-assign-offsets="solver=best-fit" | FileCheck %s --check-prefix=BEST
+// RUN: stoop-opt %s --split-input-file --plan-assign-offsets="solver=search" | FileCheck %s --check-prefix=SEARCH
+// RUN: not stoop-opt %s --split-input-file --plan-assign-offsets="solver=oracle" 2>&1 | FileCheck %s --check-prefix=SOLVER
 
 // SOLVER: no arena solver is called 'oracle'
 // BEST: plan.arena @act size(384) {{.*}} {packing = [{{.*}}kept = "best-fit"
@@ -62,6 +62,46 @@ plan.program @p target("cpu") metadata({}) {
   }
 }
 
+// -----
+
+// A launch may write several buffers, which never share bytes even if one of them is read by nobody, or none at all: what it
+// reads then lives until it.
+// CHECK-LABEL: plan.program @results
+// CHECK-SAME: target("cpu")
+// CHECK: plan.arena @act size(448)
+// CHECK: plan.entry decode @many
+// CHECK: %[[A:[0-9]+]] = plan.slice @act[0, 256]
+// CHECK: %[[UNREAD:[0-9]+]] = plan.slice @act[256, 128]
+// CHECK: %[[B:[0-9]+]] = plan.slice @act[384, 64]
+// CHECK: plan.launch @pair reads(%{{.*}}) writes(%[[A]], %[[UNREAD]], %[[B]])
+// CHECK: plan.launch @sink reads(%[[A]])
+plan.program @results target("cpu") metadata({}) {
+  plan.kernel @pair schedule(#plan.schedule<"linear", source = "heuristic", tunables = {}>) row_strides([1, 1, 1, 1]) {
+  ^bb0(%x: tensor<1x1xf32>):
+    %r = lm.activation relu %x : tensor<1x1xf32>
+    lm.yield %r, %r, %r : tensor<1x1xf32>, tensor<1x1xf32>, tensor<1x1xf32>
+  }
+  plan.kernel @sink schedule(#plan.schedule<"elementwise", source = "heuristic", tunables = {}>) row_strides([1]) {
+  ^bb0(%x: tensor<1x1xf32>):
+    lm.yield
+  }
+  plan.kernel @copy schedule(#plan.schedule<"elementwise", source = "heuristic", tunables = {}>) row_strides([1, 1]) {
+  ^bb0(%x: tensor<1x1xf32>):
+    %r = lm.activation relu %x : tensor<1x1xf32>
+    lm.yield %r : tensor<1x1xf32>
+  }
+  plan.entry decode @many rows(1) {
+    %tokens = plan.alloc size(4) lifetime io role("tokens")
+    %logits = plan.alloc size(100) lifetime io role("logits")
+    %a = plan.alloc size(256) lifetime transient
+    %unread = plan.alloc size(128) lifetime transient
+    %b = plan.alloc size(64) lifetime transient
+    plan.launch @pair reads(%tokens) writes(%a, %unread, %b)
+    plan.launch @copy reads(%b) writes(%logits)
+    plan.launch @sink reads(%a)
+  }
+}
+
 // How much more than the unavoidable each entry takes is an analysis remark.
-// RUN: stoop-opt %s --plan-assign-offsets --remarks-filter=memory --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: stoop-opt %s --split-input-file --plan-assign-offsets --remarks-filter=memory --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // REMARK: [Analysis] plan-assign-offsets | Category:memory | Function=chain | {{.*}}arena=act, bytes=384, lower_bound=384, solver=first-fit

@@ -125,6 +125,28 @@ TEST(Program, SmallestEntryThatHoldsTheRows) {
   EXPECT_EQ(memory.host_bytes(), 0u);
 }
 
+TEST(Program, EveryThreadButTheFirstGetsAStack) {
+  toy::OwnImage own;
+  stoop_program_desc desc = *own.image.program;
+  desc.stack_bytes = 3 * STOOP_LEAST_STACK_BYTES;
+  Message message;
+  ASSERT_EQ(check_program(&desc, message), STOOP_OK) << message.text;
+  for (uint32_t threads : {1u, 2u, 5u}) {
+    Memory memory(nullptr);
+    Program program;
+    ASSERT_EQ(program.load(memory, desc, 0, threads, own.payload.data(), own.layout.weights.size, message),
+              STOOP_OK);
+    uint64_t stacks = (threads - 1) * desc.stack_bytes;
+    EXPECT_EQ(program.planned_bytes(), 512u + 64 + 8192 + threads * 128 + stacks);
+    EXPECT_EQ(memory.mapped_bytes(), program.planned_bytes());
+    EXPECT_EQ(program.stacks() != nullptr, threads > 1);
+  }
+  for (uint64_t wrong : {uint64_t{4096}, uint64_t{STOOP_LEAST_STACK_BYTES + 1}}) {
+    desc.stack_bytes = wrong;
+    EXPECT_EQ(check_program(&desc, message), STOOP_BAD_PROGRAM) << wrong;
+  }
+}
+
 TEST(Program, WeightsThatAreTooShortAreRefused) {
   Memory memory(nullptr);
   Message message;

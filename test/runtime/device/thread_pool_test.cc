@@ -35,7 +35,7 @@ TEST_P(ThreadPoolTest, BarriersHold) {
   Memory memory(nullptr);
   Message message;
   ThreadPool pool;
-  ASSERT_EQ(pool.start(memory, GetParam(), false, message), STOOP_OK) << message.text;
+  ASSERT_EQ(pool.start(memory, GetParam(), false, {}, message), STOOP_OK) << message.text;
   ASSERT_EQ(pool.size(), GetParam());
   for (int job = 0; job < 20; ++job) {
     Phases phases{pool, std::vector<std::atomic<int>>(GetParam()), 100};
@@ -58,7 +58,7 @@ TEST(ThreadPool, DenormalsAreZeroInsideOnly) {
   Memory memory(nullptr);
   Message message;
   ThreadPool pool;
-  ASSERT_EQ(pool.start(memory, 3, false, message), STOOP_OK);
+  ASSERT_EQ(pool.start(memory, 3, false, {}, message), STOOP_OK);
   ASSERT_TRUE(denormal_survives());
   std::atomic<int> survivors{0};
   pool.run(
@@ -75,9 +75,37 @@ TEST(ThreadPool, StopsWithoutAJobAndStartsAgain) {
   Message message;
   for (int i = 0; i < 5; ++i) {
     ThreadPool pool;
-    ASSERT_EQ(pool.start(memory, 4, false, message), STOOP_OK);
+    ASSERT_EQ(pool.start(memory, 4, false, {}, message), STOOP_OK);
   }
   EXPECT_EQ(memory.host_bytes(), 0u);
+}
+
+TEST(ThreadPool, ThreadsRunOnTheStacksOfThePlan) {
+  constexpr uint32_t kThreads = 4;
+  constexpr uint64_t kBytes = 128 << 10;
+  Memory memory(nullptr);
+  Message message;
+  void* stacks = nullptr;
+  ASSERT_EQ(memory.map((kThreads - 1) * kBytes, "stacks", &stacks, message), STOOP_OK);
+  {
+    ThreadPool pool;
+    ASSERT_EQ(pool.start(memory, kThreads, false, {stacks, kBytes}, message), STOOP_OK) << message.text;
+    uintptr_t frames[kThreads] = {};
+    pool.run(
+        [](void* argument, uint32_t thread) {
+          volatile char large[64 << 10];
+          for (size_t i = 0; i < sizeof large; i += 4096) large[i] = 1;
+          static_cast<uintptr_t*>(argument)[thread] = reinterpret_cast<uintptr_t>(&large[0]);
+        },
+        frames);
+    for (uint32_t i = 1; i < kThreads; ++i) {
+      uintptr_t lowest = reinterpret_cast<uintptr_t>(stacks) + (i - 1) * kBytes;
+      EXPECT_GE(frames[i], lowest + 4096) << i;
+      EXPECT_LT(frames[i], lowest + kBytes) << i;
+    }
+  }
+  memory.unmap(stacks, (kThreads - 1) * kBytes);
+  EXPECT_EQ(memory.mapped_bytes(), 0u);
 }
 
 TEST(ThreadPool, CallerKeepsItsCpus) {
@@ -87,7 +115,7 @@ TEST(ThreadPool, CallerKeepsItsCpus) {
     Memory memory(nullptr);
     Message message;
     ThreadPool pool;
-    ASSERT_EQ(pool.start(memory, available_cpus(), true, message), STOOP_OK);
+    ASSERT_EQ(pool.start(memory, available_cpus(), true, {}, message), STOOP_OK);
   }
   ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
   EXPECT_TRUE(CPU_EQUAL(&before, &after));

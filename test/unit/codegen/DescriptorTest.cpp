@@ -118,6 +118,7 @@ TEST_F(DescriptorTest, ReadsBackAsWritten) {
   EXPECT_NE(p->kernels[0].functions[0], p->kernels[0].functions[1]);
   EXPECT_GE(p->scratch_bytes, 4u * 64 * 4);
   EXPECT_EQ(p->max_threads, 16u);
+  EXPECT_GE(p->stack_bytes, uint64_t{STOOP_LEAST_STACK_BYTES});
   ASSERT_EQ(p->num_entries, 1u);
   const stoop_entry &entry = p->entries[0];
   EXPECT_STREQ(entry.name, "decode_b4");
@@ -146,6 +147,23 @@ TEST_F(DescriptorTest, MissingMetadataIsNamed) {
   EXPECT_TRUE(mlir::failed(codegen::emitProgramDescriptor(program, {})));
   EXPECT_NE(message.find("metadata lacks the integer 'max_positions'"), std::string::npos)
       << message;
+}
+
+// Phase planned says what a thread takes; code that needs something else is not packaged.
+TEST_F(DescriptorTest, PlannedSizesAreWhatTheCodeNeeds) {
+  compile("x86-64-v3");
+  mlir::PassManager pm(&context);
+  codegen::addPlannedPasses(pm, /*maxThreads=*/6);
+  ASSERT_TRUE(mlir::succeeded(pm.run(*module)));
+  EXPECT_TRUE(mlir::succeeded(codegen::emitProgramDescriptor(program, {})));
+  auto bytes = program->getAttrOfType<mlir::IntegerAttr>(plan::kWorkspaceAttrName);
+  EXPECT_EQ(bytes.getInt() % 64, 0);
+  program->setAttr(plan::kWorkspaceAttrName,
+                   mlir::IntegerAttr::get(bytes.getType(), bytes.getInt() - 64));
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) { message += d.str(); });
+  EXPECT_TRUE(mlir::failed(codegen::emitProgramDescriptor(program, {})));
+  EXPECT_NE(message.find("workspace_bytes"), std::string::npos) << message;
 }
 
 TEST_F(DescriptorTest, GateMissesABinary) {

@@ -1,0 +1,44 @@
+//===- SizeThreads.cpp - what every thread takes beside the arenas --------===//
+//
+// Last step of phase planned, here and not in passes/ because only a target knows what its kernels
+// need. Sizes are what the runtime takes: workspaces are whole cache lines.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Passes.h"
+#include "codegen/TargetRegistry.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace stoop::codegen {
+#define GEN_PASS_DEF_SIZETHREADS
+#include "codegen/Passes.h.inc"
+} // namespace stoop::codegen
+
+using namespace mlir;
+using namespace stoop;
+
+namespace {
+struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
+  using SizeThreadsBase::SizeThreadsBase;
+
+  void runOnOperation() override {
+    plan::ProgramOp program = getOperation();
+    FailureOr<const codegen::TargetBackend *> backend = codegen::targetOf(program);
+    if (failed(backend))
+      return signalPassFailure();
+    if (!(*backend)->usesHostThreads())
+      return;
+    FailureOr<codegen::CodeTable> code = (*backend)->codeTable(program);
+    if (failed(code))
+      return signalPassFailure();
+    Builder builder(&getContext());
+    auto set = [&](StringRef name, uint64_t value) {
+      program->setAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value)));
+    };
+    set(plan::kWorkspaceAttrName, llvm::alignTo(code->scratchBytes, 64));
+    set(plan::kStackAttrName, code->stackBytes);
+    if (maxThreads)
+      set(plan::kMaxThreadsAttrName, maxThreads);
+  }
+};
+} // namespace

@@ -1,0 +1,37 @@
+//===- Budget.h - what a plan needs against what there is -------*- C++ -*-===//
+//
+// The classes of memory of a planned program on a machine with a number of
+// threads.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_COMPILER_DRIVER_BUDGET_H
+#define STOOP_COMPILER_DRIVER_BUDGET_H
+
+#include "passes/report/MemoryClasses.h"
+#include <optional>
+#include <string>
+
+namespace stoop::driver {
+
+/// Bytes kept for the program's code before it is linked; packaging checks that it is less.
+inline constexpr uint64_t kCodeReserve = uint64_t(4) << 20;
+
+/// A planned program on `threads` threads.
+struct MemoryNeed {
+  report::MemoryClasses classes;
+  unsigned threads = 1;
+
+  /// All classes: weights and code are mapped from the file, the others allocated.
+  uint64_t total() const;
+  /// Name and bytes of each class, fixed ones first, the KV cache last.
+  std::vector<std::pair<std::string, uint64_t>> list() const;
+  /// One indented line per class. With a budget also what of the class does not fit when memory is
+  /// given to them in this order: the shortfall by class.
+  std::string table(std::optional<uint64_t> budget) const;
+  /// {threads, bytes, budget_bytes} for the report.
+  llvm::json::Object toJson(std::optional<uint64_t> budget) const;
+};
+
+} // namespace stoop::driver
+
+#endif

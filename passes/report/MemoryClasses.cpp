@@ -1,0 +1,48 @@
+//===- MemoryClasses.cpp - what a program takes, by class ----------------===//
+//
+// Read from arenas and from what planning noted on the program; nothing is computed anew.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/report/MemoryClasses.h"
+
+namespace stoop::report {
+
+MemoryClasses MemoryClasses::of(plan::ProgramOp program) {
+  MemoryClasses classes;
+  auto bytesOf = [&](plan::Lifetime lifetime) -> int64_t & {
+    switch (lifetime) {
+    case plan::Lifetime::Constant:
+      return classes.weights;
+    case plan::Lifetime::Persistent:
+      return classes.kv;
+    case plan::Lifetime::Transient:
+      return classes.activations;
+    case plan::Lifetime::Io:
+      return classes.io;
+    }
+    llvm_unreachable("all lifetimes are classes");
+  };
+  for (plan::ArenaOp arena : program.getOps<plan::ArenaOp>())
+    bytesOf(arena.getLifetime()) += int64_t(arena.getSize());
+  auto noted = [&](llvm::StringRef name) -> int64_t {
+    auto bytes = program->getAttrOfType<mlir::IntegerAttr>(name);
+    return bytes ? bytes.getInt() : 0;
+  };
+  classes.workspace = noted(plan::kWorkspaceAttrName);
+  classes.stack = noted(plan::kStackAttrName);
+  return classes;
+}
+
+llvm::json::Array toJson(const MemoryClasses &classes) {
+  using llvm::json::Object;
+  return llvm::json::Array{
+          Object{{"class", "weights"}, {"bytes", classes.weights}},
+          Object{{"class", "kv"}, {"bytes", classes.kv}},
+          Object{{"class", "activations"}, {"bytes", classes.activations}},
+          Object{{"class", "io"}, {"bytes", classes.io}},
+          Object{{"class", "workspace"}, {"bytes_per_thread", classes.workspace}},
+          Object{{"class", "stacks"}, {"bytes_per_thread", classes.stack}},
+          Object{{"class", "code"}, {"bytes", nullptr}}};
+}
+
+} // namespace stoop::report

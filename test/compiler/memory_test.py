@@ -1,0 +1,190 @@
+"""The memory contract: what the plan lists is what the program takes, budgets hold, weights are not needed to plan."""
+import json
+import os
+import random
+import re
+import shutil
+
+import stoop_cli
+from stoop_cli import Case, edit_json, run, run_program
+
+SLACK = 8 << 20
+BYTES = {"f32": 4, "bf16": 2, "f16": 2}
+
+
+def classes(report):
+    return {entry["class"]: entry.get("bytes", entry.get("bytes_per_thread")) for entry in report["memory"]["classes"]}
+
+
+class MemoryCase(Case):
+    def plan(self, checkpoint, *flags):
+        return json.loads(self.expect(run("plan", checkpoint, "--json", *flags), 0).stdout)
+
+    def config_alone(self, name="rand-f32", **changes):
+        """A folder with nothing but a checkpoint's config.json."""
+        folder = self.dir / f"{name}-config"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(self.checkpoint(name, copy=False) / "config.json", folder)
+        edit_json(folder / "config.json", **changes)
+        return folder
+
+
+class Contract(MemoryCase):
+    def test_the_program_takes_what_the_plan_lists(self):
+        model, program = self.checkpoint("rand-11b", copy=False), self.dir / "m"
+        self.expect(run("compile", model, "-o", program, "--quiet"), 0)
+        report = json.loads(self.expect(run_program(program, "info", "--json"), 0).stdout)
+        planned, listed = classes(self.plan(model)), classes(report)
+        self.assertGreater(listed["code"], 100_000)
+        self.assertIsNone(planned["code"])
+        self.assertEqual({**planned, "code": listed["code"]}, listed)
+        context = report["model"]["max_positions"]
+        ids = self.dir / "ids"
+        ids.write_text(",".join(str(random.Random(3).randrange(300)) for _ in range(context - 4)))
+        for threads in (1, 2, 5):
+            result = run_program(program, "run", "--prompt-ids", ids.read_text(), "-n", 4, "--ignore-eos", "-t", threads, "--json")
+            memory = json.loads(self.expect(result, 0).stdout)["memory"]
+            expected = (listed["kv"] + listed["activations"] + listed["io"] + threads * listed["workspace"]
+                        + (threads - 1) * listed["stacks"])
+            self.assertEqual(memory["planned_bytes"], expected)
+            self.assertEqual(memory["allocated_bytes"], expected)
+            # Every token of the context was used, so what was taken is also resident.
+            self.assertLess(abs(memory["peak_rss_bytes"] - listed["weights"] - expected), SLACK, memory)
+
+    def test_cache_bytes_are_those_of_the_formula(self):
+        for name, layers, heads, dim in (("rand-11b", 3, 2, 64), ("rand-rw1b", None, None, None), ("rand-40b", None, None, None)):
+            for dtype, context, batch in (("f32", 128, 1), ("bf16", 1984, 3), ("f16", 64, 7)):
+                report = self.plan(self.config_alone(name), "--dtype", dtype, "-c", context, "--max-batch-size", batch)
+                model = report["model"]
+                kv = 2 * model["layers"] * model["kv_heads"] * model["head_dim"] * context * BYTES[dtype] * batch
+                self.assertEqual(classes(report)["kv"], kv, (name, dtype, context, batch))
+                self.assertEqual(report["memory"]["kv_bytes_per_token"] * context * batch, kv)
+
+    def test_one_key_value_head_takes_a_64th(self):
+        shape = dict(hidden_size=2048, num_attention_heads=64, new_decoder_architecture=False, num_kv_heads=None,
+                     alibi=False, parallel_attn=True, num_ln_in_parallel_attn=None, bias=False)
+        single = self.plan(self.config_alone("rand-7b-legacy", multi_query=True, n_head_kv=None, n_head=None, n_embed=None, **shape))
+        many = self.plan(self.config_alone("rand-7b-legacy", multi_query=False, n_head_kv=None, n_head=None, n_embed=None, **shape))
+        self.assertEqual((single["model"]["heads"], single["model"]["kv_heads"], many["model"]["kv_heads"]), (64, 1, 64))
+        self.assertEqual(classes(many)["kv"], 64 * classes(single)["kv"])
+
+    def test_peaks_are_near_the_lower_bound(self):
+        root = stoop_cli.SOURCE / "test" / "checkpoints"
+        for folder in sorted(path.parent for path in root.glob("*/config.json")):
+            for arena in self.plan(folder, "--no-tokenizer")["memory"]["arenas"]:
+                for entry in arena.get("planning", {}).get("packing", []):
+                    self.assertLessEqual(entry["peak"], 1.02 * entry["lower_bound"], (folder.name, arena["name"], entry))
+                    self.assertEqual(entry["peak"], min(attempt["peak"] for attempt in entry["solvers"]))
+                    self.assertEqual([attempt["solver"] for attempt in entry["solvers"]], ["first-fit", "best-fit", "search"])
+
+
+class Budget(MemoryCase):
+    def setUp(self):
+        super().setUp()
+        self.model = self.checkpoint("rand-11b", copy=False)
+
+    def refusal(self, *flags, model=None):
+        result = self.expect(run("plan", model or self.model, *flags), 3, "--memory-budget")
+        self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1), result.stderr)
+        return result.stderr
+
+    def test_refusals_say_what_is_missing_and_what_fits(self):
+        flags = ("--memory-budget", "16MiB", "--max-threads", 2)
+        text = self.refusal(*flags)
+        for name in ("weights", "code", "stacks", "workspace", "io", "activations"):
+            self.assertRegex(text, rf"\n  {name} +[0-9.]+ \w+\n")
+        self.assertRegex(text, r"\n  kv +12.00 MiB +10\.[0-9]+ MiB short\n")
+        context = int(re.search(r"what fits: --max-seq-len (\d+)\n", text)[1])
+        need = self.plan(self.model, *flags, "-c", context)["memory"]["need"]
+        self.assertLessEqual(need["bytes"], 16 << 20)
+        self.assertEqual((need["budget_bytes"], need["threads"]), (16 << 20, 2))
+        self.refusal(*flags, "-c", context + 1)
+
+    def test_refusals_name_the_largest_batch(self):
+        flags = ("--memory-budget", "20MiB", "--max-threads", 2, "-c", 1024)
+        batch = int(re.search(r"--max-batch-size (\d+) with context 1024\n", self.refusal(*flags, "--max-batch-size", 9))[1])
+        self.plan(self.model, *flags, "--max-batch-size", batch)
+        self.refusal(*flags, "--max-batch-size", batch + 1)
+
+    def test_the_fitted_context_is_maximal(self):
+        flags = ("--memory-budget", "17MB", "--max-threads", 3, "--dtype", "f32")
+        result = self.expect(run("compile", self.model, "-o", self.dir / "m", *flags, "--max-seq-len", "fit"), 0, "tokens fits 16.21 MiB")
+        report = json.loads(self.expect(run_program(self.dir / "m", "info", "--json"), 0).stdout)
+        context = report["model"]["max_positions"]
+        self.assertIn(f"context of {context} tokens", result.stderr)
+        self.assertEqual(self.plan(self.model, *flags, "-c", context)["model"]["max_positions"], context)
+        self.refusal(*flags, "-c", context + 1)
+        # The budget counts three threads, so more are refused.
+        run_three = run_program(self.dir / "m", "run", "--prompt-ids", "1", "-n", 1, "-t", 3, "--json")
+        taken = json.loads(self.expect(run_three, 0).stdout)["memory"]["allocated_bytes"]
+        listed = classes(report)
+        self.assertLessEqual(taken + listed["weights"] + listed["code"], 17_000_000)
+        self.expect(run_program(self.dir / "m", "run", "--prompt-ids", "1", "-n", 1, "-t", 4), 2, "at most 3")
+
+    def test_plenty_fits_the_config_s_context(self):
+        report = self.plan(self.model, "--memory-budget", "1GiB", "--max-seq-len", "fit")
+        self.assertEqual(report["model"]["max_positions"], 8192)
+
+    def test_budgets_that_nothing_meets(self):
+        for budget in ("0", "1B", "1MiB", "5MB"):
+            for context in ((), ("--max-seq-len", "fit")):
+                text = self.refusal("--memory-budget", budget, *context)
+                self.assertIn("nothing fits", text)
+                self.assertRegex(text, r"weights +[57]\.[0-9]+ MiB +[0-9.]+ \w+ short")
+        self.expect_refusal(self.model, "nothing fits", code=3, arguments=("--memory-budget", "1MiB", "--quiet"))
+
+    def test_planned_ir_obeys_a_budget_too(self):
+        ir = self.dir / "planned.mlir"
+        self.expect(run("compile", self.model, "--compile-to", "planned", "-o", ir), 0)
+        self.expect(run("compile", ir, "--compile-from", "planned", "-o", self.dir / "m", "--memory-budget", "8MiB"), 3, "short")
+        self.assertFalse((self.dir / "m").exists())
+
+    def test_contradictions(self):
+        self.expect(run("plan", self.model, "--max-seq-len", "fit"), 2, "--max-seq-len fit", "--memory-budget")
+        self.expect(run("evaluate", self.model, "--max-seq-len", "fit", "--prompt-ids", "1"), 2, "--max-seq-len fit")
+        self.expect(run("compile", self.model, "--memory-budget", "lots"), 2, "--memory-budget", "lots")
+
+
+class ConfigAlone(MemoryCase):
+    def test_plans_as_if_the_weights_were_there(self):
+        for name in ("rand-11b", "rand-40b", "rand-rw1b", "rand-falcon3", "rand-7b-legacy", "tiny-7b"):
+            with self.subTest(name=name):
+                flags = ("--dtype", "bf16", "--max-batch-size", 2)
+                known, assumed = self.plan(self.checkpoint(name, copy=False), *flags), self.plan(self.config_alone(name), *flags)
+                for key in ("classes", "arenas", "kv_bytes_per_token", "need"):
+                    self.assertEqual(known["memory"][key], assumed["memory"][key])
+                self.assertEqual(known["entries"], assumed["entries"])
+                self.assertTrue(any("no weights were read" in warning for warning in assumed["warnings"]))
+
+    def test_a_file_is_enough(self):
+        folder = self.config_alone()
+        result = self.expect(run("plan", folder / "config.json"), 0, "no weights were read")
+        self.assertTrue(result.stdout.startswith("rand-f32-config needs "), result.stdout[:200])
+        self.assertEqual(self.plan(folder / "config.json")["memory"], self.plan(folder)["memory"])
+        self.expect(run("compile", folder, "--dry-run", "--json"), 0)
+
+    def test_layers_scale_to_the_largest_models(self):
+        report = self.plan(self.config_alone("rand-180b", hidden_size=14848, num_attention_heads=232, num_kv_heads=8,
+                                             num_hidden_layers=80, vocab_size=65024, ffn_hidden_size=None,
+                                             max_position_embeddings=2048, bos_token_id=11, eos_token_id=11))
+        # 180 billion parameters in two bytes.
+        self.assertAlmostEqual(classes(report)["weights"] / 1e9, 357, delta=2)
+        self.assertEqual(classes(report)["kv"], 2 * 80 * 8 * 64 * 2048 * 2)
+
+    def test_only_plans_do_without_weights(self):
+        folder = self.config_alone()
+        self.expect_refusal(folder, "model.safetensors", "stoop plan")
+        self.expect(run("inspect", folder), 1, "model.safetensors")
+        self.expect(run("compile", folder / "config.json", "-o", self.dir / "m"), 1, "not a directory")
+
+    def test_bad_configs(self):
+        (self.dir / "broken.json").write_text('{"model_type": "falcon"')
+        self.expect(run("plan", self.dir / "broken.json"), 1, "broken.json")
+        (self.dir / "empty").mkdir()
+        self.expect(run("plan", self.dir / "empty"), 1, "config.json")
+        self.expect(run("plan", self.dir / "none.json"), 1, "none.json", "does not exist")
+        self.expect(run("plan", self.config_alone(model_type="gpt2", architectures=["GPT2LMHeadModel"])), 1, "gpt2")
+
+
+if __name__ == "__main__":
+    stoop_cli.main()
