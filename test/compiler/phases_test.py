@@ -89,9 +89,18 @@ class Phases(Case):
                    "ir": self.report("inspect", ir, "--format=json"),
                    "program": self.report("inspect", program, "--format", "json")}
         self.assertEqual(manifest, reports["program"])
+        linked = next(row for row in manifest["memory"]["classes"] if row["class"] == "code")
+        self.assertGreater(linked["bytes"], 0)
         for name, report in reports.items():
             with self.subTest(name=name):
                 self.assertEqual(report["schema_version"], manifest["schema_version"])
+                memory = report["memory"]
+                self.assertEqual("need" in memory, name in ("plan", "dry run"))
+                memory.pop("need", None)
+                code = next(row for row in memory["classes"] if row["class"] == "code")
+                if name != "program":  # nothing is linked yet
+                    self.assertIsNone(code["bytes"])
+                    code["bytes"] = linked["bytes"]
                 for section in SECTIONS:
                     self.assertEqual(report[section], manifest[section], section)
         self.assertEqual(manifest["memory"]["total_bytes"], sum(arena["bytes"] for arena in manifest["memory"]["arenas"]))

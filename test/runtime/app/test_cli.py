@@ -271,7 +271,7 @@ class Perplexity(unittest.TestCase):
             self.assertEqual((result.returncode, result.out), (1, ""), content)
             self.assertRegex(result.err, "^error: (stdin|.*(2 are needed|outside))", content)
             self.assertNotIn("json.exception", result.err)
-        for content, where in (b"[1,2", "byte 5 of 4"), (b'{"idz": [1]}', 'no key "ids"'), (b"7", "not an array"), \
+        for content, where in (b"[1,2", "ends too early, of 4 bytes"), (b"[1,,2]", "byte 4, of 6 bytes"), (b'{"idz": [1]}', 'no key "ids"'), (b"7", "not an array"), \
                               (b'[1, "\xff"]', "not JSON"), (b'[1, "x"]', 'entry 1 is no token id: "x"'):
             self.assertIn(where, run(MODEL, "perplexity", "--ids", "-", stdin=content).err)
         self.assertIn("No such file", run(MODEL, "perplexity", "--ids", "/nonexistent").err)
