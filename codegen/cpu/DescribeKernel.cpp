@@ -105,8 +105,11 @@ LogicalResult KernelReader::readEmbedding(lm::EmbeddingOp op) {
   p.vocab = tensor(op.getTable()).getDimSize(0);
   p.columns = tensor(op.getTable()).getDimSize(1);
   p.max_rows = maxRows(op.getResult());
+  std::optional<QuantScheme> scheme = quantSchemeOf(tensor(op.getTable()));
+  p.quant_group = scheme ? scheme->group : 0;
   setParams(p);
-  return usePort(element(op.getTable()) + Twine(",") + element(op.getResult()));
+  return usePort((scheme ? "quant" : element(op.getTable())) + Twine(",") +
+                 element(op.getResult()));
 }
 
 LogicalResult KernelReader::readRope(lm::RopeOp op) {

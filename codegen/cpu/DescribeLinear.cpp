@@ -103,6 +103,10 @@ LogicalResult LinearReader::readPrologue() {
     p.tokens_operand = *tokens;
     p.vocab = tensor(embedding.getTable()).getDimSize(0);
     p.table_element = codegen::elementType(element(embedding.getTable()));
+    if (std::optional<QuantScheme> scheme = quantSchemeOf(tensor(embedding.getTable()))) {
+      p.table_element = kernels::kElementQuantized;
+      p.table_group = scheme->group;
+    }
     if (!element(region.source).isF32())
       return embedding.emitOpError("rides in a kernel of linears as float32 only");
     rows = embedding.getTable();
@@ -133,7 +137,8 @@ LogicalResult LinearReader::readInputs() {
     in.yield_operand = in.packed = -1;
     if (llvm::any_of(v.getUsers(), llvm::IsaPred<lm::LinearOp>)) {
       in.packed = header.packed_columns;
-      header.packed_columns += (in.columns + 1) / 2 * 2;
+      int64_t whole = header.quantized ? kernels::kScaleColumns : 2;
+      header.packed_columns += (in.columns + whole - 1) / whole * whole;
     }
     if (auto norm = v.getDefiningOp<lm::NormOp>()) {
       in.kind = kernels::kNormInput;
@@ -234,8 +239,10 @@ LogicalResult LinearReader::readSegment(RegionSegment &segment) {
     if (failed(weight))
       return failure();
     int64_t k = tensor(product.getWeight()).getDimSize(1);
-    products.push_back({indexOfInput(product.getInput()), *weight, k});
-    s.panel_cost += k;
+    std::optional<QuantScheme> scheme = quantSchemeOf(tensor(product.getWeight()));
+    products.push_back(
+        {indexOfInput(product.getInput()), *weight, k, scheme ? scheme->group : 0});
+    s.panel_cost += scheme ? scheme->panelBytes(k) : k;
     hook.sums.push_back(product);
   }
   segments.push_back(s);
@@ -264,7 +271,10 @@ FailureOr<std::string> LinearReader::elements() {
   std::string common;
   for (RegionSegment &segment : region.segments) {
     for (lm::LinearOp product : segment.products) {
-      std::string own = (elementName(element(product.getWeight())) + Twine(",") +
+      RankedTensorType weight = tensor(product.getWeight());
+      StringRef stored =
+          quantSchemeOf(weight) ? "quant" : elementName(weight.getElementType());
+      std::string own = (stored + Twine(",") +
                          elementName(element(product.getInput())))
                             .str();
       if (!common.empty() && own != common)
@@ -291,6 +301,8 @@ FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   auto prefetch = kernel.getSchedule().getTunables().getAs<IntegerAttr>("prefetch");
   header.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
   header.whole_panels = 1;
+  lm::LinearOp first = region.segments.front().products.front();
+  header.quantized = quantSchemeOf(tensor(first.getWeight())).has_value();
   if (failed(readPrologue()) || failed(readInputs()))
     return failure();
   for (RegionSegment &segment : region.segments)

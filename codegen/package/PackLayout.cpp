@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/package/PackLayout.h"
 
+#include "codegen/quant/Panel.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -42,7 +44,10 @@ uint64_t granuleRows(const WeightPack &pack) {
   return pack.kind == PackKind::Vector ? vectorStretch : panelRows;
 }
 
-uint64_t granuleBytes(const WeightPack &pack) { return granuleRows(pack) * packedRowBytes(pack); }
+uint64_t granuleBytes(const WeightPack &pack) {
+  return pack.scheme ? static_cast<uint64_t>(pack.scheme->panelBytes(int64_t(pack.cols)))
+                     : granuleRows(pack) * packedRowBytes(pack);
+}
 
 uint64_t numGranules(const WeightPack &pack) {
   return (countRows(pack) + granuleRows(pack) - 1) / granuleRows(pack);
@@ -145,6 +150,27 @@ static GranuleFindings producePanel(const WeightPack &pack, uint64_t rows, Granu
   return all;
 }
 
+/// A panel of integers, from the stored values.
+static GranuleFindings produceQuantized(const WeightPack &pack, uint64_t rows,
+                                        GranuleScratch &scratch, uint8_t *out) {
+  int64_t cols = static_cast<int64_t>(pack.cols);
+  uint64_t storedRowBytes = pack.cols * byteWidth(pack.origin.element());
+  scratch.converted.resize(pack.cols * sizeof(float));
+  const float *values = reinterpret_cast<const float *>(scratch.converted.data());
+  std::fill_n(out, granuleBytes(pack), uint8_t(0));
+  GranuleFindings all;
+  quant::Row row;
+  for (uint64_t lane = 0; lane < rows; ++lane) {
+    all |= convert(pack.origin.element(), ElementType::F32, &scratch.stored[lane * storedRowBytes],
+                   scratch.converted.data(), pack.cols);
+    quant::quantizeRow(*pack.scheme, values, cols, quant::Rounding::Search, row);
+    all.overflowed |= std::any_of(row.scales.begin(), row.scales.end(),
+                                  [](float scale) { return std::isinf(scale); });
+    quant::packRow(*pack.scheme, row, static_cast<int64_t>(lane), cols, out);
+  }
+  return all;
+}
+
 static GranuleFindings produceVector(const WeightPack &pack, uint64_t count,
                                      GranuleScratch &scratch, uint8_t *out) {
   if (pack.rounding == ElementType::F32)
@@ -194,7 +220,8 @@ llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const Wei
     return failed;
   switch (pack.kind) {
   case PackKind::Panel16:
-    return producePanel(pack, rows, scratch, out);
+    return pack.scheme ? produceQuantized(pack, rows, scratch, out)
+                       : producePanel(pack, rows, scratch, out);
   case PackKind::Vector:
     return produceVector(pack, rows, scratch, out);
   case PackKind::Rows:

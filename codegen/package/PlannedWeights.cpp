@@ -123,6 +123,7 @@ static FailureOr<WeightPack> readWeight(plan::WeightOp op, llvm::StringRef folde
   pack.element = *element;
   pack.rows = static_cast<uint64_t>(layout.getRows());
   pack.cols = static_cast<uint64_t>(layout.getCols());
+  pack.scheme = layout.getQuantScheme();
   pack.offset = static_cast<uint64_t>(place->getOffset());
   pack.bytes = static_cast<uint64_t>(place->getSize());
   if (failed(readOrigin(op, folder, pack)))

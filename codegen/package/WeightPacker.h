@@ -10,6 +10,7 @@
 #define STOOP_CODEGEN_PACKAGE_WEIGHTPACKER_H
 
 #include "codegen/package/WeightReader.h"
+#include "ir/support/QuantScheme.h"
 #include <functional>
 
 namespace stoop::codegen {
@@ -39,6 +40,7 @@ struct WeightPack {
   ElementType element = ElementType::F32;  ///< of the packed copy
   ElementType rounding = ElementType::F32; ///< vectors: the model's arithmetic type
   uint64_t rows = 0, cols = 0;             ///< logical shape, without padding
+  std::optional<QuantScheme> scheme;       ///< panel16 in integers instead of elements
   WeightOrigin origin;                     ///< empty sources when `rope` is set
   std::optional<RopeTable> rope;
 

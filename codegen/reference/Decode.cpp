@@ -72,7 +72,8 @@ double negativeLogLikelihood(ArrayRef<float> logits, int32_t id) {
 }
 
 FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, ArrayRef<int32_t> ids,
-                       size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow) {
+                       size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow,
+                       llvm::function_ref<void(ArrayRef<float>)> onLogits) {
   Score result;
   for (size_t start = 0; start + 1 < ids.size(); start += window) {
     size_t count = std::min(window, ids.size() - 1 - start);
@@ -81,6 +82,8 @@ FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, ArrayRef<int32_t
     auto add = [&](size_t row, ArrayRef<float> logits) {
       result.nats += negativeLogLikelihood(logits, ids[start + row + 1]);
       ++result.tokens;
+      if (onLogits)
+        onLogits(logits);
     };
     if (failed(sequence.feed(ids.slice(start, count), skipped, add)))
       return failure();

@@ -76,9 +76,10 @@ struct Score {
 
 /// Scores ids in independent windows: window s feeds ids[s, s + window) and predicts ids[s + 1, s +
 /// window + 1); only the last `last` predictions of each window count (0: all). `onWindow` is
-/// called with the ids scored so far.
+/// called with the ids scored so far, `onLogits` (if any) with the logits behind each prediction.
 llvm::FailureOr<Score> score(Evaluator &evaluator, lm::EntryOp entry, llvm::ArrayRef<int32_t> ids,
-                             size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow);
+                             size_t window, size_t last, llvm::function_ref<void(size_t)> onWindow,
+                             llvm::function_ref<void(llvm::ArrayRef<float>)> onLogits = nullptr);
 
 } // namespace stoop::reference
 

@@ -1,12 +1,14 @@
 //===- Weights.cpp - parameters of a model as float32 -----------------------------------------===//
 //
 // The order of the steps is the contract of lm.weight: stack the sources' rows, reorder by the
-// layout, round, convert to the element type.
+// layout, round, convert to the element type. A quantised matrix holds what its integers stand for.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/reference/Weights.h"
 
+#include "codegen/quant/Quantize.h"
 #include "codegen/reference/ops/Ops.h"
+#include "ir/support/DType.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -95,9 +97,16 @@ FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
   if (std::optional<Type> narrower = weight.getRound())
     if (FailureOr<Element> known = elementOf(*narrower); succeeded(known))
       round = *known;
+  std::optional<QuantScheme> scheme = quantSchemeOf(type);
+  quant::Row integers;
   for (int64_t row = 0; row < rows; ++row) {
     const float *from = stored.data() + (layout ? layout.storedRow(row) : row) * cols;
     float *to = tensor.mutableValues().data() + row * cols;
+    if (scheme) {
+      quant::quantizeRow(*scheme, from, cols, quant::Rounding::Search, integers);
+      quant::dequantizeRow(*scheme, integers, cols, to);
+      continue;
+    }
     for (int64_t c = 0; c < cols; ++c)
       to[c] = roundTo(roundTo(from[c], round), *element);
   }

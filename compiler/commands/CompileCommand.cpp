@@ -90,7 +90,8 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
       {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
       {"--max-threads", Phase::Planned},
-      {"--prefill-buckets", Phase::Graph}, {"--target-cpu", Phase::Binaries},
+      {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
+      {"--quantization-override", Phase::Graph}, {"--target-cpu", Phase::Binaries},
       {"--cuda-arch", Phase::Binaries}};
   for (const auto &[flag, phase] : decided)
     if (*from >= phase && app.get_option(flag)->count())

@@ -10,6 +10,8 @@
 #include "codegen/reference/Decode.h"
 #include "compiler/driver/Frontend.h"
 #include "compiler/driver/Session.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/graph/Passes.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
@@ -48,6 +50,7 @@ public:
 
 private:
   LogicalResult load(Session &session, LoadedModel &loaded);
+  LogicalResult quantize(Session &session, ModuleOp module);
   FailureOr<std::vector<int64_t>> encodePrompt(Session &session, LoadedModel &loaded);
   FailureOr<std::vector<std::vector<int32_t>>> readPrompts(Session &session, LoadedModel &loaded);
   LogicalResult generate(Session &session, LoadedModel &loaded);
@@ -57,6 +60,7 @@ private:
 
   OutputOptions output;
   ModelOptions modelOptions;
+  QuantizationOptions quantization;
   EvaluateOptions options;
 };
 
@@ -64,6 +68,7 @@ private:
 
 void EvaluateCommand::declare(CLI::App &app) {
   declareModelOptions(app, modelOptions, /*required=*/true);
+  declareQuantizationOptions(app, quantization);
   declareOutputOptions(app, output);
   CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt, "text to complete");
   CLI::Option *file =
@@ -87,9 +92,8 @@ void EvaluateCommand::declare(CLI::App &app) {
   app.add_flag("--ignore-eos", options.ignoreEos, "go on after end-of-text")->excludes(ids);
   app.add_option(
          "--logits", options.logitsFile,
-         "write the logits of each generated token to a safetensors file: tensor logits, or "
-         "logits.N of prompt N")
-      ->excludes(ids);
+         "write the logits of each generated or predicted token to a safetensors file: tensor "
+         "logits, or logits.N of prompt N");
   app.add_option("--window", options.window,
                  "tokens of each independent window (default: the context)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
@@ -103,13 +107,24 @@ void EvaluateCommand::declare(CLI::App &app) {
 // Input
 //===----------------------------------------------------------------------===//
 
+/// What phase graph does to weights; the dynamic entry stays.
+LogicalResult EvaluateCommand::quantize(Session &session, ModuleOp module) {
+  graph::QuantizeWeightsOptions options;
+  options.scheme = quantization.scheme;
+  options.overrides.assign(quantization.overrides.begin(), quantization.overrides.end());
+  PassManager manager(&session.context(), ModuleOp::getOperationName());
+  manager.addPass(graph::createQuantizeWeights(options));
+  return manager.run(module);
+}
+
 LogicalResult EvaluateCommand::load(Session &session, LoadedModel &loaded) {
   DialectRegistry registry;
   reference::registerReferenceModels(registry);
   session.context().appendDialectRegistry(registry);
   FailureOr<ImportedCheckpoint> checkpoint = loadCheckpoint(session, modelOptions, /*maxBatch=*/1);
   if (failed(checkpoint) ||
-      failed(session.advance(*checkpoint->module, Phase::Import, Phase::Import, /*runFrom=*/true)))
+      failed(session.advance(*checkpoint->module, Phase::Import, Phase::Import, /*runFrom=*/true)) ||
+      failed(quantize(session, *checkpoint->module)))
     return failure();
   loaded.checkpoint = std::move(*checkpoint);
   loaded.model = *loaded.checkpoint.module->getOps<lm::ModelOp>().begin();
@@ -428,11 +443,21 @@ LogicalResult EvaluateCommand::score(Session &session, LoadedModel &loaded) {
     return failure();
   }
   ProgressStep progress(session.progressStyle(), "scoring", ids->size() - 1);
+  NamedLogits logits{"logits", {}};
+  auto keep = [&](ArrayRef<float> row) {
+    if (!options.logitsFile.empty())
+      logits.values.insert(logits.values.end(), row.begin(), row.end());
+  };
   FailureOr<reference::Score> result =
       reference::score(*loaded.evaluator, loaded.entry, *ids, window, options.last.value_or(0),
-                       [&](size_t done) { progress.advance(done); });
+                       [&](size_t done) { progress.advance(done); }, keep);
   if (failed(result))
     return failure();
+  if (!options.logitsFile.empty())
+    if (llvm::Error failed = writeLogits(options.logitsFile, logits, loaded.model.getVocab())) {
+      session.error(std::move(failed));
+      return failure();
+    }
   double mean = result->nats / static_cast<double>(result->tokens);
   if (!std::isfinite(mean)) {
     session.error("the likelihood is not a number: some of the model's logits are not");

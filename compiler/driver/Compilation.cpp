@@ -63,6 +63,12 @@ int Compilation::configure() {
     session.error("--cuda-arch belongs to --target cuda");
     return ExitUsage;
   }
+  const QuantizationOptions &quantization = compileOptions.quantization;
+  if (isGpu && (quantization.scheme != "none" || !quantization.overrides.empty())) {
+    session.error("--quantization: the kernels of --target cuda do not read integer weights; "
+                  "--target cpu does");
+    return ExitUsage;
+  }
   std::string requested =
       llvm::join(isGpu ? compileOptions.cudaArchitectures : compileOptions.targetCpus, ",");
   llvm::Expected<std::vector<std::string>> resolved = backend->resolve(requested);
@@ -93,7 +99,11 @@ void Compilation::preparePhases(Session &phases) const {
   std::string target = "target=" + compileOptions.target, buckets;
   for (int64_t bucket : compileOptions.prefillBuckets)
     buckets += (buckets.empty() ? "prefill-buckets=" : ",") + std::to_string(bucket);
-  phases.setPipelineOptions(Phase::Graph, buckets);
+  const QuantizationOptions &quantization = compileOptions.quantization;
+  std::string overrides = llvm::join(quantization.overrides, ",");
+  phases.setPipelineOptions(Phase::Graph,
+                            buckets + " quantization=" + quantization.scheme +
+                                (overrides.empty() ? "" : " quantization-overrides=" + overrides));
   phases.setPipelineOptions(Phase::Fused,
                             fusedOptions(*codegen::findTarget(compileOptions.target)));
   phases.setPipelineOptions(Phase::Scheduled,

@@ -93,6 +93,38 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30));
 }
 
+static std::string checkScheme(const std::string &value) {
+  if (value == "fp8")
+    return "fp8 needs arithmetic that target cpu lacks; schemes: none, int8, int4, int4-g32, "
+           "int4-g128";
+  if (llvm::is_contained({"none", "int8", "int4", "int4-g32", "int4-g128"}, value))
+    return "";
+  return "there is no scheme '" + value + "'; schemes: none, int8, int4, int4-g32, int4-g128";
+}
+
+/// PATTERN=SCHEME.
+static std::string checkOverride(const std::string &value) {
+  size_t equals = value.rfind('=');
+  if (equals == std::string::npos || equals == 0)
+    return "'" + value + "' is not PATTERN=SCHEME";
+  // The pattern becomes part of a pass pipeline's options.
+  if (value.find_first_of(" ,{}'\"") != std::string::npos)
+    return "'" + value + "': names of weights have no spaces, commas, braces or quotes";
+  return checkScheme(value.substr(equals + 1));
+}
+
+void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options) {
+  app.add_option("--quantization", options.scheme,
+                 "integer form of weight matrices: none, int8, int4 (int4-g32), int4-g32, "
+                 "int4-g128")
+      ->check(CLI::Validator(checkScheme, "", "scheme"))
+      ->capture_default_str();
+  app.add_option("--quantization-override", options.overrides,
+                 "PATTERN=SCHEME for the weights whose names match; repeatable, the last counts")
+      ->allow_extra_args(false) // else the list would swallow CHECKPOINT
+      ->check(CLI::Validator(checkOverride, "", "override"));
+}
+
 static std::string checkTarget(const std::string &value) {
   if (value == "cpu" || value == "cuda")
     return "";
@@ -146,6 +178,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
+  declareQuantizationOptions(app, options.quantization);
   app.add_option("--max-batch-size", options.maxBatchSize, "sequences decoded together")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

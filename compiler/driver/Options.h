@@ -50,9 +50,16 @@ struct ModelOptions {
   std::vector<int64_t> eosIds;
 };
 
+/// How weights are stored.
+struct QuantizationOptions {
+  std::string scheme = "none"; ///< none, int8, int4, int4-g32, int4-g128
+  std::vector<std::string> overrides; ///< PATTERN=SCHEME
+};
+
 /// How it is compiled.
 struct CompileOptions {
   std::string target = "cpu";
+  QuantizationOptions quantization;
   std::vector<std::string> targetCpus = {"host"};
   std::vector<std::string> cudaArchitectures = {"sm_80", "sm_90a"};
   int64_t maxBatchSize = 1;
@@ -67,6 +74,7 @@ struct CompileOptions {
 void declareOutputOptions(CLI::App &app, OutputOptions &options);
 /// Declares the positional CHECKPOINT as `required`, and the flags of ModelOptions.
 void declareModelOptions(CLI::App &app, ModelOptions &options, bool required);
+void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options);
 void declareCompileOptions(CLI::App &app, CompileOptions &options);
 
 /// Command-line words with `_` for `-` in flag names and `-march` for --target-cpu put right.

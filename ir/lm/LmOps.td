@@ -53,10 +53,13 @@ def Lm_WeightOp : Lm_Op<"weight", [Symbol, HasParent<"ModelOp">]> {
     The values are those of `sources` stacked along rows, reordered by `layout` if present, rounded to `round` if
     present and converted to the element type of `type`; or what `generator` computes. Nothing is read before
     packaging. A matrix is [out features, in features] in the element type that kernels read; a vector is float32
-    (`round` keeps the rounding of a narrower compute type).
+    (`round` keeps the rounding of a narrower compute type). A matrix whose type has an encoding, as in
+    `tensor<4096x256xf32, "int4-g32">`, is quantised in the scheme of that name (ir/support/QuantScheme.h) from the
+    stored values; its values are then those that the integers stand for.
 
     Constraints: (C1) exactly one of sources and generator; (C2) stacked sources have the shape of the type;
-    (C3) layout covers all rows; (C4) the generator's table has the shape of the type.
+    (C3) layout covers all rows; (C4) the generator's table has the shape of the type; (C5) an encoding names a scheme
+    and stands on a float32 matrix with sources.
 
     Example:
     ```mlir

@@ -61,6 +61,14 @@ LogicalResult WeightOp::verify() {
   int64_t typeRows = type.getRank() == 2 ? type.getDimSize(0) : 1;
   if (getSources().has_value() == getGenerator().has_value()) // (C1)
     return emitOpError() << "expects either sources or a generator";
+  if (Attribute encoding = type.getEncoding()) { // (C5)
+    if (!quantSchemeOf(type))
+      return emitOpError() << "expects the name of a quantisation scheme as encoding, got "
+                           << encoding;
+    if (type.getRank() != 2 || !type.getElementType().isF32() || !getSources())
+      return emitOpError() << "expects a quantised weight to be a float32 matrix with sources, got "
+                           << type;
+  }
   if (auto generator = getGenerator()) { // (C4)
     int64_t cols = 2 * static_cast<int64_t>(generator->getInvFreq().size());
     if (typeRows != generator->getPositions() || typeCols != cols)

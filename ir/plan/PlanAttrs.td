@@ -48,11 +48,19 @@ def Plan_SliceAttr : Plan_Attr<"Slice", "slice"> {
 def Plan_PackAttr : Plan_Attr<"Pack", "pack"> {
   let summary = "order, padding and element type of a weight in memory";
   let description = [{
-    `panel16` pads rows to a multiple of 16, and columns of bf16 to a multiple of 2, with zeros.
+    `panel16` pads rows to a multiple of 16, and columns of bf16 to a multiple of 2, with zeros. A `scheme`
+    (ir/support/QuantScheme.h) says that the values are stored as integers; `elementType` is then that of the values.
+    Constraints: (C1) a scheme is known and packed as panel16.
+
+    Example: `#plan.pack<panel16, 4096 x 256 : f32, "int4-g32">`
   }];
-  let parameters = (ins EnumParameter<Plan_PackKind>:$kind, "::mlir::Type":$elementType, "int64_t":$rows, "int64_t":$cols);
-  let assemblyFormat = "`<` $kind `,` $rows `x` $cols `:` $elementType `>`";
+  let parameters = (ins EnumParameter<Plan_PackKind>:$kind, "::mlir::Type":$elementType, "int64_t":$rows, "int64_t":$cols,
+    OptionalParameter<"::mlir::StringAttr">:$scheme);
+  let assemblyFormat = "`<` $kind `,` $rows `x` $cols `:` $elementType (`,` $scheme^)? `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// The scheme in which values are stored, if they are quantised.
+    std::optional<::stoop::QuantScheme> getQuantScheme() const;
     /// Bytes in memory, padding included.
     int64_t getBytes() const;
   }];

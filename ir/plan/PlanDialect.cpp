@@ -49,8 +49,26 @@ LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   return success();
 }
 
+LogicalResult PackAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, PackKind kind,
+                               Type, int64_t, int64_t, StringAttr scheme) {
+  if (!scheme)
+    return success();
+  if (!stoop::QuantScheme::parse(scheme)) // (C1)
+    return emitError() << "expects the name of a quantisation scheme, got " << scheme;
+  if (kind != PackKind::Panel16) // (C1)
+    return emitError() << "expects a quantised weight to be packed as panel16, got "
+                       << stringifyPackKind(kind);
+  return success();
+}
+
+std::optional<stoop::QuantScheme> PackAttr::getQuantScheme() const {
+  return getScheme() ? stoop::QuantScheme::parse(getScheme()) : std::nullopt;
+}
+
 int64_t PackAttr::getBytes() const {
   int64_t rows = getRows(), cols = getCols();
+  if (std::optional<stoop::QuantScheme> scheme = getQuantScheme())
+    return scheme->packedBytes(rows, cols);
   if (getKind() == PackKind::Panel16) {
     rows = llvm::alignTo(rows, 16);
     cols = getElementType().isBF16() ? llvm::alignTo(cols, 2) : cols;

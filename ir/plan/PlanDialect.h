@@ -2,6 +2,7 @@
 #ifndef STOOP_IR_PLAN_PLANDIALECT_H
 #define STOOP_IR_PLAN_PLANDIALECT_H
 
+#include "ir/support/QuantScheme.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"

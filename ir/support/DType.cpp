@@ -1,5 +1,6 @@
 //===- DType.cpp - element types that Stoop stores ------------------------===//
 #include "ir/support/DType.h"
+#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -12,9 +13,16 @@ int64_t stoop::elementBytes(Type type) {
   return 0;
 }
 
+std::optional<stoop::QuantScheme> stoop::quantSchemeOf(RankedTensorType type) {
+  auto name = dyn_cast_or_null<StringAttr>(type.getEncoding());
+  return name ? QuantScheme::parse(name) : std::nullopt;
+}
+
 std::optional<int64_t> stoop::tensorBytes(RankedTensorType type) {
   if (!type.hasStaticShape())
     return std::nullopt;
+  if (std::optional<QuantScheme> scheme = quantSchemeOf(type))
+    return scheme->packedBytes(type.getDimSize(0), type.getDimSize(1));
   return type.getNumElements() * elementBytes(type.getElementType());
 }
 

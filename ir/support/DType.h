@@ -7,6 +7,7 @@
 #ifndef STOOP_IR_SUPPORT_DTYPE_H
 #define STOOP_IR_SUPPORT_DTYPE_H
 
+#include "ir/support/QuantScheme.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <optional>
 
@@ -15,7 +16,11 @@ namespace stoop {
 /// Bytes of one element; 0 for a type that Stoop does not store.
 int64_t elementBytes(mlir::Type type);
 
-/// Bytes of a static tensor, rows x columns without padding; nullopt when a dimension is dynamic.
+/// The scheme that a matrix type's encoding names; nullopt for a tensor that is not quantised.
+std::optional<QuantScheme> quantSchemeOf(mlir::RankedTensorType type);
+
+/// Bytes of a static tensor, rows x columns without padding (a quantised matrix: as packed);
+/// nullopt when a dimension is dynamic.
 std::optional<int64_t> tensorBytes(mlir::RankedTensorType type);
 
 /// "f32", "bf16", "f16", "i32"; empty for any other type.

@@ -17,7 +17,12 @@ constexpr int64_t kAnyRows = int64_t(1) << 31;
 
 // Element types by number. Kernels branch on them where a template argument would multiply the
 // ports; the branches fold like every other use of a parameter.
-enum ElementType : int64_t { kElementF32 = 0, kElementBf16 = 1, kElementF16 = 2 };
+enum ElementType : int64_t {
+  kElementF32 = 0,
+  kElementBf16 = 1,
+  kElementF16 = 2,
+  kElementQuantized = 3  // of an embedding matrix only
+};
 
 enum NormKind : int64_t { kNoNorm = 0, kLayerNorm = 1, kRmsNorm = 2 };
 
@@ -34,6 +39,7 @@ struct LinearPrologue {
   int64_t operand, stride;  // rows in memory, or the embedding matrix (panel16)
   int64_t element;          // ElementType of the rows; embedded ones are float32
   int64_t tokens_operand, vocab, table_element;  // of an embedding
+  int64_t table_group;                           // of a quantised one, as LinearProduct's
   int64_t columns;
   int64_t yield_operand, yield_stride;  // where the rows go besides; -1: nowhere
   int64_t norm;                         // NormKind of all norms, which share the statistics
@@ -49,7 +55,9 @@ struct LinearInput {
   int64_t columns;                      // inner length of the products that read it
   int64_t gamma_operand, beta_operand;  // of kNormInput
   int64_t yield_operand, yield_stride;  // where a norm's rows go besides; -1: nowhere
-  int64_t packed;  // columns of inputs before it, each rounded up to even; -1: no product reads it
+  // Columns of inputs before it, each rounded up to even (beside quantised weights to
+  // kScaleColumns); -1: no product reads it.
+  int64_t packed;
 };
 
 struct LinearSegment {
@@ -58,13 +66,15 @@ struct LinearSegment {
   int64_t
       unit_panels;  // panels of 16 columns that parts need together: whole heads; 1 without parts
   int64_t first_part, num_parts;
-  int64_t first_cost;  // of the segments before it; a panel costs the sum of its products' k
+  // Cost of the segments before it; a panel costs the sum of its products' k (integers: bytes).
+  int64_t first_cost;
   int64_t panel_cost;
 };
 
 // Sums over k of input row times weight row (panel16).
 struct LinearProduct {
   int64_t input, w_operand, k;
+  int64_t quant_group;  // of quantised weights: columns of an int4 group; 0: int8
 };
 
 // Columns [begin, end) of a value that the hook left in the tail row, and what becomes of them.
@@ -91,6 +101,7 @@ struct LinearParams {
   int64_t whole_panels;   // whether every segment's n is a multiple of 16
   int64_t part_element;   // ElementType of what parts round to and store
   int64_t cache_element;  // ElementType of the caches
+  int64_t quantized;      // whether weights are integers
   LinearPrologue prologue;
 };
 
@@ -122,6 +133,7 @@ struct NormParams {
 struct EmbeddingParams {
   int64_t tokens_operand, w_operand, y_operand;
   int64_t y_stride, columns, vocab, max_rows;
+  int64_t quant_group;  // of a quantised matrix, as LinearProduct's
 };
 
 struct RopeParams {

@@ -21,6 +21,12 @@ constexpr int64_t kTileElements = 16 * 32;
 // products are long.
 constexpr int64_t kGemvBlockPanels = 8;
 
+// Columns of a row of activations that share a scale beside quantised weights.
+constexpr int64_t kScaleColumns = 128;
+
+// Panels of quantised weights that are multiplied together, at most.
+constexpr int64_t kExpandedPanels = 4;
+
 // Columns that a norm writes at a time before they are packed.
 constexpr int64_t kChunkColumns = kGemmBlockInner;
 
@@ -42,6 +48,7 @@ struct LinearScratch {
   int64_t sums;        // [product][panel][row][16]
   int64_t tail;        // values that heads are made of, and one rotated head
   int64_t tile_tails;  // last, partial tiles of two panels
+  int64_t expanded;    // quantised panels as float32
 };
 
 [[gnu::always_inline]] inline constexpr int64_t scratch_piece(int64_t bytes) {
@@ -63,6 +70,7 @@ struct LinearScratch {
   s.sums = p.most_products * panels * rows * 16 * 4;
   s.tail = p.num_parts > 0 ? (p.tail_values + 1) * p.most_unit_panels * 16 * 4 : 0;
   s.tile_tails = few ? 0 : 2 * kTileElements * 2;
+  s.expanded = few || !p.quantized ? 0 : kExpandedPanels * kGemmBlockInner * 16 * 4;
   return s;
 }
 
@@ -70,7 +78,7 @@ struct LinearScratch {
   const LinearScratch s = linear_scratch(p);
   return scratch_piece(s.embedded) + scratch_piece(s.statistics) + scratch_piece(s.chunk) +
          scratch_piece(s.packed) + scratch_piece(s.sums) + scratch_piece(s.tail) +
-         scratch_piece(s.tile_tails);
+         scratch_piece(s.tile_tails) + scratch_piece(s.expanded);
 }
 
 // Rows of one head in a work item of attention, keys of a block.

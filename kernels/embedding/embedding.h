@@ -10,6 +10,7 @@
 
 #include "kernels/common/args.h"
 #include "kernels/common/params.h"
+#include "kernels/quant/rows.h"
 
 namespace stoop::kernels {
 
@@ -36,12 +37,17 @@ STOOP_INLINE void embed_columns(const typename W::T *w, i64 token, i64 vocab, i6
 template <class W, class X>
 STOOP_INLINE void embedding(const stoop_kernel_args *args, const EmbeddingParams *p) {
   const int32_t *tokens = buffer<const int32_t>(args, p->tokens_operand);
-  const auto *w = buffer<const typename W::T>(args, p->w_operand);
   const i64 rows = valid_rows(args, p->max_rows);
   const Range columns = my_share(args, p->columns);
-  for (i64 row = 0; row < rows; ++row)
-    embed_columns<W, X>(w, tokens[row], p->vocab, p->columns, columns,
-                        buffer<typename X::T>(args, p->y_operand) + row * p->y_stride);
+  for (i64 row = 0; row < rows; ++row) {
+    auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
+    if constexpr (__is_same(W, element::quant))
+      embed_quantized<X>({p->quant_group, p->columns}, buffer<const char>(args, p->w_operand),
+                         tokens[row], p->vocab, columns, y);
+    else
+      embed_columns<W, X>(buffer<const typename W::T>(args, p->w_operand), tokens[row], p->vocab,
+                          p->columns, columns, y);
+  }
 }
 
 #define STOOP_EMBEDDING(w, x)                                              \

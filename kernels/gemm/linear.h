@@ -10,6 +10,8 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/tile_gemm.h"
 #include "kernels/gemv/gemv.h"
+#include "kernels/quant/float_core.h"
+#include "kernels/quant/stream.h"
 
 namespace stoop::kernels {
 
@@ -18,6 +20,11 @@ template <class W, class X>
 struct LinearPolicy {
   using Few = FmaPolicy<W>;
   using Many = BlockedCore<FmaPolicy<W>, X>;
+};
+template <class X>
+struct LinearPolicy<element::quant, X> {
+  using Few = IntegerPolicy;
+  using Many = ExpandingCore<X>;
 };
 #if defined(__AVX512BF16__)
 template <>

@@ -56,6 +56,13 @@ struct Prologue {
     const LinearPrologue &from = p->prologue;
     if (from.source != kEmbeddedRows) return;
     const int32_t *tokens = buffer<const int32_t>(args, from.tokens_operand);
+    if (from.table_element == kElementQuantized) {
+      const QuantLayout layout{from.table_group, from.columns};
+      for (i64 row = 0; row < rows; ++row)
+        embed_quantized<F32>(layout, buffer<const char>(args, from.operand), tokens[row],
+                             from.vocab, {0, from.columns}, embedded + row * from.columns);
+      return;
+    }
     with_element(
         from.table_element, [&](auto e) __attribute__((always_inline)) {
           using W = decltype(e);

@@ -23,49 +23,52 @@ STOOP_INLINE constexpr i64 packed_elements(i64 columns) {
   return columns / P::kUnitColumns * P::kSubs * R;
 }
 
+// How few rows are packed and multiplied by a policy; kernels/quant/stream.h has another.
 template <class P, class X, int R>
-STOOP_INLINE void pack_inputs(const Prologue<X> &prologue, const LinearParams *p, i64 rows,
-                              typename P::A *packed) {
+struct FewRows {
+  STOOP_INLINE static void pack(const Prologue<X> &prologue, const LinearParams *p, i64 rows,
+                                typename P::A *packed) {
 #pragma clang loop unroll(disable)
-  for (i64 i = 0; i < p->num_inputs; ++i) {
-    const LinearInput *in = linear_inputs(p) + i;
-    if (in->packed < 0) continue;
-    typename P::A *a = packed + packed_elements<P, R>(in->packed);
+    for (i64 i = 0; i < p->num_inputs; ++i) {
+      const LinearInput *in = linear_inputs(p) + i;
+      if (in->packed < 0) continue;
+      typename P::A *a = packed + packed_elements<P, R>(in->packed);
 #pragma clang loop unroll(disable)
-    for (i64 row = 0; row < R; ++row, a += P::kSubs) {
-      if (R > 1 && row >= rows) {
-        pack_zeros<P, R>(a, in->columns);
-        continue;
-      }
+      for (i64 row = 0; row < R; ++row, a += P::kSubs) {
+        if (R > 1 && row >= rows) {
+          pack_zeros<P, R>(a, in->columns);
+          continue;
+        }
 #pragma clang loop unroll(disable)
-      for (i64 k = 0; k < in->columns; k += kChunkColumns) {
-        const i64 columns = min_of(kChunkColumns, in->columns - k);
-        pack_row<P, X, R>(a + packed_elements<P, R>(k), prologue.columns_of(in, 0, row, k, columns),
-                          columns);
+        for (i64 k = 0; k < in->columns; k += kChunkColumns) {
+          const i64 columns = min_of(kChunkColumns, in->columns - k);
+          pack_row<P, X, R>(a + packed_elements<P, R>(k),
+                            prologue.columns_of(in, 0, row, k, columns), columns);
+        }
       }
     }
   }
-}
 
-// Sums of panels [panel0, panel0 + panels) of one product.
-template <class P, int R>
-STOOP_INLINE void gemv_panels(const stoop_kernel_args *args, const LinearParams *p,
-                              const LinearProduct *product, const typename P::A *packed, i64 panel0,
-                              i64 panels, float *sums) {
-  const i64 units = divide_up(product->k, P::kUnitColumns);
-  const i64 panel_elements = units * P::kUnitElements;
-  const auto *w =
-      buffer<const typename P::Weight>(args, product->w_operand) + panel0 * panel_elements;
-  const auto *a = packed + packed_elements<P, R>(linear_inputs(p)[product->input].packed);
+  // Sums of panels [panel0, panel0 + panels) of one product.
+  STOOP_INLINE static void multiply_panels(const stoop_kernel_args *args, const LinearParams *p,
+                                           const LinearProduct *product,
+                                           const typename P::A *packed, i64 panel0, i64 panels,
+                                           float *sums) {
+    const i64 units = divide_up(product->k, P::kUnitColumns);
+    const i64 panel_elements = units * P::kUnitElements;
+    const auto *w =
+        buffer<const typename P::Weight>(args, product->w_operand) + panel0 * panel_elements;
+    const auto *a = packed + packed_elements<P, R>(linear_inputs(p)[product->input].packed);
 #pragma clang loop unroll(disable)
-  for (i64 panel = 0; panel < panels; ++panel) {
-    f32x16 acc[R][1] = {};
-    multiply<P, R, 1, gemv_phases(R)>(a, w + panel * panel_elements, panel_elements, units,
-                                      p->prefetch, acc);
+    for (i64 panel = 0; panel < panels; ++panel) {
+      f32x16 acc[R][1] = {};
+      multiply<P, R, 1, gemv_phases(R)>(a, w + panel * panel_elements, panel_elements, units,
+                                        p->prefetch, acc);
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r) store_vector(sums + (panel * R + r) * kLanes, acc[r][0]);
+      for (int r = 0; r < R; ++r) store_vector(sums + (panel * R + r) * kLanes, acc[r][0]);
+    }
   }
-}
+};
 
 template <class P, class X, int R>
 STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64 rows) {
@@ -80,7 +83,7 @@ STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64
 
   prologue.embed(rows);
   prologue.measure(0, rows);
-  pack_inputs<P, X, R>(prologue, p, rows, packed);
+  FewRows<P, X, R>::pack(prologue, p, rows, packed);
   prologue.yield(rows);
 #pragma clang loop unroll(disable)
   for (i64 index = 0; index < p->num_segments; ++index) {
@@ -92,8 +95,8 @@ STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64
       const i64 panels = min_of(step, mine.end - panel0);
 #pragma clang loop unroll(disable)
       for (i64 i = 0; i < s->num_products; ++i)
-        gemv_panels<P, R>(args, p, linear_products(p) + s->first_product + i, packed, panel0,
-                          panels, sums.at(i, 0));
+        FewRows<P, X, R>::multiply_panels(args, p, linear_products(p) + s->first_product + i, packed,
+                                          panel0, panels, sums.at(i, 0));
       finish_block(args, p, index, sums, 0, rows, panel0, panels, tail);
     }
   }

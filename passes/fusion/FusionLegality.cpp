@@ -108,7 +108,14 @@ std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const
   return std::nullopt;
 }
 
-/// Without "mixed_elements" all linears of a launch multiply the same pair of element types.
+/// Whether a tensor's values are integers in memory; which scheme does not matter to a launch.
+static bool isQuantized(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getEncoding();
+}
+
+/// Without "mixed_elements" all linears of a launch multiply the same pair of element types, and
+/// integer weights do not meet others.
 std::optional<Refusal> FusionLegality::refuseElements(RegionGraph::Group a,
                                                       RegionGraph::Group b) const {
   Operation *first = nullptr;
@@ -117,7 +124,8 @@ std::optional<Refusal> FusionLegality::refuseElements(RegionGraph::Group a,
       continue;
     first = first ? first : op;
     for (auto [mine, its] : llvm::zip_equal(op->getOperandTypes(), first->getOperandTypes()))
-      if (getElementTypeOrSelf(mine) != getElementTypeOrSelf(its))
+      if (getElementTypeOrSelf(mine) != getElementTypeOrSelf(its) ||
+          isQuantized(mine) != isQuantized(its))
         return refuseCapability("mixed_elements", "linears of different element types");
   }
   return std::nullopt;

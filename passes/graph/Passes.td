@@ -15,6 +15,25 @@ def VerifyImported : Pass<"lm-verify-imported", "::mlir::ModuleOp"> {
   }];
 }
 
+def QuantizeWeights : Pass<"lm-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "Choice of an integer form for every weight matrix";
+  let description = [{
+    Gives each matrix read from the checkpoint the encoding of `scheme`; embedding and output head get int8 at least,
+    because 4 bits there cost more likelihood than in all layers together. Vectors and generated tables keep their
+    values. An override `PATTERN=SCHEME` sets the scheme of the matrices whose names match the glob pattern;
+    the last one that matches counts, and `none` leaves a matrix as it is. A pattern that matches nothing is an
+    error. The model's metadata lists under `quantization` how many matrices and bytes each scheme got. Nothing
+    is read: packaging and evaluation do the arithmetic.
+
+    Example: test/passes/graph/lm-quantize-weights.mlir
+  }];
+  let options = [
+    Option<"scheme", "scheme", "std::string", "\"none\"", "none, int8, int4 (int4-g32), int4-g32, int4-g128">,
+    ListOption<"overrides", "overrides", "std::string", "PATTERN=SCHEME for weights by name">
+  ];
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+}
+
 def SplitEntryPoints : Pass<"lm-split-entry-points", "::mlir::ModuleOp"> {
   let summary = "One static entry per decode batch, prompt chunk and scoring chunk";
   let description = [{

@@ -31,6 +31,12 @@ void buildImportPipeline(OpPassManager &pm) { pm.addPass(graph::createVerifyImpo
 //===----------------------------------------------------------------------===//
 
 void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) {
+  // Before the entries multiply: every load of a weight has its type.
+  graph::QuantizeWeightsOptions quantize;
+  quantize.scheme = options.quantization;
+  quantize.overrides.assign(options.quantizationOverrides.begin(),
+                            options.quantizationOverrides.end());
+  pm.addPass(graph::createQuantizeWeights(quantize));
   graph::SplitEntryPointsOptions split;
   split.prefillBuckets.assign(options.prefillBuckets.begin(), options.prefillBuckets.end());
   split.batch = options.batch;

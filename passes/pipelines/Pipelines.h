@@ -27,6 +27,11 @@ struct GraphPipelineOptions : public mlir::PassPipelineOptions<GraphPipelineOpti
   Option<int64_t> scoreRows{*this, "score-rows",
                             llvm::cl::desc("rows of the scoring entry; 0: no scoring entry"),
                             llvm::cl::init(32)};
+  Option<std::string> quantization{*this, "quantization",
+                                   llvm::cl::desc("scheme of weight matrices, or none"),
+                                   llvm::cl::init("none")};
+  ListOption<std::string> quantizationOverrides{
+      *this, "quantization-overrides", llvm::cl::desc("PATTERN=SCHEME for weights by name")};
 };
 
 /// Phase fused: what the target has kernels for.

@@ -190,9 +190,12 @@ static void lowerWeightSymbol(OpBuilder &builder, lm::WeightOp weight) {
   add("round", weight.getRoundAttr());
   RankedTensorType type = weight.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
-  auto kind = type.getRank() == 2 ? plan::PackKind::Rows : plan::PackKind::Vector;
+  auto scheme = cast_or_null<StringAttr>(type.getEncoding());
+  auto kind = scheme                ? plan::PackKind::Panel16
+              : type.getRank() == 2 ? plan::PackKind::Rows
+                                    : plan::PackKind::Vector;
   auto pack = plan::PackAttr::get(builder.getContext(), kind, type.getElementType(), rows,
-                                  type.getShape().back());
+                                  type.getShape().back(), scheme);
   plan::WeightOp::create(builder, weight.getLoc(), weight.getSymName(), pack, plan::SliceAttr(),
                          builder.getDictionaryAttr(origin));
 }

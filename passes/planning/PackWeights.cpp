@@ -94,9 +94,15 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
     for (plan::WeightOp weight : program.getOps<plan::WeightOp>()) {
       plan::PackAttr pack = weight.getPack();
       auto demand = demands->find(weight.getSymNameAttr());
-      if (pack.getKind() != plan::PackKind::Vector && demand != demands->end())
+      if (pack.getKind() != plan::PackKind::Vector && demand != demands->end()) {
+        if (pack.getScheme() && demand->second.kind != pack.getKind())
+          return weight.emitOpError()
+                 << "is quantised as " << pack.getScheme() << ", but "
+                 << demand->second.reader->getName() << " reads it as "
+                 << stringifyPackKind(demand->second.kind);
         pack = plan::PackAttr::get(&getContext(), demand->second.kind, pack.getElementType(),
-                                   pack.getRows(), pack.getCols());
+                                   pack.getRows(), pack.getCols(), pack.getScheme());
+      }
       bool isFloat32 =
           pack.getKind() == plan::PackKind::Vector || pack.getKind() == plan::PackKind::Table;
       if (isFloat32 && !pack.getElementType().isF32())

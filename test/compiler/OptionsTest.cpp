@@ -67,15 +67,14 @@ TEST(OptionsTest, ValuesKeepTheirUnderscores) {
 
 TEST(OptionsTest, LaterFlagsAreRefusedByName) {
   for (const char *word :
-       {"--quantization=int4", "--kv_cache_dtype=int8", "--window=128", "--sink=1",
-        "--verify-numerics"}) {
+       {"--kv_cache_dtype=int8", "--window=128", "--sink=1", "--verify-numerics"}) {
     std::string message = Parser().parse({"m", word});
     std::string name = std::string(word).substr(0, std::string(word).find('='));
     std::replace(name.begin(), name.end(), '_', '-');
     EXPECT_NE(message.find(name), std::string::npos) << word << ": " << message;
     EXPECT_NE(message.find("not supported by this version"), std::string::npos) << message;
   }
-  EXPECT_EQ(Parser().parse({"m", "--quantization", "none", "--kv-cache-dtype=auto"}), "");
+  EXPECT_EQ(Parser().parse({"m", "--kv-cache-dtype=auto"}), "");
 }
 
 TEST(OptionsTest, BadValuesNameTheFlag) {
@@ -91,6 +90,12 @@ TEST(OptionsTest, BadValuesNameTheFlag) {
       {{"m", "--memory-budget", "99999999EiB"}, "99999999EiB"},
       {{"m", "--max-threads", "0"}, "--max-threads"},
       {{"m", "--max-batch-size", "-1"}, "--max-batch-size"},
+      {{"m", "--quantization", "fp8"}, "target cpu lacks"},
+      {{"m", "--quantization", "int3"}, "schemes: none, int8, int4, int4-g32, int4-g128"},
+      {{"m", "--quantization-override", "embed"}, "PATTERN=SCHEME"},
+      {{"m", "--quantization-override", "=int8"}, "PATTERN=SCHEME"},
+      {{"m", "--quantization-override", "a b=int8"}, "spaces"},
+      {{"m", "--quantization-override", "embed=int5"}, "there is no scheme 'int5'"},
       {{"m", "--target", "abacus"}, "supported: cpu, cuda"},
       {{"m", "--target", "reference"}, "stoop evaluate"},
       {{"m", "--alibi", "both"}, "--alibi"},
@@ -171,7 +176,7 @@ TEST(OptionsTest, HelpListsOnlyWhatIsReal) {
   std::string help = parser.app.help();
   EXPECT_NE(help.find("--prefill-buckets"), std::string::npos);
   for (const char *later :
-       {"quantization", "window", "kv-cache", "verify-numerics"})
+       {"window", "kv-cache", "verify-numerics"})
     EXPECT_EQ(help.find(later), std::string::npos) << later;
 }
 
@@ -190,7 +195,8 @@ TEST(OptionsTest, LedgerTellsUsedFromDefaulted) {
   EXPECT_TRUE(has("defaulted", "--no-tokenizer", "false"));
   EXPECT_TRUE(has("defaulted", "--target-cpu", "host"));
   EXPECT_FALSE(has("used", "--alibi", "hf"));
-  EXPECT_FALSE(has("defaulted", "--quantization", ""));
+  EXPECT_TRUE(has("defaulted", "--quantization", "none"));
+  EXPECT_FALSE(has("defaulted", "--window", ""));
 }
 
 TEST(PhaseTest, NamesGoBothWays) {

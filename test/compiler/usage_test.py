@@ -21,7 +21,7 @@ class Usage(Case):
             result = self.expect(run(*words), 0)
             for flag in ("--dtype", "--max-seq-len", "--prefill-buckets", "--compile-to", "--no-tokenizer"):
                 self.assertIn(flag, result.stdout)
-            for later in ("--quantization", "--window"):
+            for later in ("--window",):
                 self.assertNotIn(later, result.stdout)
         self.expect(run("help", "nonsense"), 2, "nonsense")
 
@@ -39,7 +39,8 @@ class Usage(Case):
                 ((), ("CHECKPOINT",)),
                 (("--no-such-flag",), ("--no-such-flag",)),
                 (("--no_such_flag=3",), ("--no-such-flag",)),
-                (("--quantization", "int8"), ("--quantization", "not supported")),
+                (("--quantization", "fp8"), ("--quantization", "fp8", "target cpu")),
+                (("--quantization-override", "layers.*"), ("--quantization-override", "PATTERN=SCHEME")),
                 (("--window=128",), ("--window", "not supported")),
                 (("--memory-budget", "8GiBs"), ("--memory-budget", "8GiBs")),
                 (("--max-seq-len", "fit"), ("--max-seq-len fit", "--memory-budget")),

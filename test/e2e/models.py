@@ -72,8 +72,8 @@ def model_flags(dtype, context, alibi, tokenizer):
 class ReferenceModel(Model):
     """`stoop evaluate`: reads the checkpoint at each call, so prompts are evaluated by one of them."""
 
-    def __init__(self, stoop, checkpoint, dtype="f32", context=2048, alibi="hf", tokenizer=True):
-        self.command = [stoop, "evaluate", checkpoint] + model_flags(dtype, context, alibi, tokenizer)
+    def __init__(self, stoop, checkpoint, dtype="f32", context=2048, alibi="hf", tokenizer=True, flags=()):
+        self.command = [stoop, "evaluate", checkpoint] + model_flags(dtype, context, alibi, tokenizer) + list(flags)
 
     def run_command(self):
         return self.command
@@ -92,6 +92,17 @@ class ReferenceModel(Model):
             return [(document, logits[f"logits.{i}"]) for i, document in enumerate(documents)]
 
 
+    def score(self, ids, window):
+        """(mean nats, logits [len(ids) - 1, vocab]) over independent windows of `ids`."""
+        with tempfile.TemporaryDirectory() as folder:
+            ids_path, logits_path = os.path.join(folder, "ids.json"), os.path.join(folder, "logits.safetensors")
+            with open(ids_path, "w", encoding="utf-8") as file:
+                json.dump([int(i) for i in ids], file)
+            output, _ = execute(self.command + ["--ids", ids_path, "--window", str(window), "--logits", logits_path,
+                                                "--json"])
+            return json.loads(output)["mean_nats"], safetensors_io.load(logits_path)["logits"]
+
+
 class CompiledModel(Model):
     """A binary made by `stoop compile`, run with a number of threads and at a feature level."""
 
@@ -101,9 +112,10 @@ class CompiledModel(Model):
 
     @classmethod
     def compile(cls, stoop, checkpoint, path, dtype="f32", context=2048, alibi="hf", tokenizer=True,
-                buckets=None, levels=None):
+                buckets=None, levels=None, flags=()):
         """Compiles `checkpoint` to `path`."""
         command = [stoop, "compile", checkpoint, "-o", path] + model_flags(dtype, context, alibi, tokenizer)
+        command += flags
         if buckets:
             command += ["--prefill-buckets", ",".join(map(str, buckets))]
         if levels:

@@ -204,7 +204,9 @@ codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape
   region.header.max_rows = shape.maxRows;
   region.header.prefetch = shape.prefetch;
   region.header.num_inputs = region.header.num_segments = region.header.num_products = 1;
-  region.header.packed_columns = (shape.k + 1) / 2 * 2;
+  region.header.quantized = shape.quantGroup.has_value();
+  int64_t whole = shape.quantGroup ? kernels::kScaleColumns : 2;
+  region.header.packed_columns = (shape.k + whole - 1) / whole * whole;
   region.header.total_cost = panels * shape.k;
   region.header.most_products = region.header.most_unit_panels = 1;
   region.header.whole_panels = shape.n % 16 == 0;
@@ -215,7 +217,7 @@ codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape
   region.segment.n = shape.n;
   region.segment.num_products = region.segment.unit_panels = 1;
   region.segment.panel_cost = shape.k;
-  region.product = {0, 1, shape.k};
+  region.product = {0, 1, shape.k, shape.quantGroup.value_or(0)};
   bool few = shape.maxRows <= kernels::kGemvRows;
   std::string port = ports + (few ? "_" + std::to_string(shape.maxRows) : "_many");
   return makeSpec(port, region, kernels::linear_scratch_bytes(region.header), storingHook(shape));

@@ -11,6 +11,7 @@
 #include "stoop/abi.h"
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -98,6 +99,7 @@ struct LinearShape {
   int64_t maxRows, n, k, xStride, yStride;
   Element y;
   int64_t prefetch = 512;
+  std::optional<int64_t> quantGroup = std::nullopt; ///< integer weights: QuantScheme::group
 };
 codegen::KernelSpec linearSpec(const std::string &ports, const LinearShape &shape);
 

@@ -8,6 +8,7 @@
 
 #include "PackageTestSupport.h"
 #include "codegen/package/Crc32c.h"
+#include "codegen/quant/Panel.h"
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -109,6 +110,34 @@ uint64_t panelIndex(ElementType type, uint64_t row, uint64_t col, uint64_t cols)
   if (type == ElementType::BF16)
     return ((row / 16) * ((cols + 1) / 2) + col / 2) * 32 + (row % 16) * 2 + col % 2;
   return ((row / 16) * cols + col) * 16 + row % 16;
+}
+
+TEST_F(WeightPackerTest, QuantizedPanelsHoldTheQuantizersIntegers) {
+  for (const char *name : {"int8", "int4-g32", "int4-g128"})
+    for (ElementType type : {ElementType::F32, ElementType::F16, ElementType::BF16}) {
+      Stored stored = store(std::string(name) + elementName(type), type, 37, 301);
+      WeightPack pack = matrix(PackKind::Panel16, ElementType::F32, stored, 0);
+      pack.scheme = stoop::QuantScheme::parse(name);
+      pack.bytes = pack.packedBytes();
+      ASSERT_EQ(pack.bytes, uint64_t(pack.scheme->packedBytes(37, 301)));
+      uint64_t arenaBytes = (pack.bytes + (1 << 20) - 1) >> 20 << 20;
+      std::vector<uint8_t> arena = this->pack({pack}, arenaBytes);
+      ASSERT_FALSE(arena.empty()) << message;
+      for (int64_t r = 0; r < 48; ++r) {
+        stoop::quant::Row expected, found;
+        const float *row = &stored.values[size_t(r < 37 ? r : 0) * 301];
+        stoop::quant::quantizeRow(*pack.scheme, row, 301, stoop::quant::Rounding::Search, expected);
+        stoop::quant::unpackRow(*pack.scheme, &arena[size_t(r / 16 * pack.scheme->panelBytes(301))],
+                                r % 16, 301, found);
+        if (r >= 37) { // rows that pad the last panel stand for zeros
+          EXPECT_EQ(found.scales, std::vector<float>(expected.scales.size())) << name << r;
+          continue;
+        }
+        EXPECT_EQ(found.scales, expected.scales) << name << ", row " << r;
+        EXPECT_EQ(found.zeros, expected.zeros) << name << ", row " << r;
+        EXPECT_EQ(found.codes, expected.codes) << name << ", row " << r;
+      }
+    }
 }
 
 TEST_F(WeightPackerTest, PanelsHoldEveryElementAndZeroPadding) {

@@ -53,6 +53,20 @@ lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers
 // -----
 
 lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 16 : i64, vocab = 32 : i64, max_positions = 64 : i64, batch = 1 : i64, metadata = {}} {
+  // expected-error @below {{expects the name of a quantisation scheme as encoding, got "int3"}}
+  lm.weight @weight_c5_scheme : tensor<32x8xf32, "int3"> sources([#lm.source<key = "w", file = "f", offset = 0, dtype = f32, rows = 32, cols = 8>])
+}
+
+// -----
+
+lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 16 : i64, vocab = 32 : i64, max_positions = 64 : i64, batch = 1 : i64, metadata = {}} {
+  // expected-error @below {{expects a quantised weight to be a float32 matrix with sources, got 'tensor<32x8xbf16, "int8">'}}
+  lm.weight @weight_c5_element : tensor<32x8xbf16, "int8"> sources([#lm.source<key = "w", file = "f", offset = 0, dtype = f32, rows = 32, cols = 8>])
+}
+
+// -----
+
+lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 16 : i64, vocab = 32 : i64, max_positions = 64 : i64, batch = 1 : i64, metadata = {}} {
   lm.entry forward @load_weight_c1_symbol(%t: tensor<1xi32>, %p: tensor<1xi32>, %s: tensor<1xi32>) -> tensor<1x32xf32> {
     // expected-error @below {{names no weight: @nothing}}
     %w = lm.load_weight @nothing : tensor<1x32xf32>

@@ -25,6 +25,20 @@ plan.program @p target("cpu") metadata({}) {
 // -----
 
 plan.program @p target("cpu") metadata({}) {
+  // expected-error @below {{expects the name of a quantisation scheme, got "int3"}}
+  plan.weight @pack_c1_scheme pack(#plan.pack<panel16, 8 x 4 : f32, "int3">) origin({})
+}
+
+// -----
+
+plan.program @p target("cpu") metadata({}) {
+  // expected-error @below {{expects a quantised weight to be packed as panel16, got rows}}
+  plan.weight @pack_c1_kind pack(#plan.pack<rows, 8 x 4 : f32, "int8">) origin({})
+}
+
+// -----
+
+plan.program @p target("cpu") metadata({}) {
   // expected-error @below {{expects 2 row strides, one per input and result, got 1}}
   plan.kernel @kernel_c1_strides schedule(#plan.schedule<"elementwise", source = "heuristic", tunables = {}>) row_strides([8]) {
   ^bb0(%x: tensor<1x8xf32>):

@@ -10,6 +10,9 @@ plan.program @falcon target("cpu") metadata({name = "falcon"}) {
   plan.arena @io size(256) align(64) lifetime io
   // CHECK: plan.weight @w pack(<panel16, 8 x 4 : bf16>) at(<@weights[0, 128]>) origin({})
   plan.weight @w pack(#plan.pack<panel16, 8 x 4 : bf16>) at(#plan.slice<@weights[0, 128]>) origin({})
+  // CHECK: plan.weight @q pack(<panel16, 8 x 4 : f32, "int4-g32">) at(<@weights[128, 104]>) origin({})
+  // One panel: 16 scales and zeros, one unit of 8 columns.
+  plan.weight @q pack(#plan.pack<panel16, 8 x 4 : f32, "int4-g32">) at(#plan.slice<@weights[128, 104]>) origin({})
   // CHECK: plan.kernel @k0 schedule(<"linear", source = "heuristic", tunables = {}>) row_strides([4, 0, 8]) {
   plan.kernel @k0 schedule(#plan.schedule<"linear", source = "heuristic", tunables = {}>) row_strides([4, 0, 8]) {
   ^bb0(%x: tensor<1x4xf32>, %w: tensor<8x4xbf16>):

@@ -1,4 +1,4 @@
-// RUN: stoop-opt %s --plan-pack-weights | FileCheck %s
+// RUN: stoop-opt %s --plan-pack-weights --split-input-file | FileCheck %s
 
 // Panels pad rows to 16, and columns of bf16 to an even number; each weight begins at the next multiple of 64. A weight
 // that an embedding and a head share is stored once.
@@ -54,5 +54,26 @@ plan.program @p target("cpu") metadata({}) {
     plan.launch @head reads(%a, %tied) writes(%b)
     plan.launch @linear reads(%b, %odd) writes(%a)
     plan.launch @rope reads(%a, %tokens, %table) writes(%b)
+  }
+}
+
+// -----
+
+// A quantised weight keeps its scheme: 16 scales and zeros, two units of 8 columns.
+// CHECK-LABEL: plan.program @quantised
+// CHECK: plan.arena @weights size(168)
+// CHECK: plan.weight @w pack(<panel16, 5 x 10 : f32, "int4-g32">) at(<@weights[0, 168]>)
+plan.program @quantised target("cpu") metadata({}) {
+  plan.weight @w pack(#plan.pack<panel16, 5 x 10 : f32, "int4-g32">) origin({})
+  plan.kernel @linear schedule(#plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>) row_strides([10, 0, 5]) {
+  ^bb0(%x: tensor<1x10xf32>, %w: tensor<5x10xf32, "int4-g32">):
+    %r = lm.linear %x, %w : (tensor<1x10xf32>, tensor<5x10xf32, "int4-g32">) -> tensor<1x5xf32>
+    lm.yield %r : tensor<1x5xf32>
+  }
+  plan.entry decode @decode_b1 rows(1) {
+    %a = plan.alloc size(64) lifetime transient
+    %b = plan.alloc size(64) lifetime transient
+    %w = plan.weight_ref @w : !plan.buffer
+    plan.launch @linear reads(%a, %w) writes(%b)
   }
 }

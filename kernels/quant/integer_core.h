@@ -1,0 +1,171 @@
+// Integer weights times integer activations: the core of quantised linears for few rows.
+//
+// Activations become 16-bit integers with one scale for 128 columns of a row, so their rounding is
+// at most 1/65534 of the largest of those columns: next to nothing beside that of the weights. Pairs
+// of columns are multiplied and added in 32 bits (vpmaddwd, with VNNI vpdpwssd), exactly; zeros enter
+// by the sums of the activations. Once in a block of at most 128 columns the sums become float32.
+// Bound: read bandwidth of memory; about 8 bytes a clock from L1 with AVX2.
+#ifndef STOOP_KERNELS_QUANT_INTEGER_CORE_H
+#define STOOP_KERNELS_QUANT_INTEGER_CORE_H
+
+#include <immintrin.h>
+
+#include "kernels/common/scratch.h"
+#include "kernels/quant/layout.h"
+
+namespace stoop::kernels {
+
+constexpr i64 kSumColumns = 32;     // of which there is a sum
+
+// R rows of activations as integers, [pair][R], [column / 128][R], [column / 32][R]. Columns are
+// padded with zeros to a multiple of 128.
+template <int R>
+struct IntegerRows {
+  uint32_t *pairs;
+  float *scales;
+  int32_t *sums;
+
+  STOOP_INLINE static constexpr i64 bytes(i64 columns) {
+    const i64 padded = round_up(columns, kScaleColumns);
+    return R * (padded * 2 + padded / kScaleColumns * 4 + padded / kSumColumns * 4);
+  }
+  STOOP_INLINE IntegerRows(void *memory, i64 columns) {
+    const i64 padded = round_up(columns, kScaleColumns);
+    pairs = static_cast<uint32_t *>(memory);
+    scales = reinterpret_cast<float *>(pairs + padded / 2 * R);
+    sums = reinterpret_cast<int32_t *>(scales + padded / kScaleColumns * R);
+  }
+
+  // Quantises up to 128 columns of row r from `column` on, a multiple of 128. A NaN or an infinity
+  // makes the scale NaN, and with it every result.
+  template <class X>
+  STOOP_INLINE void pack(int r, const typename X::T *x, i64 column, i64 columns) {
+    alignas(64) float v[kScaleColumns];
+    f32x16 most = splat(0.0f), poison = splat(0.0f);
+    for (i64 c = 0; c < kScaleColumns; c += kLanes) {
+      const i64 valid = columns - c;
+      const f32x16 f = valid <= 0 ? splat(0.0f) : load_valid<X>(x + c, valid);
+      const f32x16 magnitude = (f32x16)((u32x16)f & 0x7fffffffu);
+      most = magnitude > most ? magnitude : most;
+      poison += f * 0.0f;
+      store_vector(v + c, f);
+    }
+    const float largest = max_lanes(most), inverse = largest > 0 ? 32767.0f / largest : 0.0f;
+    scales[column / kScaleColumns * R + r] = largest / 32767.0f + sum_lanes(poison);
+    uint32_t *out = pairs + column / 2 * R + r;
+    for (i64 c = 0; c < kScaleColumns; c += kSumColumns) {
+      int32_t sum = 0;
+      for (i64 i = c; i < c + kSumColumns; i += 2) {
+        const int32_t even = nearest(v[i] * inverse), odd = nearest(v[i + 1] * inverse);
+        out[i / 2 * R] = (uint32_t)(even & 0xffff) | (uint32_t)odd << 16;
+        sum += even + odd;
+      }
+      sums[(column + c) / kSumColumns * R + r] = sum;
+    }
+  }
+
+  // To nearest, ties to even, of magnitudes below 2^22; the last bit of 1.5 * 2^23 is 1.
+  STOOP_INLINE static int32_t nearest(float x) {
+    return __builtin_bit_cast(int32_t, x + 12582912.0f) - 0x4b400000;
+  }
+};
+
+// acc + the products of the two 16-bit integers of each lane.
+STOOP_INLINE i32x16 add_pairs(i32x16 acc, i32x16 w, uint32_t a) {
+#if defined(__AVX512VNNI__)
+  return (i32x16)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)w, _mm512_set1_epi32((int)a));
+#elif defined(__AVX512BW__)
+  return acc + (i32x16)_mm512_madd_epi16((__m512i)w, _mm512_set1_epi32((int)a));
+#else
+  const __m256i b = _mm256_set1_epi32((int)a);
+  const __m256i low = _mm256_madd_epi16((__m256i)w.lo, b);
+  const __m256i high = _mm256_madd_epi16((__m256i)w.hi, b);
+  return acc + __builtin_shufflevector((i32x8)low, (i32x8)high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+                                       12, 13, 14, 15);
+#endif
+}
+
+// Sums over a block of whole units, as integers. Accumulators of their own for the pairs of a unit
+// hide latency where registers allow it.
+template <bool kInt4, int R>
+STOOP_INLINE void sum_block(const char *units, const uint32_t *pairs, i64 num_units, i64 prefetch,
+                            i32x16 (&total)[R]) {
+#if defined(__AVX512F__)
+  constexpr int kSets = R <= 2 ? kPairs<kInt4> : 2;
+#else
+  constexpr int kSets = R == 1 ? 2 : 1;
+#endif
+  i32x16 acc[kSets][R] = {};
+#pragma clang loop unroll(disable)
+  for (i64 unit = 0; unit < num_units; ++unit) {
+    if (prefetch > 0) __builtin_prefetch(units + unit * kUnitBytes + prefetch, 0, 3);
+    const u32x16 w = load_vector<u32x16>(units + unit * kUnitBytes);
+#pragma clang loop unroll(full)
+    for (int s = 0; s < kPairs<kInt4>; ++s) {
+      const i32x16 codes = code_pairs<kInt4>(w, s);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < R; ++r)
+        acc[s % kSets][r] =
+            add_pairs(acc[s % kSets][r], codes, pairs[(unit * kPairs<kInt4> + s) * R + r]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r) {
+    total[r] = acc[0][r];
+#pragma clang loop unroll(full)
+    for (int s = 1; s < kSets; ++s) total[r] += acc[s][r];
+  }
+}
+
+// Columns [column, column + columns) of one int4 panel, which share a scale of the activations and a
+// group.
+template <int R>
+STOOP_INLINE void int4_block(const QuantLayout &layout, const char *panel, const IntegerRows<R> &x,
+                             i64 column, i64 columns, i64 prefetch, f32x16 (&acc)[R]) {
+  i32x16 sums[R];
+  sum_block<true, R>(panel + layout.unit_offset(column), x.pairs + column / 2 * R,
+                     divide_up(columns, 8), prefetch, sums);
+  const char *header = panel + layout.scale_offset(column);
+  const f32x16 scales = F16::load16(reinterpret_cast<const _Float16 *>(header));
+  const i32x16 zeros = load_zeros(reinterpret_cast<const uint8_t *>(header + 32));
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r) {
+    int32_t of_activations = 0;
+    for (i64 c = 0; c < columns; c += kSumColumns)
+      of_activations += x.sums[(column + c) / kSumColumns * R + r];
+    const f32x16 exact = __builtin_convertvector(sums[r] - zeros * of_activations, f32x16);
+    acc[r] = fma16(exact, scales * x.scales[column / kScaleColumns * R + r], acc[r]);
+  }
+}
+
+// R rows times one panel: acc = sums over all columns.
+template <int R>
+STOOP_INLINE void integer_panel(const QuantLayout &layout, const char *panel,
+                                const IntegerRows<R> &x, i64 prefetch, f32x16 (&acc)[R]) {
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r) acc[r] = splat(0.0f);
+  if (layout.is_int4()) {
+    const i64 step = min_of(layout.group, kScaleColumns);
+#pragma clang loop unroll(disable)
+    for (i64 c = 0; c < layout.columns; c += step)
+      int4_block<R>(layout, panel, x, c, min_of(step, layout.columns - c), prefetch, acc);
+    return;
+  }
+#pragma clang loop unroll(disable)
+  for (i64 c = 0; c < layout.columns; c += kScaleColumns) {
+    i32x16 sums[R];
+    sum_block<false, R>(panel + layout.unit_offset(c), x.pairs + c / 2 * R,
+                        divide_up(min_of(kScaleColumns, layout.columns - c), 4), prefetch, sums);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+      acc[r] = fma16(__builtin_convertvector(sums[r], f32x16),
+                     splat(x.scales[c / kScaleColumns * R + r]), acc[r]);
+  }
+  const f32x16 scales = load_vector<f32x16>(panel);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r) acc[r] *= scales;
+}
+
+}  // namespace stoop::kernels
+
+#endif
