@@ -5,15 +5,13 @@
 // program and level, never by who finished first.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/ParallelJobs.h"
 #include "codegen/TargetBackend.h"
 #include "codegen/cpu/CpuLevels.h"
 #include "codegen/cpu/DescribeKernel.h"
 #include "codegen/cpu/ObjectGates.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include <atomic>
-#include <mutex>
-#include <thread>
 
 using namespace mlir;
 using namespace stoop;
@@ -113,29 +111,6 @@ static void runJob(Job &job) {
     job.error = llvm::toString(object.takeError());
 }
 
-/// Runs all jobs on `numThreads` threads, the caller's among them.
-static void runJobs(std::vector<Job> &jobs, unsigned numThreads,
-                    const codegen::CompileProgress &progress) {
-  std::atomic<size_t> next = 0;
-  std::mutex reporting;
-  size_t done = 0;
-  auto work = [&] {
-    for (size_t i = next++; i < jobs.size(); i = next++) {
-      runJob(jobs[i]);
-      if (!progress)
-        continue;
-      std::lock_guard<std::mutex> lock(reporting);
-      progress(++done, jobs.size());
-    }
-  };
-  std::vector<std::thread> threads;
-  for (unsigned i = 1; i < std::min<size_t>(numThreads, jobs.size()); ++i)
-    threads.emplace_back(work);
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
-}
-
 FailureOr<std::vector<KernelBinary>>
 CpuTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &options) const {
   llvm::Expected<SmallVector<const kernels::KernelLevel *>> levels =
@@ -149,9 +124,7 @@ CpuTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &optio
   for (const Compilation &compilation : *compilations)
     for (const kernels::KernelLevel *level : *levels)
       jobs.push_back({&compilation, level, {}, {}});
-  unsigned threads =
-      options.numThreads ? options.numThreads : std::max(1u, std::thread::hardware_concurrency());
-  runJobs(jobs, threads, options.progress);
+  codegen::runJobs(jobs, options, runJob);
 
   std::vector<KernelBinary> binaries;
   for (Job &job : jobs) {

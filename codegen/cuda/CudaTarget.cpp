@@ -5,6 +5,7 @@
 // GPUs that have none of the cubins. The result is ordered by program and level.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/ParallelJobs.h"
 #include "codegen/TargetBackend.h"
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
@@ -16,9 +17,6 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
-#include <atomic>
-#include <mutex>
-#include <thread>
 
 using namespace mlir;
 using namespace stoop;
@@ -163,32 +161,12 @@ static FailureOr<std::vector<Source>> emitAll(plan::ProgramOp program) {
   return sources;
 }
 
-/// Runs all jobs on `numThreads` threads, the caller's among them.
-static void runJobs(std::vector<Job> &jobs, const Nvrtc &nvrtc, unsigned numThreads,
-                    const codegen::CompileProgress &progress) {
-  std::atomic<size_t> next = 0;
-  std::mutex reporting;
-  size_t done = 0;
-  auto work = [&] {
-    for (size_t i = next++; i < jobs.size(); i = next++) {
-      Job &job = jobs[i];
-      llvm::Expected<CompiledCode> code = nvrtc.compileCached(job.source->text, *job.architecture);
-      if (code)
-        job.code = std::move(*code);
-      else
-        job.error = llvm::toString(code.takeError());
-      if (!progress)
-        continue;
-      std::lock_guard<std::mutex> lock(reporting);
-      progress(++done, jobs.size());
-    }
-  };
-  std::vector<std::thread> threads;
-  for (unsigned i = 1; i < std::min<size_t>(numThreads, jobs.size()); ++i)
-    threads.emplace_back(work);
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
+static void runJob(Job &job, const Nvrtc &nvrtc) {
+  llvm::Expected<CompiledCode> code = nvrtc.compileCached(job.source->text, *job.architecture);
+  if (code)
+    job.code = std::move(*code);
+  else
+    job.error = llvm::toString(code.takeError());
 }
 
 /// The compiler's log at the kernel, its source as a note.
@@ -236,9 +214,7 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
   for (const Source &source : *sources)
     for (const kernels::GpuArchitecture *architecture : architectures)
       jobs.push_back({&source, architecture, {}, {}});
-  unsigned threads =
-      options.numThreads ? options.numThreads : std::max(1u, std::thread::hardware_concurrency());
-  runJobs(jobs, **nvrtc, threads, options.progress);
+  codegen::runJobs(jobs, options, [&](Job &job) { runJob(job, **nvrtc); });
 
   std::vector<KernelBinary> binaries;
   for (const Job &job : jobs) {

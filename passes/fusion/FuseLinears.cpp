@@ -25,9 +25,7 @@ struct FuseLinears : fusion::impl::FuseLinearsBase<FuseLinears> {
   using FuseLinearsBase::FuseLinearsBase;
 
   void runOnOperation() override {
-    for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
-      for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
-        runOnEntry(entry);
+    getOperation().walk([&](lm::EntryOp entry) { runOnEntry(entry); });
   }
 
   void runOnEntry(lm::EntryOp entry) {

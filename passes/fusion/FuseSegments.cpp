@@ -25,9 +25,7 @@ struct FuseSegments : fusion::impl::FuseSegmentsBase<FuseSegments> {
   using FuseSegmentsBase::FuseSegmentsBase;
 
   void runOnOperation() override {
-    for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
-      for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
-        runOnEntry(entry);
+    getOperation().walk([&](lm::EntryOp entry) { runOnEntry(entry); });
   }
 
   void runOnEntry(lm::EntryOp entry) {

@@ -242,9 +242,7 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
   using LogFusionBase::LogFusionBase;
 
   void runOnOperation() override {
-    for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
-      for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
-        runOnEntry(entry);
+    getOperation().walk([&](lm::EntryOp entry) { runOnEntry(entry); });
   }
 
   void runOnEntry(lm::EntryOp entry) {
