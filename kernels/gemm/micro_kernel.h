@@ -120,15 +120,7 @@ template <class P, int R, int NP, int Phases>
 STOOP_INLINE void multiply(const typename P::A *__restrict a,
                            const typename P::Weight *__restrict w, i64 panel_elements, i64 units,
                            i64 prefetch, f32x16 (&acc)[R][NP]) {
-  f32x16 part[Phases][R][NP];
-#pragma clang loop unroll(full)
-  for (int s = 0; s < Phases; ++s)
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r)
-#pragma clang loop unroll(full)
-      for (int p = 0; p < NP; ++p) part[s][r][p] = s == 0 ? acc[r][p] : splat(0.0f);
-
-  const auto step = [&](i64 unit, int phase) __attribute__((always_inline)) {
+  const auto step = [&](i64 unit, f32x16(&sums)[R][NP]) __attribute__((always_inline)) {
     typename P::Fragment f[NP];
 #pragma clang loop unroll(full)
     for (int p = 0; p < NP; ++p) f[p] = P::load(w + p * panel_elements + unit * P::kUnitElements);
@@ -138,33 +130,36 @@ STOOP_INLINE void multiply(const typename P::A *__restrict a,
       for (int r = 0; r < R; ++r)
 #pragma clang loop unroll(full)
         for (int p = 0; p < NP; ++p)
-          part[phase][r][p] =
-              P::mac(part[phase][r][p], f[p].v[s], a[(unit * R + r) * P::kSubs + s]);
+          sums[r][p] = P::mac(sums[r][p], f[p].v[s], a[(unit * R + r) * P::kSubs + s]);
   };
 
+  // The main loop starts from constants and ends in the sum of its phases. Were its accumulators
+  // to meet other values on a way around it, LLVM would keep two copies of each, more than AVX2 has
+  // registers for.
   i64 unit = 0;
+  if (units >= Phases) {
+    f32x16 part[Phases][R][NP] = {};
 #pragma clang loop unroll(disable)
-  for (; unit + Phases <= units; unit += Phases) {
-    if (prefetch > 0)
+    do {
+      if (prefetch > 0)
 #pragma clang loop unroll(full)
-      for (int s = 0; s < Phases; ++s)
-        if (s * (i64)(P::kUnitElements * sizeof(typename P::Weight)) % 64 == 0)
-          __builtin_prefetch((const char *)(w + (unit + s) * P::kUnitElements) + prefetch, 0, 3);
+        for (int s = 0; s < Phases; ++s)
+          if (s * (i64)(P::kUnitElements * sizeof(typename P::Weight)) % 64 == 0)
+            __builtin_prefetch((const char *)(w + (unit + s) * P::kUnitElements) + prefetch, 0, 3);
 #pragma clang loop unroll(full)
-    for (int s = 0; s < Phases; ++s) step(unit + s, s);
+      for (int s = 0; s < Phases; ++s) step(unit + s, part[s]);
+      unit += Phases;
+    } while (unit + Phases <= units);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+      for (int p = 0; p < NP; ++p)
+#pragma clang loop unroll(full)
+        for (int s = 0; s < Phases; ++s) acc[r][p] += part[s][r][p];
   }
   if constexpr (Phases > 1)
-    for (; unit < units; ++unit) step(unit, 0);
-
-#pragma clang loop unroll(full)
-  for (int r = 0; r < R; ++r)
-#pragma clang loop unroll(full)
-    for (int p = 0; p < NP; ++p) {
-      f32x16 sum = part[0][r][p];
-#pragma clang loop unroll(full)
-      for (int s = 1; s < Phases; ++s) sum += part[s][r][p];
-      acc[r][p] = sum;
-    }
+#pragma clang loop unroll(disable)
+    for (; unit < units; ++unit) step(unit, acc);
 }
 
 // Packs columns of one row for a strip of R rows: out[unit][R][kSubs], `out` at this row's place.
