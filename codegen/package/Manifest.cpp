@@ -60,8 +60,10 @@ llvm::Expected<std::string> readManifest(const std::string &path) {
                                    "cannot read '" + path + "': " + file.getError().message());
   auto elf = llvm::object::ObjectFile::createELFObjectFile((*file)->getMemBufferRef());
   if (!elf) {
-    llvm::consumeError(elf.takeError());
-    return noProgram(path, "not an ELF file");
+    std::string why = llvm::toString(elf.takeError());
+    if (!(*file)->getBuffer().starts_with(llvm::ELF::ElfMagic))
+      return noProgram(path, "not an ELF file");
+    return llvm::createStringError("'" + path + "' is an ELF file that is damaged or cut off: " + why);
   }
   stoop_payload payload = {};
   uint64_t payloadOffset = 0;

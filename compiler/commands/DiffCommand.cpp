@@ -32,7 +32,7 @@ private:
 } // namespace
 
 void DiffCommand::declare(CLI::App &app) {
-  app.add_option("A", first, "program, dumped IR, report or checkpoint directory")->required();
+  app.add_option("A", first, "program, dumped IR, report, checkpoint directory or config.json")->required();
   app.add_option("B", second, "the same of what it is compared with")->required();
   app.add_option("--format", format, "text, json or html")
       ->check(CLI::IsMember({"text", "json", "html"}))
@@ -62,6 +62,16 @@ int DiffCommand::print(Session &session, const llvm::json::Object &a, const llvm
   return writeText(session, outputFile, text);
 }
 
+/// The flags of a compile that was given none: a checkpoint is compared as that would make it.
+static llvm::json::Object defaultFlags() {
+  CLI::App app;
+  ModelOptions model;
+  CompileOptions options;
+  declareModelOptions(app, model, /*required=*/false);
+  declareCompileOptions(app, options);
+  return flagLedger(app);
+}
+
 int DiffCommand::run(const CLI::App &) {
   Session session(output);
   if (output.json && format == "html") {
@@ -72,7 +82,7 @@ int DiffCommand::run(const CLI::App &) {
   for (auto [path, report] : {std::pair(&first, &a), std::pair(&second, &b)}) {
     ModelOptions model;
     model.checkpoint = *path;
-    if (int code = loadReport(session, model, CompileOptions(), llvm::json::Object(), *report))
+    if (int code = loadReport(session, model, CompileOptions(), defaultFlags(), *report))
       return code;
   }
   llvm::json::Array differences = inspect::diffReports(a, b);

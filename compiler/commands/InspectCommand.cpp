@@ -37,7 +37,7 @@ private:
 void InspectCommand::declare(CLI::App &app) {
   declareModelOptions(app, model, /*required=*/true);
   app.get_option("CHECKPOINT")
-      ->description("program, dumped IR, report, or directory in Hugging Face layout");
+      ->description("program, dumped IR, report, directory in Hugging Face layout, or a config.json alone");
   declareCompileOptions(app, options);
   app.add_option("--format", format, "text, json or html")
       ->check(CLI::IsMember({"text", "json", "html"}))

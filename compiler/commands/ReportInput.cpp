@@ -11,7 +11,6 @@
 #include "compiler/driver/Compilation.h"
 #include "compiler/driver/Packaging.h"
 #include "compiler/inspect/Json.h"
-#include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -20,26 +19,71 @@ using namespace mlir;
 namespace stoop::driver {
 
 namespace {
+
 enum class InputKind { Program, Ir, Report, Checkpoint, Unknown };
+
+/// What a file is; of an unknown one, why.
+struct Input {
+  InputKind kind;
+  std::string why;
+};
+
 } // namespace
 
-/// True for text that could be IR of Stoop's, well-formed or not.
+/// What begins so, and what to do with it.
+static constexpr struct {
+  llvm::StringLiteral start, name;
+} kOtherFiles[] = {{"\x1f\x8b", "a gzip archive (unpack it)"},
+                   {"PK\x03\x04", "a zip archive (unpack it, or save a PyTorch checkpoint as safetensors)"},
+                   {"BZh", "a bzip2 archive (unpack it)"},
+                   {"\xfd\x37zXZ", "an xz archive (unpack it)"},
+                   {"\x28\xb5\x2f\xfd", "a zstd archive (unpack it)"},
+                   {"GGUF", "a GGUF file (give the checkpoint that it was made from)"},
+                   {"\xef\xbb\xbf", "text with a byte order mark (remove it)"}};
+
+/// True for what could be IR of Stoop's, well-formed or not: its first line says so.
 static bool looksLikeIr(llvm::StringRef text) {
+  if (text.starts_with("ML\xefR")) // bytecode
+    return true;
   if (text.contains('\0'))
-    return text.starts_with("ML\xefR"); // bytecode
-  for (llvm::StringRef mark : {"module", "lm.model", "plan.program", "#loc"})
-    if (text.contains(mark))
+    return false;
+  for (text = text.ltrim(); text.consume_front("//"); text = text.ltrim())
+    text = text.drop_until([](char c) { return c == '\n'; });
+  for (llvm::StringRef mark : {"module", "\"builtin.module\"", "lm.model", "plan.program"})
+    if (text.starts_with(mark))
       return true;
-  return false;
+  return text.starts_with("#loc") && text.contains("module");
 }
 
-static InputKind kindOf(llvm::StringRef content) {
-  if (llvm::identify_magic(content) != llvm::file_magic::unknown && content.starts_with("\x7f"
-                                                                                        "ELF"))
-    return InputKind::Program;
-  if (content.ltrim().starts_with("{"))
-    return InputKind::Report;
-  return looksLikeIr(content) ? InputKind::Ir : InputKind::Unknown;
+static Input kindOfJson(llvm::StringRef content) {
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse(content);
+  if (!value)
+    return {InputKind::Unknown, "JSON that is damaged or cut off: " + llvm::toString(value.takeError())};
+  const llvm::json::Object *object = value->getAsObject();
+  if (object && object->get("schema_version"))
+    return {InputKind::Report, ""};
+  if (object && (object->get("model_type") || object->get("architectures")))
+    return {InputKind::Checkpoint, ""};
+  return {InputKind::Unknown, "JSON without a report's schema_version or a config.json's model_type"};
+}
+
+static Input kindOf(llvm::StringRef content) {
+  if (content.starts_with("\x7f"
+                          "ELF"))
+    return {InputKind::Program, ""};
+  if (looksLikeIr(content))
+    return {InputKind::Ir, ""};
+  if (llvm::StringRef text = content.ltrim(); text.starts_with("{") || text.starts_with("["))
+    return kindOfJson(content);
+  for (const auto &[start, name] : kOtherFiles)
+    if (content.starts_with(start))
+      return {InputKind::Unknown, name.str()};
+  // Safetensors: the header's length in eight bytes, then the header.
+  if (content.size() > 8 && content[8] == '{' && content[7] == '\0')
+    return {InputKind::Unknown, "a safetensors file (give the directory that holds it and config.json)"};
+  if (content.empty())
+    return {InputKind::Unknown, "empty"};
+  return {InputKind::Unknown, content.contains('\0') ? "binary data of an unknown kind" : "text"};
 }
 
 static int fail(Session &session, const llvm::Twine &message, int code = ExitBadInput) {
@@ -60,11 +104,6 @@ static int fromProgram(Session &session, const std::string &path, llvm::json::Ob
 
 static int fromJson(Session &session, const std::string &path, llvm::StringRef text,
                     llvm::json::Object &report) {
-  auto value = llvm::json::parse(text);
-  if (value && value->getAsObject() && value->getAsObject()->get("model_type"))
-    return fail(session, "'" + path + "' is a checkpoint's configuration: give its directory");
-  if (!value)
-    llvm::consumeError(value.takeError());
   auto parsed = inspect::parseReport(text, "report '" + path + "'");
   if (!parsed)
     return fail(session, llvm::toString(parsed.takeError()));
@@ -72,25 +111,38 @@ static int fromJson(Session &session, const std::string &path, llvm::StringRef t
   return ExitOk;
 }
 
+/// A program, IR or JSON by its content; errors are reported.
+static std::optional<Input> inputOf(Session &session, const std::string &path,
+                                    std::unique_ptr<llvm::MemoryBuffer> &content) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!file) {
+    session.error("cannot read '" + path + "': " + file.getError().message());
+    return std::nullopt;
+  }
+  content = std::move(*file);
+  Input input = kindOf(content->getBuffer());
+  if (input.kind != InputKind::Unknown)
+    return input;
+  session.error("'" + path + "' is " + input.why +
+                "; expected a program made by stoop, IR, a report, a config.json or a checkpoint "
+                "directory");
+  return std::nullopt;
+}
+
 int loadReport(Session &session, const ModelOptions &model, const CompileOptions &options,
                llvm::json::Object flags, llvm::json::Object &report) {
   const std::string &path = model.checkpoint;
   if (!llvm::sys::fs::exists(path))
     return fail(session, "'" + path + "' does not exist");
-  auto kind = InputKind::Checkpoint;
+  Input input{InputKind::Checkpoint, ""};
   std::unique_ptr<llvm::MemoryBuffer> content;
   if (!llvm::sys::fs::is_directory(path)) {
-    auto file =
-        llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-    if (!file)
-      return fail(session, "cannot read '" + path + "': " + file.getError().message());
-    content = std::move(*file);
-    kind = kindOf(content->getBuffer());
+    std::optional<Input> known = inputOf(session, path, content);
+    if (!known)
+      return ExitBadInput;
+    input = std::move(*known);
   }
-  if (kind == InputKind::Unknown)
-    return fail(session, "'" + path +
-                             "' is no program made by stoop, no IR, no report and no checkpoint "
-                             "directory");
+  InputKind kind = input.kind;
   const llvm::json::Array *given = flags.getArray("used");
   if ((kind == InputKind::Program || kind == InputKind::Report) && given && !given->empty())
     return fail(session,
@@ -101,7 +153,9 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
     return fromProgram(session, path, report);
   if (kind == InputKind::Report)
     return fromJson(session, path, content->getBuffer(), report);
-  Compilation compilation(session, model, options, std::move(flags));
+  ModelOptions alone = model; // a report needs no weights
+  alone.configAlone = true;
+  Compilation compilation(session, alone, options, std::move(flags));
   if (int code = compilation.configure())
     return code;
   if (failed(kind == InputKind::Checkpoint ? compilation.fromCheckpoint(Phase::Planned)

@@ -8,7 +8,7 @@
 namespace stoop::driver {
 
 /// The report of `model.checkpoint`, which is a program, IR (taken to phase planned where it is
-/// earlier), a report as JSON, or a checkpoint. `flags` is the command's ledger; flags that shape a
+/// earlier), a report as JSON, a checkpoint, or a config.json alone. `flags` is the command's ledger; flags that shape a
 /// program contradict what has its shape already. Returns ExitOk, or the code of the error that it
 /// reported.
 int loadReport(Session &session, const ModelOptions &model, const CompileOptions &options,

@@ -268,7 +268,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase to) {
     return failure();
   std::optional<Phase> shown = detectPhase(module());
   if (!shown) {
-    session.error("'" + path + "' holds no model");
+    session.error("'" + path + "' holds no model: expected lm.model or plan.program");
     return failure();
   }
   return fromFile(path, *shown, std::max(*shown, to));

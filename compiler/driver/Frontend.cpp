@@ -103,7 +103,11 @@ FailureOr<ImportedCheckpoint> loadCheckpoint(Session &session, const ModelOption
   importer::ImportOptions import = importOptions(options, maxBatch);
   llvm::SmallString<128> config(options.checkpoint);
   llvm::sys::path::append(config, "config.json");
-  if (!import.configAlone && llvm::sys::fs::exists(config))
+  if (llvm::sys::fs::is_directory(options.checkpoint) && !llvm::sys::fs::exists(config)) {
+    session.error("'" + options.checkpoint + "' is no checkpoint: it has no config.json");
+    return failure();
+  }
+  if (!import.configAlone)
     if (!importer::Checkpoint::hasWeights(options.checkpoint)) {
       auto weights = importer::Checkpoint::open(options.checkpoint);
       session.error(llvm::toString(weights.takeError()) +

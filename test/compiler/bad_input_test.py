@@ -15,7 +15,7 @@ class BadConfig(Case):
         (self.dir / "file").write_text("x")
         self.expect_refusal(self.dir / "file", "not a directory")
         (self.dir / "empty").mkdir()
-        self.expect_refusal(self.dir / "empty", "config.json", arguments=("--no-tokenizer",))
+        self.expect_refusal(self.dir / "empty", "no config.json")
 
     def test_malformed_config(self):
         checkpoint = self.checkpoint()

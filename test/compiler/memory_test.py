@@ -177,17 +177,18 @@ class ConfigAlone(MemoryCase):
         self.assertAlmostEqual(classes(report)["weights"] / 1e9, 357, delta=2)
         self.assertEqual(classes(report)["kv"], 2 * 80 * 8 * 64 * 2048 * 2)
 
-    def test_only_plans_do_without_weights(self):
+    def test_programs_need_weights(self):
         folder = self.config_alone()
         self.expect_refusal(folder, "model.safetensors", "stoop plan")
-        self.expect(run("inspect", folder), 1, "model.safetensors")
+        self.expect(run("inspect", folder), 0, "no weights were read")
         self.expect(run("compile", folder / "config.json", "-o", self.dir / "m"), 1, "not a directory")
 
     def test_bad_configs(self):
         (self.dir / "broken.json").write_text('{"model_type": "falcon"')
         self.expect(run("plan", self.dir / "broken.json"), 1, "broken.json")
         (self.dir / "empty").mkdir()
-        self.expect(run("plan", self.dir / "empty"), 1, "config.json")
+        for command in ("plan", "inspect", "compile"):
+            self.expect(run(command, self.dir / "empty"), 1, "has no config.json")
         self.expect(run("plan", self.dir / "none.json"), 1, "none.json", "does not exist")
         self.expect(run("plan", self.config_alone(model_type="gpt2", architectures=["GPT2LMHeadModel"])), 1, "gpt2")
 

@@ -1,5 +1,6 @@
 """stoop inspect and stoop diff: one report from program, IR, checkpoint and JSON; one op's story; what differs."""
 import copy
+import gzip
 import json
 import os
 import pathlib
@@ -265,14 +266,36 @@ class Inspect(Case):
     # ---- Bad input ----
 
     def test_neither_program_nor_ir_nor_checkpoint(self):
-        for name, content in (("text", b"hello"), ("noise", os.urandom(4096)), ("empty", b""), ("zeros", bytes(64))):
+        raw = self.program.read_bytes()
+        (self.dir / "no-config").mkdir()
+        for name, content, fragment in (
+                ("text", b"hello", "is text; expected a program"), ("code.py", b"import this # module\n", "is text"),
+                ("noise", b"\1" + os.urandom(4096) + b"\0", "unknown kind; expected"), ("empty", b"", "is empty; expected"),
+                ("zeros", bytes(64), "unknown kind"), ("archive.gz", gzip.compress(b"{}"), "gzip archive"),
+                ("m.safetensors", (self.model / "model.safetensors").read_bytes(), "safetensors file (give the directory"),
+                ("m.gguf", b"GGUF\3\0\0\0", "GGUF file"), ("list.json", b"[1, 2]", "schema_version", ),
+                ("tokenizer.json", (self.model / "tokenizer.json").read_bytes(), "config.json's model_type"),
+                ("cut.json", (self.model / "config.json").read_bytes()[:200], "damaged or cut off"),
+                ("bad.mlir", b"module { lm.foo }", "bad.mlir:1:10: custom op"), ("none.mlir", b"// none\nmodule {}", "lm.model or plan.program"),
+                ("half", raw[:len(raw) // 2], "is cut off: it has"), ("head", raw[:40], "damaged or cut off"),
+                ("no-config", None, "no config.json"), ("missing", None, "does not exist"), ("/bin/true", None, "no program made by stoop")):
             with self.subTest(name=name):
-                (self.dir / name).write_bytes(content)
-                for command in (("inspect", self.dir / name), ("diff", self.program, self.dir / name)):
-                    result = self.expect(run(*command), 1, name, "no program")
-                    self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
-        self.expect(run("inspect", self.model / "config.json"), 1, "config.json")
-        self.expect(run("inspect", "/bin/true"), 1, "no program made by stoop")
+                path = self.dir / name  # an absolute name stays what it is
+                if content is not None:
+                    path.write_bytes(content)
+                for command in (("inspect", path), ("diff", self.program, path)):
+                    result = self.expect(run(*command), 1, name, fragment)
+                    self.assertEqual((result.stdout, len(result.stderr.splitlines())), ("", 1))
+
+    def test_a_configuration_is_enough(self):
+        """What a directory holds beside its config.json changes what was read, not what would be built."""
+        alone = json.loads(self.text(self.model / "config.json", "--json"))
+        for key in ("entries", "kernels", "fusion", "options", "target"):
+            self.assertEqual(alone[key], self.report[key], key)
+        self.assertTrue(any("no weights were read" in warning for warning in alone["warnings"]))
+        result = self.expect(run("diff", self.program, self.model / "config.json", "--json"), 1)
+        sections = {difference["section"] for difference in json.loads(result.stdout)["differences"]}
+        self.assertLessEqual(sections, {"model", "ledger", "provenance"})
 
     def manifest(self, change):
         """A copy of the program with another manifest of the same length."""
