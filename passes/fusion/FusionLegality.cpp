@@ -57,20 +57,20 @@ std::optional<Refusal> FusionLegality::refuseMerge(RegionGraph::Group a, RegionG
                                                    llvm::ArrayRef<Operation *> views) const {
   if (a == b)
     return std::nullopt;
-  if (std::optional<std::string> reason = graph.refuse(a, b, views))
-    return Refusal{*reason, ""};
-  return std::nullopt;
+  return graph.refuse(a, b, views);
 }
 
 std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operation *consumer) const {
+  const char *barrierInside =
+      "a kernel whose threads meet inside; launches have their only barrier at the end";
   if (roleOf(consumer) == FusionRole::Alone)
     return Refusal{nameOf(consumer) + " is always a launch of its own: it waits for all columns of "
                                       "the launch in front",
-                   ""};
+                   barrierInside};
   if (roleOf(producer) == FusionRole::Alone)
     return Refusal{nameOf(producer) + " is always a launch of its own: what follows waits for all "
                                       "of its columns",
-                   ""};
+                   barrierInside};
   bool readsRows =
       roleOf(consumer) == FusionRole::Linear || roleOf(consumer) == FusionRole::Prologue;
   bool makesRows = roleOf(producer) == FusionRole::Prologue;
@@ -78,12 +78,12 @@ std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operatio
     return Refusal{nameOf(consumer) +
                        " reads whole rows, whose columns all threads of the launch in "
                        "front make: it has to wait for them",
-                   ""};
+                   barrierInside};
   if (!readsRows && makesRows)
     return Refusal{nameOf(consumer) +
                        " works on columns of a linear's result, not on the rows of " +
                        nameOf(producer),
-                   ""};
+                   "an epilogue that reads rows of its prologue; the grammar of lm.fused has none"};
   return std::nullopt;
 }
 
@@ -97,7 +97,7 @@ std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const
     return Refusal{("its rows of " + Twine(columns) + " columns exceed the " +
                     Twine(target.maxPrologueColumns) + " that a prologue may hold")
                        .str(),
-                   ""};
+                   "a target with room for longer rows (max-prologue-columns)"};
   bool selects = cast<lm::FusibleOpInterface>(producer).selectsRows();
   int64_t limit = selects ? target.maxGatheredRows : target.maxPrologueRows;
   if (limit && rows > limit)
@@ -178,7 +178,8 @@ std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *co
     break;
   case FusionWay::Epilogue:
     if (!graph.hasLinear(a) && !graph.hasLinear(b))
-      refusal = Refusal{"no linear stands in front of " + nameOf(producer), ""};
+      refusal = Refusal{"no linear stands in front of " + nameOf(producer),
+                        "a linear in its launch; the verdicts on its operands say why none is"};
     if (!refusal)
       refusal = refuseEpilogue(a, b);
     break;

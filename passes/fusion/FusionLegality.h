@@ -37,12 +37,6 @@ enum class FusionWay { Epilogue, Linears, Columns, Segments, Prologue };
 /// Flag of the pass that fuses in this way.
 llvm::StringRef passOf(FusionWay way);
 
-/// Why two ops do not share a launch.
-struct Refusal {
-  std::string reason; ///< the first predicate that failed, in words
-  std::string remedy; ///< what would make them fuse; may be empty
-};
-
 class FusionLegality {
 public:
   FusionLegality(const RegionGraph &graph, FusionTarget target) : graph(graph), target(target) {}

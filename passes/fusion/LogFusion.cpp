@@ -157,7 +157,7 @@ void EdgeFinder::addEdges(Operation *consumer) {
     if (!together)
       edge.refusal = legality.refuse(producer, consumer);
     if (!together && !edge.refusal)
-      edge.refusal = fusion::Refusal{"the pass was left out", "run " + edge.pass};
+      edge.refusal = fusion::Refusal{"the pass was left out", "no --disable-pass " + edge.pass};
     edges.push_back(std::move(edge));
   }
 }
@@ -170,7 +170,7 @@ void EdgeFinder::addSegments(Operation *linear) {
     if (graph.groupOf(other) != graph.groupOf(linear)) {
       edge.refusal = legality.refuseSegments(other, linear);
       if (!edge.refusal)
-        edge.refusal = fusion::Refusal{"the pass was left out", "run " + edge.pass};
+        edge.refusal = fusion::Refusal{"the pass was left out", "no --disable-pass " + edge.pass};
     }
     edges.push_back(std::move(edge));
   }

@@ -152,8 +152,8 @@ llvm::DenseMap<RegionGraph::Group, bool> RegionGraph::waiting(Group first, Group
   return seen;
 }
 
-std::optional<std::string> RegionGraph::refuse(Group a, Group b,
-                                               llvm::ArrayRef<Operation *> views) const {
+std::optional<Refusal> RegionGraph::refuse(Group a, Group b,
+                                           llvm::ArrayRef<Operation *> views) const {
   if (rank[a] > rank[b])
     std::swap(a, b);
   llvm::SetVector<Group> list;
@@ -164,13 +164,17 @@ std::optional<std::string> RegionGraph::refuse(Group a, Group b,
   SmallVector<Operation *> ops = together(list.getArrayRef());
   auto same = [&](Value value) { return resolve(value); };
   if (std::optional<GrammarError> error = checkRegion(ops, escaping(ops), same))
-    return (error->op->getName().getStringRef() + " " + error->text).str();
+    return Refusal{(error->op->getName().getStringRef() + " " + error->text).str(),
+                   "a region of another form: the grammar of lm.fused is the same for all targets"};
   Operation *between = nullptr;
   (void)waiting(a, b, between);
   if (between && !llvm::is_contained(ops, between))
-    return ("one launch would wait for itself: " + between->getName().getStringRef() +
-            " comes between")
-        .str();
+    return Refusal{("one launch would wait for itself: " + between->getName().getStringRef() +
+                    " comes between")
+                       .str(),
+                   (between->getName().getStringRef() +
+                    " in the same launch; its own verdicts say why it is in another")
+                       .str()};
   return std::nullopt;
 }
 

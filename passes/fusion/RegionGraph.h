@@ -16,6 +16,12 @@
 
 namespace stoop::fusion {
 
+/// Why ops do not share a launch.
+struct Refusal {
+  std::string reason; ///< the first predicate that failed, in words
+  std::string remedy; ///< what would make them fuse
+};
+
 class RegionGraph {
 public:
   using Group = unsigned;
@@ -48,10 +54,10 @@ public:
   /// Members of all groups in the order that they have in a region.
   llvm::SmallVector<mlir::Operation *> together(llvm::ArrayRef<Group> groups) const;
 
-  /// Why two groups, together with `views` on the way from one to the other, cannot become one: a
-  /// clause about the op that is in the way; nothing if they can.
-  std::optional<std::string> refuse(Group a, Group b,
-                                    llvm::ArrayRef<mlir::Operation *> views = {}) const;
+  /// Why two groups, together with `views` on the way from one to the other, cannot become one;
+  /// nothing if they can.
+  std::optional<Refusal> refuse(Group a, Group b,
+                                llvm::ArrayRef<mlir::Operation *> views = {}) const;
   /// Makes one group of two, which refuse() must allow.
   void merge(Group a, Group b);
   /// Makes an lm.fused of the group even if it has one op.

@@ -6,8 +6,8 @@
 // the linear, which nobody stores.
 // CHECK: lm.entry decode @decode_b1{{.*}}lm.fusion_log = [
 // CHECK-SAME: {bytes = 128 : i64, consumer = {op = "lm.bias", path = "layers.*.up.bias"}, count = 2 : i64, entry = "decode_b1", layers = [0, 1], pass = "lm-fuse-epilogue", producer = {op = "lm.linear", path = "layers.*.up"}, reason = "", remedy = "", verdict = "passed"}
-// The first predicate that fails, and what would help: a capability; nothing, since a linear reads whole rows.
-// CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.down"}, {{.*}}pass = "lm-fuse-prologue", producer = {op = "lm.activation", path = "layers.*.act"}, reason = "lm.linear reads whole rows, whose columns all threads of the launch in front make: it has to wait for them", remedy = "", verdict = "missed"
+// The first predicate that fails, and what would help: a capability; a barrier, since a linear reads whole rows.
+// CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.down"}, {{.*}}pass = "lm-fuse-prologue", producer = {op = "lm.activation", path = "layers.*.act"}, reason = "lm.linear reads whole rows, whose columns all threads of the launch in front make: it has to wait for them", remedy = "a kernel whose threads meet inside; launches have their only barrier at the end", verdict = "missed"
 // Two linears on the same rows are a candidate as well.
 // CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.gate"}, {{.*}}pass = "lm-fuse-segments", producer = {op = "lm.linear", path = "layers.*.up"}, reason = "the target's linear kernels hold no second segment", remedy = "a target with kernels for it (capability multi_segment)", verdict = "missed"
 // CHECK: lm.entry score @score_4{{.*}}reason = "each thread would make all 4 rows of lm.norm for itself; that pays up to 2", remedy = "entries of at most 2 rows (--prefill-buckets)", verdict = "missed"
