@@ -31,12 +31,13 @@ def VerifyBinaries : Pass<"plan-verify-binaries", "::stoop::plan::ProgramOp"> {
 }
 
 def SizeThreads : Pass<"plan-size-threads", "::stoop::plan::ProgramOp"> {
-  let summary = "what every thread takes beside the arenas";
+  let summary = "what is taken beside the arenas, by each thread or by the device";
   let description = [{
     Writes on the program `workspace_bytes`, the scratch that the program's kernels need on their target, and
     `stack_bytes`, the stack of each thread but the caller's; with the option also `max_threads`, more than which the
     program refuses to start. A program takes its arenas that are not constant, a workspace per thread and a stack per
-    thread but one, and nothing else that the plan decides.
+    thread but one, and nothing else that the plan decides. On a target that starts no threads `stack_bytes` is 0 and the
+    workspace is taken once, on the device.
 
     Example: test/codegen/cpu/plan-size-threads.mlir
   }];

@@ -1,7 +1,8 @@
-//===- SizeThreads.cpp - what every thread takes beside the arenas --------===//
+//===- SizeThreads.cpp - what is taken beside the arenas ------------------===//
 //
 // Last step of phase planned, here and not in passes/ because only a target knows what its kernels
-// need. Sizes are what the runtime takes: workspaces are whole cache lines.
+// need. Sizes are what the runtime takes: workspaces are whole cache lines. A target that starts no
+// threads has one workspace, on its device, and no stacks.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Passes.h"
@@ -26,8 +27,6 @@ struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
     FailureOr<const codegen::TargetBackend *> backend = codegen::targetOf(program);
     if (failed(backend))
       return signalPassFailure();
-    if (!(*backend)->usesHostThreads())
-      return;
     FailureOr<codegen::CodeTable> code = (*backend)->codeTable(program);
     if (failed(code))
       return signalPassFailure();
@@ -37,7 +36,7 @@ struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
     };
     set(plan::kWorkspaceAttrName, llvm::alignTo(code->scratchBytes, 64));
     set(plan::kStackAttrName, code->stackBytes);
-    if (maxThreads)
+    if (maxThreads && code->stackBytes)
       set(plan::kMaxThreadsAttrName, maxThreads);
   }
 };

@@ -52,7 +52,7 @@ struct CodeTable {
   std::vector<Level> levels; ///< best last
   /// Symbol of each kernel's function per level, kernels in program order.
   std::vector<std::vector<std::string>> functions;
-  uint64_t scratchBytes = 0; ///< per thread; GPU: of the device
+  uint64_t scratchBytes = 0; ///< per thread; of the device if the target starts no threads
   uint64_t stackBytes = 0;   ///< of each thread but the caller's; 0: the target starts none
 
   /// Targets whose kernels are images for a device instead of functions.
@@ -94,11 +94,12 @@ public:
   /// Checks a plan.binary of this target on its own: format, symbols.
   virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;
 
-  /// Whether the target's kernels run on threads of the host, each with scratch and a stack. Then
-  /// codeTable() knows their sizes in phase planned already.
-  virtual bool usesHostThreads() const { return true; }
+  /// Bytes that a plan reserves for the code of one kernel on one architecture: well above what it
+  /// takes on average.
+  virtual uint64_t kernelCodeReserve() const = 0;
 
-  /// Levels, function symbols, scratch and stacks of a program in phase binaries.
+  /// Levels, function symbols, scratch and stacks of a program in phase binaries; scratch and stacks
+  /// of one in phase planned.
   virtual mlir::FailureOr<CodeTable> codeTable(plan::ProgramOp program) const = 0;
 };
 

@@ -76,7 +76,7 @@ public:
   FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
-  bool usesHostThreads() const override { return false; }
+  uint64_t kernelCodeReserve() const override { return 192 << 10; }
   FailureOr<CodeTable> codeTable(plan::ProgramOp program) const override;
 };
 } // namespace
@@ -272,13 +272,15 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
   for (auto binary : program.getOps<plan::BinaryOp>())
     if (!llvm::is_contained(names, binary.getLevel()))
       names.push_back(binary.getLevel().str());
-  llvm::Expected<std::vector<std::string>> ordered = resolve(llvm::join(names, ","));
-  if (!ordered)
-    return program.emitOpError() << llvm::toString(ordered.takeError());
   llvm::StringMap<size_t> levels;
-  for (const std::string &name : *ordered) {
-    levels[name] = table.levels.size();
-    table.levels.push_back({name, requiredBits(*findLevel(name))});
+  if (!names.empty()) {
+    llvm::Expected<std::vector<std::string>> ordered = resolve(llvm::join(names, ","));
+    if (!ordered)
+      return program.emitOpError() << llvm::toString(ordered.takeError());
+    for (const std::string &name : *ordered) {
+      levels[name] = table.levels.size();
+      table.levels.push_back({name, requiredBits(*findLevel(name))});
+    }
   }
   llvm::DenseMap<StringAttr, size_t> numbers;
   for (auto kernel : program.getOps<plan::KernelOp>()) {

@@ -20,6 +20,8 @@ using namespace mlir;
 
 namespace stoop::codegen {
 
+char CodeTooLarge::ID;
+
 /// The bytes of a binary's data, dense or a resource.
 static llvm::Expected<std::string> binaryBytes(plan::BinaryOp binary) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(binary.getData()))
@@ -126,9 +128,7 @@ llvm::Expected<llvm::json::Object> packageProgram(plan::ProgramOp program, Packa
   if (!codeBytes)
     return codeBytes.takeError();
   if (job.mostCodeBytes && *codeBytes > *job.mostCodeBytes)
-    return llvm::createStringError("the code takes " + std::to_string(*codeBytes) +
-                                   " bytes, but --memory-budget leaves " +
-                                   std::to_string(*job.mostCodeBytes));
+    return llvm::make_error<CodeTooLarge>(*codeBytes);
   setCodeBytes(job.report, *codeBytes);
 
   llvm::json::Object manifest;

@@ -13,6 +13,21 @@
 
 namespace stoop::codegen {
 
+/// The linked code takes more than the job's mostCodeBytes.
+class CodeTooLarge : public llvm::ErrorInfo<CodeTooLarge> {
+public:
+  static char ID;
+  explicit CodeTooLarge(uint64_t bytes) : bytes(bytes) {}
+  uint64_t getBytes() const { return bytes; }
+  void log(llvm::raw_ostream &out) const override { out << "the code takes " << bytes << " bytes"; }
+  std::error_code convertToErrorCode() const override {
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
+
+private:
+  uint64_t bytes;
+};
+
 /// What packaging needs besides the program.
 struct PackageJob {
   std::string runtimeObject; ///< path of stoop_rt.o
@@ -22,7 +37,7 @@ struct PackageJob {
   llvm::json::Object report; ///< becomes the manifest
   Provenance provenance;
   std::string saveTemps; ///< folder for objects; empty: keep none
-  std::optional<uint64_t> mostCodeBytes; ///< more are refused
+  std::optional<uint64_t> mostCodeBytes; ///< more are a CodeTooLarge
   unsigned numThreads = 1;
   PackProgress progress;
   std::function<void(const std::string &)> warn;

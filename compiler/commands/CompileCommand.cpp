@@ -138,11 +138,10 @@ int CompileCommand::writeProgram(Session &session, Compilation &compilation) con
   packaging.output = defaultOutput();
   packaging.weightsFolder = weightsFolder;
   packaging.saveTemps = options.saveTemps;
-  packaging.mostCodeBytes = compilation.mostCodeBytes();
   FailureOr<llvm::json::Object> manifest =
-      packageExecutable(session, compilation.module(), std::move(*tokenizer), std::move(packaging));
+      packageExecutable(session, compilation, std::move(*tokenizer), std::move(packaging));
   if (failed(manifest))
-    return ExitBadInput;
+    return compilation.failureCode();
   if (output.json)
     llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(*manifest))) << "\n";
   return ExitOk;

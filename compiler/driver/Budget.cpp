@@ -1,7 +1,6 @@
 //===- Budget.cpp - what a plan needs against what there is ---------------===//
 //
-// Classes come from the plan; only the code, which is not linked yet, is a
-// reserve.
+// Classes come from the plan; only the code, until it is linked, is a reserve.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Budget.h"
@@ -15,9 +14,9 @@ namespace stoop::driver {
 std::vector<std::pair<std::string, uint64_t>> MemoryNeed::list() const {
   auto bytes = [](int64_t value) { return static_cast<uint64_t>(value); };
   return {{"weights", bytes(classes.weights)},
-          {"code", kCodeReserve},
-          {"stacks", bytes(classes.stack) * (threads - 1)},
-          {"workspace", bytes(classes.workspace) * threads},
+          {"code", code},
+          {"stacks", bytes(classes.stacks(threads))},
+          {"workspace", bytes(classes.workspaces(threads))},
           {"io", bytes(classes.io)},
           {"activations", bytes(classes.activations)},
           {"kv", bytes(classes.kv)}};
@@ -34,6 +33,8 @@ std::string MemoryNeed::table(std::optional<uint64_t> budget) const {
   std::string text;
   uint64_t left = budget.value_or(0);
   for (const auto &[name, bytes] : list()) {
+    if (name == "stacks" && !classes.isPerThread())
+      continue;
     text += llvm::formatv("  {0,-12} {1,12}", name, sizeText(bytes));
     uint64_t held = std::min(left, bytes);
     left -= held;
@@ -47,7 +48,7 @@ std::string MemoryNeed::table(std::optional<uint64_t> budget) const {
 llvm::json::Object MemoryNeed::toJson(std::optional<uint64_t> budget) const {
   llvm::json::Object need{{"threads", static_cast<int64_t>(threads)},
                           {"bytes", static_cast<int64_t>(total())},
-                          {"code_reserve_bytes", static_cast<int64_t>(kCodeReserve)}};
+                          {"code_reserve_bytes", static_cast<int64_t>(code)}};
   if (budget)
     need["budget_bytes"] = static_cast<int64_t>(*budget);
   return need;

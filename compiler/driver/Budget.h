@@ -13,13 +13,14 @@
 
 namespace stoop::driver {
 
-/// Bytes kept for the program's code before it is linked; packaging checks that it is less.
-inline constexpr uint64_t kCodeReserve = uint64_t(4) << 20;
+/// Bytes kept for the code that every program has, before it is linked.
+inline constexpr uint64_t kRuntimeReserve = uint64_t(3) << 20;
 
-/// A planned program on `threads` threads.
+/// A planned program on `threads` threads (1: on a device).
 struct MemoryNeed {
   report::MemoryClasses classes;
   unsigned threads = 1;
+  uint64_t code = 0; ///< reserved; what it takes once it is linked
 
   /// All classes: weights and code are mapped from the file, the others allocated.
   uint64_t total() const;

@@ -63,6 +63,10 @@ int Compilation::configure() {
     session.error("--cuda-arch belongs to --target cuda");
     return ExitUsage;
   }
+  if (isGpu && compileOptions.maxThreads) {
+    session.error("--max-threads belongs to --target cpu: kernels of --target cuda run on the GPU");
+    return ExitUsage;
+  }
   const QuantizationOptions &quantization = compileOptions.quantization;
   if (isGpu && (quantization.scheme != "none" || !quantization.overrides.empty())) {
     session.error("--quantization: the kernels of --target cuda do not read integer weights; "
@@ -147,14 +151,25 @@ unsigned Compilation::threads() const {
                                    : llvm::hardware_concurrency().compute_thread_count();
 }
 
-MemoryNeed Compilation::need() {
-  return {report::MemoryClasses::of(*module().getOps<plan::ProgramOp>().begin()), threads()};
+/// Needs phase planned.
+MemoryNeed Compilation::needOf(plan::ProgramOp program) const {
+  MemoryNeed need{report::MemoryClasses::of(program)};
+  if (need.classes.isPerThread())
+    need.threads = threads();
+  auto kernels = program.getOps<plan::KernelOp>();
+  uint64_t numKernels = std::distance(kernels.begin(), kernels.end());
+  uint64_t reserve = codegen::findTarget(compileOptions.target)->kernelCodeReserve();
+  need.code = linkedCode ? linkedCode : kRuntimeReserve + numKernels * levels.size() * reserve;
+  return need;
 }
+
+MemoryNeed Compilation::need() { return needOf(*module().getOps<plan::ProgramOp>().begin()); }
 
 std::optional<uint64_t> Compilation::mostCodeBytes() {
   if (!compileOptions.memoryBudget)
     return std::nullopt;
-  return *compileOptions.memoryBudget - (need().total() - kCodeReserve);
+  MemoryNeed planned = need();
+  return *compileOptions.memoryBudget - (planned.total() - planned.code);
 }
 
 /// What the model would need with another context (0: the config's) and batch. None after an error,
@@ -176,7 +191,7 @@ std::optional<Compilation::Trial> Compilation::tryOut(int64_t context, int64_t b
     return std::nullopt;
   plan::ProgramOp program = *(*planned)->getOps<plan::ProgramOp>().begin();
   return Trial{program.getMetadata().getAs<IntegerAttr>("max_positions").getInt(),
-               {report::MemoryClasses::of(program), threads()}};
+               needOf(program)};
 }
 
 /// Sets --max-seq-len to the most that fits, at most the config's.
@@ -232,18 +247,32 @@ LogicalResult Compilation::checkBudget() {
   MemoryNeed planned = need();
   if (planned.total() <= *budget)
     return success();
+  refuse(planned);
+  return failure();
+}
+
+void Compilation::refuseCode(uint64_t bytes) {
+  linkedCode = bytes;
+  refuse(need());
+}
+
+/// Says what is missing and what would fit.
+void Compilation::refuse(const MemoryNeed &planned) {
+  uint64_t budget = *compileOptions.memoryBudget;
   DictionaryAttr metadata = (*module().getOps<plan::ProgramOp>().begin()).getMetadata();
   int64_t context = metadata.getAs<IntegerAttr>("max_positions").getInt(),
           batch = metadata.getAs<IntegerAttr>("max_batch").getInt();
   failedFor = ExitMachine;
   session.error("the program needs " + sizeText(planned.total()) + " with context " +
-                llvm::Twine(context) + ", batch " + llvm::Twine(batch) + " and " +
-                llvm::Twine(planned.threads) + " threads (--max-threads), " +
-                sizeText(planned.total() - *budget) + " more than --memory-budget " +
-                sizeText(*budget) + "\n" + planned.table(budget) +
-                "  " + (isFromFile ? "compile from the checkpoint to learn what fits"
-                                   : whatFits(context, batch)));
-  return failure();
+                llvm::Twine(context) +
+                (planned.classes.isPerThread()
+                     ? ", batch " + std::to_string(batch) + " and " +
+                           std::to_string(planned.threads) + " threads (--max-threads), "
+                     : " and batch " + std::to_string(batch) + ", ") +
+                sizeText(planned.total() - budget) + " more than --memory-budget " +
+                sizeText(budget) + "\n" + planned.table(budget) + "  " +
+                (isFromFile ? "compile from the checkpoint to learn what fits"
+                            : whatFits(context, batch)));
 }
 
 LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase to) {

@@ -41,6 +41,8 @@ public:
 
   /// What the budget leaves for the code; none without a budget.
   std::optional<uint64_t> mostCodeBytes();
+  /// Refuses a program whose linked code takes more than that.
+  void refuseCode(uint64_t bytes);
 
   mlir::ModuleOp module() { return *checkpoint.module; }
   /// The tokenizer to carry; when the module came from a file, it is read from `weightsFolder` or
@@ -57,7 +59,9 @@ private:
   void preparePhases(Session &phases) const;
   mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
   mlir::LogicalResult fitContext();
+  MemoryNeed needOf(plan::ProgramOp program) const;
   mlir::LogicalResult checkBudget();
+  void refuse(const MemoryNeed &planned);
   std::optional<Trial> tryOut(int64_t context, int64_t batch);
   std::optional<int64_t> largestContext(int64_t most, int64_t batch);
   std::string whatFits(int64_t context, int64_t batch);
@@ -71,6 +75,7 @@ private:
   ImportedCheckpoint checkpoint;
   bool isFromFile = false;
   int failedFor = ExitBadInput;
+  uint64_t linkedCode = 0; ///< bytes; 0: not known yet
   std::unique_ptr<Session> trialSession;
 };
 

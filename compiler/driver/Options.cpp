@@ -77,8 +77,8 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
   };
   app.add_option_function<std::string>(
       "-c,--max-seq-len,--ctx-size,--max-model-len", setContext,
-      "compiled context in tokens, or fit: the most that --memory-budget allows (default: the "
-      "config's)");
+      "compiled context in tokens, or fit: the most that --memory-budget allows, at most the "
+      "config's (default: the config's)");
   app.add_option("--alibi", options.alibi,
                  "ALiBi rounding: as Hugging Face computes it, or float32")
       ->check(CLI::IsMember({"hf", "exact"}))

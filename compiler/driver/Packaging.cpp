@@ -71,8 +71,9 @@ static llvm::Error checkManifest(const std::string &path) {
   return llvm::json::parse(*manifest).takeError();
 }
 
-FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp module,
+FailureOr<llvm::json::Object> packageExecutable(Session &session, Compilation &compilation,
                                                 TokenizerBlob tokenizer, PackagingOptions options) {
+  ModuleOp module = compilation.module();
   auto programs = module.getOps<plan::ProgramOp>();
   if (programs.empty()) {
     session.error("the module holds no program");
@@ -95,14 +96,17 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, ModuleOp modul
       job.report.getObject("model")->getString("config_sha256").value_or("").str();
   job.provenance.tokenizerHash = job.tokenizer.empty() ? "" : codegen::hashBytes(job.tokenizer);
   job.saveTemps = options.saveTemps;
-  job.mostCodeBytes = options.mostCodeBytes;
+  job.mostCodeBytes = compilation.mostCodeBytes();
   job.numThreads = std::min(session.numThreads(), 2u); // more would wait for the disk
   job.progress = [&](uint64_t done, uint64_t total) { step.advance(done, total); };
   job.warn = [&](const std::string &message) { session.warning(message); };
   llvm::Expected<llvm::json::Object> manifest =
       codegen::packageProgram(*programs.begin(), std::move(job), options.output);
   if (!manifest) {
-    session.error(manifest.takeError());
+    llvm::Error other = llvm::handleErrors(
+        manifest.takeError(), [&](const codegen::CodeTooLarge &code) { compilation.refuseCode(code.getBytes()); });
+    if (other)
+      session.error(std::move(other));
     return failure();
   }
   if (llvm::Error unreadable = checkManifest(options.output)) {

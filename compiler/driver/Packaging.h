@@ -21,12 +21,11 @@ struct PackagingOptions {
   std::string output;
   std::string weightsFolder; ///< empty: where the IR says
   std::string saveTemps;     ///< empty: keep no objects
-  std::optional<uint64_t> mostCodeBytes; ///< that the memory budget leaves
 };
 
-/// Writes the executable of a module at phase binaries and reads its manifest back, which is the
-/// phase's gate. Returns the manifest.
-mlir::FailureOr<llvm::json::Object> packageExecutable(Session &session, mlir::ModuleOp module,
+/// Writes the executable of a compilation at phase binaries and reads its manifest back, which is
+/// the phase's gate. Returns the manifest. With a memory budget the code must fit too.
+mlir::FailureOr<llvm::json::Object> packageExecutable(Session &session, Compilation &compilation,
                                                       TokenizerBlob tokenizer,
                                                       PackagingOptions options);
 

@@ -115,6 +115,8 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
     std::string name = textAt(row, "class");
     if (row.get("bytes_per_thread"))
       table.add({name, ">" + grouped(numberAt(row, "bytes_per_thread")), "a thread"});
+    else if (name == "workspace")
+      table.add({name, ">" + grouped(numberAt(row, "bytes")), "device"});
     else if (name == "code" && row.getInteger("bytes"))
       table.add({name, ">" + grouped(numberAt(row, "bytes")), "mapped"});
   }

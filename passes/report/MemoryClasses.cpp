@@ -35,14 +35,14 @@ MemoryClasses MemoryClasses::of(plan::ProgramOp program) {
 
 llvm::json::Array toJson(const MemoryClasses &classes) {
   using llvm::json::Object;
-  return llvm::json::Array{
-          Object{{"class", "weights"}, {"bytes", classes.weights}},
-          Object{{"class", "kv"}, {"bytes", classes.kv}},
-          Object{{"class", "activations"}, {"bytes", classes.activations}},
-          Object{{"class", "io"}, {"bytes", classes.io}},
-          Object{{"class", "workspace"}, {"bytes_per_thread", classes.workspace}},
-          Object{{"class", "stacks"}, {"bytes_per_thread", classes.stack}},
-          Object{{"class", "code"}, {"bytes", nullptr}}};
+  const char *taken = classes.isPerThread() ? "bytes_per_thread" : "bytes";
+  return llvm::json::Array{Object{{"class", "weights"}, {"bytes", classes.weights}},
+                           Object{{"class", "kv"}, {"bytes", classes.kv}},
+                           Object{{"class", "activations"}, {"bytes", classes.activations}},
+                           Object{{"class", "io"}, {"bytes", classes.io}},
+                           Object{{"class", "workspace"}, {taken, classes.workspace}},
+                           Object{{"class", "stacks"}, {taken, classes.stack}},
+                           Object{{"class", "code"}, {"bytes", nullptr}}};
 }
 
 } // namespace stoop::report

@@ -2,7 +2,8 @@
 //
 // The memory contract as data: the runtime takes kv, activations and io, a workspace per thread and
 // a stack per thread but one, and reports their sum as allocated_bytes. Weights and code are mapped
-// from the file.
+// from the file. On a device all of it lies in the device's memory, weights too, and there is one
+// workspace.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_PASSES_REPORT_MEMORYCLASSES_H
@@ -17,15 +18,15 @@ namespace stoop::report {
 /// Bytes of a program in phase planned or behind it.
 struct MemoryClasses {
   int64_t weights = 0, kv = 0, activations = 0, io = 0; ///< all arenas of a lifetime
-  int64_t workspace = 0;                                ///< of each thread
-  int64_t stack = 0;                                    ///< of each thread but the first
+  int64_t workspace = 0;                                ///< of each thread, or of the device
+  int64_t stack = 0;                                    ///< of each thread but the first; 0: a device
 
   static MemoryClasses of(plan::ProgramOp program);
 
-  /// What the program allocates with that many threads (at least 1): allocated_bytes.
-  int64_t allocated(int64_t threads) const {
-    return kv + activations + io + threads * workspace + (threads - 1) * stack;
-  }
+  bool isPerThread() const { return stack != 0; }
+  /// Workspaces and stacks of that many threads (at least 1).
+  int64_t workspaces(int64_t threads) const { return workspace * (isPerThread() ? threads : 1); }
+  int64_t stacks(int64_t threads) const { return stack * (threads - 1); }
 };
 
 /// [{class, bytes or bytes_per_thread}]; the code has no bytes before it is linked.

@@ -1,9 +1,12 @@
 """The memory contract: what the plan lists is what the program takes, budgets hold, weights are not needed to plan."""
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
+import subprocess
+from unittest import mock
 
 import stoop_cli
 from stoop_cli import Case, edit_json, run, run_program
@@ -127,9 +130,38 @@ class Budget(MemoryCase):
         self.assertLessEqual(taken + listed["weights"] + listed["code"], 17_000_000)
         self.expect(run_program(self.dir / "m", "run", "--prompt-ids", "1", "-n", 1, "-t", 4), 2, "at most 3")
 
-    def test_plenty_fits_the_config_s_context(self):
-        report = self.plan(self.model, "--memory-budget", "1GiB", "--max-seq-len", "fit")
-        self.assertEqual(report["model"]["max_positions"], 8192)
+    def test_fit_ends_at_the_config_s_context(self):
+        whole = self.plan(self.model, "--max-threads", 2)["memory"]["need"]["bytes"]
+        for budget, holds in (("1GiB", True), (whole, True), (whole - 1, False)):
+            flags = ("--memory-budget", budget, "--max-threads", 2)
+            result = self.expect(run("plan", self.model, "--json", *flags, "--max-seq-len", "fit"), 0, "tokens")
+            context = json.loads(result.stdout)["model"]["max_positions"]
+            self.assertEqual((context == 8192, ", the config's, fits" in result.stderr), (holds, holds), (budget, context))
+            if not holds:
+                self.refusal(*flags, "-c", context + 1)
+
+    def test_linked_code_that_does_not_fit(self):
+        """With a runtime that is 8 MiB larger, the code takes more than its reserve."""
+        for folder in ("bin", "lib/stoop"):
+            (self.dir / folder).mkdir(parents=True)
+        compiler = pathlib.Path(shutil.copy(stoop_cli.STOOP, self.dir / "bin"))
+        (self.dir / "pad").write_bytes(bytes(8 << 20))
+        runtime = pathlib.Path(stoop_cli.STOOP).parents[1] / "lib" / "stoop" / "stoop_rt.o"
+        subprocess.run(["objcopy", "--add-section", f".jcr={self.dir / 'pad'}", "--set-section-flags", ".jcr=alloc,readonly",
+                        runtime, self.dir / "lib" / "stoop" / "stoop_rt.o"], check=True)
+        need = self.plan(self.model, "--max-threads", 2, "--prefill-buckets", 8)["memory"]["need"]
+        budget = need["bytes"] + (4 << 20)
+        flags = ("--memory-budget", budget, "--max-threads", 2, "--prefill-buckets", 8, "--quiet", "-o", self.dir / "m")
+        text = self.expect(run_program(compiler, "compile", self.model, *flags), 3, "--memory-budget").stderr
+        self.assertFalse((self.dir / "m").exists())
+        self.assertEqual(text.count("stoop: error:"), 1, text)
+        self.assertRegex(text, r"\n  code +(9|10)\.[0-9]+ MiB\n")
+        self.assertRegex(text, r"\n  kv +12.00 MiB +[0-9.]+ MiB short\n")
+        context = re.search(r"what fits: --max-seq-len (\d+)\n", text)[1]
+        self.expect(run_program(compiler, "compile", self.model, *flags, "-c", context), 0)
+        listed = classes(json.loads(run("inspect", self.dir / "m", "--json").stdout))
+        taken = sum(listed[name] for name in ("weights", "code", "kv", "activations", "io", "stacks")) + 2 * listed["workspace"]
+        self.assertTrue(budget - 2 * listed["kv"] / int(context) < taken <= budget, (taken, budget))
 
     def test_budgets_that_nothing_meets(self):
         for budget in ("0", "1B", "1MiB", "5MB"):
@@ -149,6 +181,50 @@ class Budget(MemoryCase):
         self.expect(run("plan", self.model, "--max-seq-len", "fit"), 2, "--max-seq-len fit", "--memory-budget")
         self.expect(run("evaluate", self.model, "--max-seq-len", "fit", "--prompt-ids", "1"), 2, "--max-seq-len fit")
         self.expect(run("compile", self.model, "--memory-budget", "lots"), 2, "--memory-budget", "lots")
+
+
+class OnADevice(MemoryCase):
+    """On a GPU too, the plan is what is taken: the virtual driver counts."""
+    FLAGS = ("--target", "cuda", "-c", 384, "--prefill-buckets", 32, "--dtype", "f32", "--no-tokenizer")
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.checkpoint("rand-yarn", copy=False)
+
+    def run_on_gpu(self, program, code=0, **settings):
+        environment = {"STOOP_VGPU_ARCH": "80", "STOOP_VGPU_CHECKS": "0", "STOOP_VGPU_PEAK": "1", **settings}
+        with mock.patch.dict(os.environ, environment):
+            return self.expect(run_program(program, "run", "--prompt-ids", "1,2,3", "-n", 2, "--json", "--ignore-eos"), code)
+
+    def test_the_driver_gives_what_the_plan_lists(self):
+        program = self.dir / "m"
+        self.expect(run("compile", self.model, "-o", program, "--quiet", *self.FLAGS, "--cuda-arch", "sm_80,ptx"), 0)
+        planned = classes(self.plan(self.model, *self.FLAGS))
+        listed = classes(json.loads(self.expect(run("inspect", program, "--json"), 0).stdout))
+        self.assertEqual({**planned, "code": listed["code"]}, listed)
+        self.assertGreater(listed["workspace"], 4096)
+        self.assertEqual(listed["stacks"], 0)
+        needed = sum(listed[name] for name in ("weights", "kv", "activations", "io", "workspace"))
+        # Before the plan's memory is taken, the driver has loaded the code with its constants.
+        peak = lambda result: int(re.search(r"at most (\d+) bytes were allocated", result.stderr)[1])
+        refused = self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed))
+        constants = peak(refused)
+        self.assertIn(f"needs {needed} bytes of GPU memory", refused.stderr)
+        self.assertTrue(0 < constants < 4096, constants)
+        result = self.run_on_gpu(program, STOOP_VGPU_MEMORY=str(needed + constants))
+        memory = json.loads(result.stdout)["memory"]
+        self.assertEqual((memory["planned_bytes"], memory["allocated_bytes"]), (needed - listed["weights"],) * 2)
+        self.assertEqual(peak(result), needed + constants)
+        self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed + constants - 1))
+
+    def test_budgets_count_the_workspace_and_no_threads(self):
+        report = self.plan(self.model, *self.FLAGS)
+        need, listed = report["memory"]["need"], classes(report)
+        self.assertEqual(need["bytes"], sum(bytes or 0 for bytes in listed.values()) + need["code_reserve_bytes"])
+        self.plan(self.model, *self.FLAGS, "--memory-budget", need["bytes"])
+        text = self.expect(run("plan", self.model, *self.FLAGS, "--memory-budget", need["bytes"] - 1), 3, "  workspace ", "what fits: ").stderr
+        self.assertNotIn("threads", text)
+        self.expect(run("plan", self.model, *self.FLAGS, "--max-threads", 2), 2, "--max-threads", "--target cpu")
 
 
 class ConfigAlone(MemoryCase):

@@ -219,8 +219,9 @@ function drawArenas() {
     h("span", {}, arena.name, h("span", {class: "soft"}, " " + arena.lifetime)),
     h("div", {class: "bar k-" + (kind[arena.lifetime] || "memory")}, h("i", {style: `width:${100 * arena.bytes / total}%`})),
     h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]),
-    (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (row.class === "code" && row.bytes) ? [
-      h("span", {}, row.class), h("span", {class: "soft"}, row.bytes_per_thread ? "beside the arenas, each thread" : "mapped from the file"),
+    (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (["workspace", "code"].includes(row.class) && row.bytes) ? [
+      h("span", {}, row.class), h("span", {class: "soft"}, row.bytes_per_thread ? "beside the arenas, each thread"
+        : row.class === "code" ? "mapped from the file" : "beside the arenas"),
       h("span", {class: "num"}, number(`memory/classes/${index}/${row.bytes_per_thread ? "bytes_per_thread" : "bytes"}`), " B")] : null));
 }
 

@@ -42,6 +42,7 @@ u64 DeviceMemory::allocate(u64 count) {
   top += count + redZone;
   live[address] = count;
   inUse += count;
+  peak = std::max(peak, inUse);
   memset(shadow(address), Uninitialized, count);
   return address;
 }

@@ -42,6 +42,7 @@ public:
 
   u64 capacity = 4ull << 30; // what the device claims to have
   u64 usedBytes() const { return inUse; }
+  u64 mostBytes() const { return peak; } // that were allocated at a time
   size_t liveAllocations() const { return live.size(); }
   /// "allocation 0x..+4096", or the nearest one.
   std::string describe(u64 address) const;
@@ -50,7 +51,7 @@ public:
 private:
   DeviceMemory();
   u8 *bytes = nullptr, *states = nullptr;
-  u64 top = 0, inUse = 0;
+  u64 top = 0, inUse = 0, peak = 0;
   std::map<u64, u64> live;
 };
 

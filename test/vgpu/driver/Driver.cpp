@@ -23,10 +23,14 @@ static void reportLive() {
             live.allocations, live.hostAllocations, live.modules, live.streams, live.events, live.graphs, live.graphExecs);
 }
 
+static void reportPeak() { fprintf(stderr, "vgpu: at most %llu bytes were allocated\n", static_cast<unsigned long long>(DeviceMemory::get().mostBytes())); }
+
 Driver::Driver() {
   Options &o = Options::get();
   if (environment("STOOP_VGPU_LEAKS", 0))
     atexit(reportLive);
+  if (environment("STOOP_VGPU_PEAK", 0))
+    atexit(reportPeak);
   o.arch = static_cast<u32>(environment("STOOP_VGPU_ARCH", o.arch));
   o.multiprocessors = static_cast<u32>(environment("STOOP_VGPU_SMS", o.multiprocessors));
   o.seed = environment("STOOP_VGPU_SEED", o.seed);
