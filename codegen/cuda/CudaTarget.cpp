@@ -27,24 +27,6 @@ using codegen::Nvrtc;
 
 static constexpr StringLiteral kPtxSuffix = ".ptx", kSamplingRole = "sampling";
 
-/// What runs around the launches of a step; the same for all models.
-static constexpr StringLiteral kSamplingSource = R"(#include "kernels/sampling/sample.cuh"
-
-namespace {
-using namespace stoop::gpu;
-}
-
-extern "C" __global__ void __launch_bounds__(256)
-stoop_begin_step(State* state, int* tokens, int* positions, int* slots, int rows, Step* step) {
-  begin_step(*state, tokens, positions, slots, rows, step);
-}
-
-extern "C" __global__ void __launch_bounds__(1024)
-stoop_choose_token(const float* logits, u32 num_ids, State* state) {
-  choose_largest<1024>(logits, num_ids, *state);
-}
-)";
-
 namespace {
 /// A level of a program: an architecture, as cubin or as PTX.
 struct Level {
@@ -157,7 +139,7 @@ static FailureOr<std::vector<Source>> emitAll(plan::ProgramOp program) {
     else
       same->kernels.push_back(kernel);
   }
-  sources.push_back({kSamplingSource.str(), {}});
+  sources.push_back({codegen::samplingSource().str(), {}});
   return sources;
 }
 
@@ -221,7 +203,7 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
     if (!job.error.empty())
       return reportFailure(program, job);
     llvm::Expected<codegen::CubinInfo> info = codegen::readCubin(
-        job.code.cubin, job.source->kernels.empty() ? "stoop_choose_token" : codegen::kEntryName);
+        job.code.cubin, job.source->kernels.empty() ? codegen::kChooseName : codegen::kEntryName);
     if (!info)
       return program.emitOpError() << llvm::toString(info.takeError());
     for (const Level &level : levels) {
@@ -253,7 +235,7 @@ LogicalResult CudaTarget::verifyBinary(plan::BinaryOp binary) const {
     return success();
   StringRef bytes(blob->getData().data(), blob->getData().size());
   llvm::Expected<codegen::CubinInfo> info = codegen::readCubin(
-      bytes, binary.getKernels().empty() ? "stoop_choose_token" : codegen::kEntryName);
+      bytes, binary.getKernels().empty() ? codegen::kChooseName : codegen::kEntryName);
   if (!info)
     return binary.emitOpError() << llvm::toString(info.takeError());
   return success();
@@ -300,7 +282,8 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
     table.scratchBytes = std::max<uint64_t>(table.scratchBytes, geometry.getScratch());
     table.functions.emplace_back();
   }
-  table.scratchBytes += STOOP_GPU_STATE_BYTES;
+  auto vocab = program.getMetadata().getAs<IntegerAttr>("vocab");
+  table.scratchBytes += STOOP_GPU_STATE_BYTES + stoop_gpu_history_bytes(vocab ? vocab.getInt() : 0);
   table.gpu->sampling.resize(table.levels.size());
   for (auto binary : program.getOps<plan::BinaryOp>()) {
     size_t level = levels[binary.getLevel()];

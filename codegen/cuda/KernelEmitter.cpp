@@ -197,6 +197,25 @@ FailureOr<std::string> codegen::emitKernel(plan::KernelOp kernel) {
   return KernelEmitter(kernel, geometry, *parts).emit();
 }
 
+StringRef codegen::samplingSource() {
+  return R"(#include "kernels/sampling/sample.cuh"
+
+namespace {
+using namespace stoop::gpu;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+stoop_begin_step(State* state, int* tokens, int* positions, int* slots, int rows, Step* step) {
+  begin_step(*state, tokens, positions, slots, rows, step);
+}
+
+extern "C" __global__ void __launch_bounds__(512)
+stoop_choose_token(const float* logits, u32 num_ids, State* state, u32* history) {
+  choose_token<512>(logits, num_ids, *state, history);
+}
+)";
+}
+
 std::vector<uint8_t> codegen::operandAccess(plan::KernelOp kernel) {
   std::vector<uint8_t> access(kernel.getNumInputs(), 1);
   access.insert(access.end(), kernel.getNumResults(), 2);

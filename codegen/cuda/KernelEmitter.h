@@ -20,6 +20,10 @@ inline constexpr llvm::StringLiteral kEntryName = "stoop_kernel";
 /// the #line directives. Reports at the kernel or one of its ops what no template covers.
 mlir::FailureOr<std::string> emitKernel(plan::KernelOp kernel);
 
+/// The source of what runs around the launches of a step, the same for all models, and its entries.
+llvm::StringRef samplingSource();
+inline constexpr llvm::StringLiteral kBeginName = "stoop_begin_step", kChooseName = "stoop_choose_token";
+
 /// What a launch does to each operand: 1 reads, 2 writes, 3 both; inputs, then results.
 std::vector<uint8_t> operandAccess(plan::KernelOp kernel);
 

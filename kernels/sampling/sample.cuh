@@ -1,7 +1,8 @@
-// The next token on the device: the largest logit, the lowest id among equals, and the state of a generation.
-// One block: logits of all ids once, from L2; bound: latency.
+// The next token on the device, and the state of a generation. One block; each pass reads the logits of all ids
+// from L2; bound: latency. What is chosen, and by which arithmetic, says choice.h, which the host shares.
 #pragma once
 #include "kernels/common/device.cuh"
+#include "kernels/sampling/choice.h"
 
 namespace stoop::gpu {
 
@@ -9,6 +10,7 @@ namespace stoop::gpu {
 struct State {
   u32 next_token, position, slot, count;
   u32 ring[64];  // token n of the generation at n % 64; 0xffffffff: no logit was a number
+  sampling::Settings settings;
 };
 
 // Puts the state's token, position and slot where the decode entry reads them, as the only valid row.
@@ -21,35 +23,179 @@ __device__ inline void begin_step(const State& state, int* tokens, int* position
   if (threadIdx.x == 0) step->num_rows = 1;
 }
 
-struct Best {
-  float logit;
-  u32 id;  // 0xffffffff: none yet
-};
-__device__ inline bool is_better(Best a, Best b) {
-  if (a.id == 0xffffffffu || b.id == 0xffffffffu) return a.id != 0xffffffffu;
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
+constexpr u32 kNoToken = 0xffffffffu;
 
-// Chooses greedily among ids below `num_ids` and notes the choice.
+// Chooses among ids below `num_ids`, by all THREADS threads of the block.
 template <int THREADS>
-__device__ inline void choose_largest(const float* logits, u32 num_ids, State& state) {
-  __shared__ Best best[THREADS];
-  Best mine = {0, 0xffffffffu};
-  for (u32 id = threadIdx.x; id < num_ids; id += THREADS) {
-    const Best other = {logits[id], id};
-    if (other.logit == other.logit && is_better(other, mine)) mine = other;
+class Chooser {
+  static constexpr int kWarps = THREADS / 32;
+  static_assert(THREADS >= 256 && kWarps <= 32);
+
+ public:
+  struct Shared {
+    u64 digit_sums[kWarps][256];  // of each warp's own: no atomics
+    u64 from_digit[256];          // sum of this digit and larger ones
+    u64 left;
+    u64 partial[kWarps];
+    u32 digit;
+  };
+
+  __device__ Chooser(const float* logits, u32 num_ids, const State& state, const u32* history, Shared& shared)
+      : logits(logits), num_ids(num_ids), settings(state.settings), history(history), shared(shared) {}
+
+  // The same token in every thread; kNoToken: no logit is a number.
+  __device__ u32 choose() {
+    return settings.takes_largest() ? largest() : sample();
   }
-  best[threadIdx.x] = mine;
-  for (int half = THREADS / 2; half; half /= 2) {
-    __syncthreads();  // the best of both halves
-    if (static_cast<int>(threadIdx.x) < half && is_better(best[threadIdx.x + half], best[threadIdx.x]))
-      best[threadIdx.x] = best[threadIdx.x + half];
+
+ private:
+  __device__ float logit(u32 id) const {
+    return settings.has_penalties() ? sampling::penalized(logits[id], history[id], settings) : logits[id];
   }
+
+  __device__ u32 largest() {
+    u64 best = 0;
+    for (u32 id = threadIdx.x; id < num_ids; id += THREADS) {
+      const float value = logit(id);
+      if (value == value) best = max(best, u64{sampling::rank(value)} << 32 | (kNoToken - id));
+    }
+    best = combine(best, [](u64 a, u64 b) { return max(a, b); });
+    return best ? kNoToken - static_cast<u32>(best) : kNoToken;
+  }
+
+  __device__ u32 sample() {
+    const int id_bits = num_ids <= 1 << 16 ? 16 : 24;
+    const u32 last_id = (1u << id_bits) - 1;
+    // In order of keys, falling, lies the order of candidates; 0: no candidate.
+    auto key = [&](u32 id) -> u64 {
+      const float value = sampling::scaled(logit(id), settings);
+      return sampling::is_candidate(value) ? u64{sampling::rank(value)} << id_bits | (last_id - id) : 0;
+    };
+    u64 best = 0, count = 0;
+    for (u32 id = threadIdx.x; id < num_ids; id += THREADS) {
+      const u64 own = key(id);
+      best = max(best, own);
+      count += own != 0;
+    }
+    best = combine(best, [](u64 a, u64 b) { return max(a, b); });
+    count = combine(count, [](u64 a, u64 b) { return a + b; });
+    if (count == 0) return kNoToken;
+
+    u64 least_key = 1;
+    if (settings.top_k != 0 && settings.top_k < count)
+      least_key = key_reaching(settings.top_k, 32 + id_bits, key, [&](u32 id) -> u64 { return key(id) != 0; });
+    const float top = sampling::scaled(logit(last_id - static_cast<u32>(best & last_id)), settings);
+    u64 least_weight = 0;
+    auto weight = [&](u32 id) -> u64 {
+      if (key(id) < least_key) return 0;
+      const u64 own = sampling::weight(sampling::scaled(logit(id), settings), top);
+      return own >= least_weight ? own : 0;
+    };
+    if (settings.top_p < 1)
+      least_key = key_reaching(sampling::top_p_weight(settings.top_p, total(weight)), 32 + id_bits, key, weight);
+    least_weight = sampling::weight_of_share(settings.min_p);
+    const u64 drawn = sampling::draw(settings.seed, settings.draws, total(weight));
+    return last_id - static_cast<u32>(key_reaching(drawn + 1, id_bits, [&](u32 id) -> u64 { return last_id - id; }, weight));
+  }
+
+  // Falling through all keys, the one at which the sum of weights (below 2^45 each) reaches `wanted`, which is at
+  // least 1 and at most the sum of all. Eight bits of the key a pass.
+  template <class Key, class Weight>
+  __device__ u64 key_reaching(u64 wanted, int key_bits, Key key, Weight weight) {
+    u64 chosen = 0;
+    for (int shift = key_bits - 8; shift >= 0; shift -= 8) {
+      u64* sums = shared.digit_sums[threadIdx.x / 32];
+      for (int digit = threadIdx.x % 32; digit < 256; digit += 32) sums[digit] = 0;
+      __syncwarp();  // a warp's own sums are zero
+      for (u32 base = threadIdx.x / 32 * 32; base < num_ids; base += THREADS) {
+        const u32 id = base + threadIdx.x % 32;
+        const u64 own = id < num_ids ? key(id) : 0;
+        const bool counts = id < num_ids && own >> (shift + 8) == chosen >> (shift + 8);
+        add_by_digit(sums, static_cast<u32>(own >> shift) & 255, counts ? weight(id) : 0);
+      }
+      __syncthreads();  // every warp has its sums
+      pick_digit(wanted);
+      chosen |= u64{shared.digit} << shift;
+      wanted = shared.left;
+    }
+    return chosen;
+  }
+
+  // Adds the weights of a warp's lanes to sums[digit]; lanes of equal digits first add theirs up.
+  __device__ static void add_by_digit(u64* sums, u32 digit, u64 weight) {
+    const u32 adding = __ballot_sync(0xffffffffu, weight != 0);
+    if (weight != 0) {
+      const u32 peers = __match_any_sync(adding, digit);
+      // In two parts, so that 32 of them fit into 32 bits.
+      const u32 low = __reduce_add_sync(peers, static_cast<u32>(weight) & 0xffffff),
+                high = __reduce_add_sync(peers, static_cast<u32>(weight >> 24));
+      if (threadIdx.x % 32 == __ffs(peers) - 1) sums[digit] += low + (u64{high} << 24);
+    }
+    __syncwarp();  // the next lanes may add to the same digits
+  }
+
+  // Where the sum over digits, from the largest down, reaches `wanted`: shared.digit, and in shared.left what is
+  // wanted within it.
+  __device__ void pick_digit(u64 wanted) {
+    const int digit = threadIdx.x;
+    u64 sum = 0;
+    if (digit < 256)
+      for (int warp = 0; warp < kWarps; ++warp) sum += shared.digit_sums[warp][digit];
+    if (digit < 256) shared.from_digit[digit] = sum;
+    for (int step = 1; step < 256; step *= 2) {
+      __syncthreads();  // sums of `step` digits are there
+      const u64 more = digit + step < 256 ? shared.from_digit[digit + step] : 0;
+      __syncthreads();  // everyone has read them
+      if (digit < 256) shared.from_digit[digit] += more;
+    }
+    __syncthreads();  // sums are complete
+    const u64 above = digit < 255 ? shared.from_digit[digit + 1] : 0;
+    if (digit < 256 && above < wanted && wanted <= shared.from_digit[digit]) {
+      shared.digit = digit;
+      shared.left = wanted - above;
+    }
+    __syncthreads();  // the digit is chosen, and digit_sums may be used again
+  }
+
+  template <class Weight>
+  __device__ u64 total(Weight weight) {
+    u64 sum = 0;
+    for (u32 id = threadIdx.x; id < num_ids; id += THREADS) sum += weight(id);
+    return combine(sum, [](u64 a, u64 b) { return a + b; });
+  }
+
+  // The values of all threads, combined by an operation that knows no order.
+  template <class Operation>
+  __device__ u64 combine(u64 value, Operation operation) {
+    for (int lanes = 16; lanes; lanes /= 2) value = operation(value, __shfl_xor_sync(0xffffffffu, value, lanes));
+    __syncthreads();  // the last values have been read
+    if (threadIdx.x % 32 == 0) shared.partial[threadIdx.x / 32] = value;
+    __syncthreads();  // each warp's value is there
+    value = shared.partial[0];
+    for (int warp = 1; warp < kWarps; ++warp) value = operation(value, shared.partial[warp]);
+    return value;
+  }
+
+  const float* logits;
+  const u32 num_ids;
+  const sampling::Settings settings;
+  const u32* history;
+  Shared& shared;
+};
+
+// Chooses the token behind `logits` and notes it in the state and in its history [num_ids].
+template <int THREADS>
+__device__ inline void choose_token(const float* logits, u32 num_ids, State& state, u32* history) {
+  __shared__ typename Chooser<THREADS>::Shared shared;
+  const u32 token = Chooser<THREADS>(logits, num_ids, state, history, shared).choose();
+  __syncthreads();  // the state and the history have been read
   if (threadIdx.x != 0) return;
-  state.ring[state.count % 64] = best[0].id;
+  state.ring[state.count % 64] = token;
   state.count += 1;
   state.position += 1;
-  state.next_token = best[0].id == 0xffffffffu ? 0 : best[0].id;
+  state.next_token = token == kNoToken ? 0 : token;
+  state.settings.draws += !state.settings.takes_largest();
+  if (token != kNoToken) history[token] = sampling::noted(history[token]);
 }
 
 }  // namespace stoop::gpu

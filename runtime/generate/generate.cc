@@ -111,9 +111,9 @@ bool Generator::one_token(uint32_t token, const float* logits) {
   return request_.generated_tokens >= request_.max_tokens || session_.room() == 0;
 }
 
-// Whether the device may choose tokens itself: greedy, and nobody looks at logits.
+// Whether the device may choose tokens itself: nobody looks at logits.
 bool Generator::may_run_ahead() const {
-  return context_.gpu.is_loaded() && request_.no_logits && sampler_.is_greedy() &&
+  return context_.gpu.is_loaded() && request_.no_logits &&
          context_.program.find_entry(STOOP_ENTRY_DECODE, 1) != nullptr;
 }
 
@@ -124,7 +124,14 @@ stoop_status Generator::generate_ahead(uint32_t token) {
   const Entry* decode = context_.program.find_entry(STOOP_ENTRY_DECODE, 1);
   const uint32_t entry = static_cast<uint32_t>(decode->desc - context_.desc->entries);
   const uint32_t room = session_.room();
-  STOOP_TRY(gpu.begin(static_cast<uint32_t>(session_.slot), session_.position(), token, context_.message));
+  stoop_gpu_state state{};
+  state.next_token = token;
+  state.position = session_.position();
+  state.slot = static_cast<uint32_t>(session_.slot);
+  const sampling::Settings& settings = sampler_.settings();
+  static_assert(sizeof settings == sizeof state - offsetof(stoop_gpu_state, seed));
+  memcpy(&state.seed, &settings, sizeof settings);
+  STOOP_TRY(gpu.begin(state, sampler_.history(), context_.message));
   for (uint32_t queued = 0, read = 0;;) {
     while (queued < room && queued - read < CudaDevice::kAhead &&
            request_.generated_tokens + (queued - read) < request_.max_tokens) {

@@ -3,9 +3,6 @@
 
 #include <algorithm>
 
-#include "runtime/core/math.h"
-#include "runtime/sampler/philox.h"
-
 namespace stoop::rt {
 namespace {
 
@@ -27,73 +24,49 @@ stoop_status Sampler::create(Memory& memory, uint32_t vocab, uint32_t num_token_
   STOOP_TRY(check_range("repeat-penalty", settings.repetition_penalty, 1e-6f, kHuge, message));
   STOOP_TRY(check_range("presence-penalty", settings.presence_penalty, -kHuge, kHuge, message));
   STOOP_TRY(check_range("frequency-penalty", settings.frequency_penalty, -kHuge, kHuge, message));
-  settings_ = settings;
+  settings_ = {settings.seed,
+               0,
+               settings.temperature,
+               settings.top_p,
+               settings.min_p,
+               settings.repetition_penalty,
+               settings.presence_penalty,
+               settings.frequency_penalty,
+               settings.top_k,
+               0};
   num_token_ids_ = num_token_ids;
-  penalties_ = settings.repetition_penalty != 1 || settings.presence_penalty != 0 ||
-               settings.frequency_penalty != 0;
   STOOP_TRY(candidates_.create(memory, vocab, "the sampler's candidates", message));
-  STOOP_TRY(weights_.create(memory, vocab, "the sampler's weights", message));
-  STOOP_TRY(generated_.create(memory, vocab, "the sampler's counts", message));
-  return seen_.create(memory, vocab, "the sampler's history", message);
+  return history_.create(memory, vocab, "the sampler's history", message);
 }
 
 void Sampler::reset() {
-  draws_ = 0;
-  memset(generated_.data(), 0, generated_.size() * sizeof(uint32_t));
-  memset(seen_.data(), 0, seen_.size());
+  settings_.draws = 0;
+  memset(history_.data(), 0, history_.size() * sizeof(uint32_t));
 }
 
 void Sampler::begin(const uint32_t* tokens, uint64_t count) {
-  memset(generated_.data(), 0, generated_.size() * sizeof(uint32_t));
+  for (uint64_t id = 0; id < history_.size(); ++id) history_[id] &= sampling::kSeen;
   for (uint64_t i = 0; i < count; ++i)
-    if (tokens[i] < seen_.size()) seen_[tokens[i]] = 1;
+    if (tokens[i] < history_.size()) history_[tokens[i]] |= sampling::kSeen;
 }
 
 stoop_status Sampler::sample(const float* logits, uint32_t* token, Message& message) {
-  if (settings_.temperature == 0 || settings_.top_k == 1) {
-    if (!pick_largest(logits, token))
-      return fail(message, STOOP_BAD_NUMERICS, "none of %u logits is a number", num_token_ids_);
-  } else {
-    uint64_t count = gather(logits);
-    if (count == 0)
-      return fail(message, STOOP_BAD_NUMERICS, "none of %u logits is a number", num_token_ids_);
-    uint64_t sorted = 0;
-    if (settings_.top_k != 0 && settings_.top_k < count) {
-      sort_prefix(0, settings_.top_k, count);
-      count = sorted = settings_.top_k;
-    }
-    float largest = candidates_[0].logit;
-    for (uint64_t i = 1; i < count; ++i) largest = std::max(largest, candidates_[i].logit);
-    if (settings_.top_p < 1) {
-      sort_prefix(sorted, std::min<uint64_t>(count, 64), count);
-      sorted = std::max<uint64_t>(sorted, std::min<uint64_t>(count, 64));
-    }
-    for (uint64_t i = 0; i < count; ++i)
-      weights_[i] = exp(static_cast<double>(candidates_[i].logit) - largest);
-    if (settings_.top_p < 1) count = cut_top_p(sorted, count);
-    if (settings_.min_p > 0) count = cut_min_p(count);
-    *token = draw(count);
-  }
+  const bool found = settings_.takes_largest() ? pick_largest(logits, token) : pick_random(logits, token);
+  if (!found)
+    return fail(message, STOOP_BAD_NUMERICS, "none of %u logits is a number", num_token_ids_);
   note(*token);
   return STOOP_OK;
 }
 
-float Sampler::penalized(float logit, uint32_t id) const {
-  if (seen_[id] && settings_.repetition_penalty != 1) {
-    logit = logit < 0 ? logit * settings_.repetition_penalty : logit / settings_.repetition_penalty;
-  }
-  if (generated_[id] != 0) {
-    logit -= settings_.presence_penalty;
-    logit -= settings_.frequency_penalty * static_cast<float>(generated_[id]);
-  }
-  return logit;
+float Sampler::logit_of(const float* logits, uint32_t id) const {
+  return settings_.has_penalties() ? sampling::penalized(logits[id], history_[id], settings_) : logits[id];
 }
 
 bool Sampler::pick_largest(const float* logits, uint32_t* token) const {
   bool found = false;
   float best = 0;
   for (uint32_t id = 0; id < num_token_ids_; ++id) {
-    float logit = penalties_ ? penalized(logits[id], id) : logits[id];
+    float logit = logit_of(logits, id);
     if (logit != logit || (found && logit <= best)) continue;
     found = true;
     best = logit;
@@ -102,13 +75,33 @@ bool Sampler::pick_largest(const float* logits, uint32_t* token) const {
   return found;
 }
 
+bool Sampler::pick_random(const float* logits, uint32_t* token) {
+  uint64_t count = gather(logits), sorted = 0;
+  if (count == 0) return false;
+  if (settings_.top_k != 0 && settings_.top_k < count) {
+    sort_prefix(0, settings_.top_k, count);
+    count = sorted = settings_.top_k;
+  }
+  float largest = candidates_[0].logit;
+  for (uint64_t i = 1; i < count; ++i) largest = std::max(largest, candidates_[i].logit);
+  for (uint64_t i = 0; i < count; ++i)
+    candidates_[i].weight = sampling::weight(candidates_[i].logit, largest);
+  const bool is_permuted = sorted != 0 || settings_.top_p < 1;
+  if (settings_.top_p < 1) count = cut_top_p(sorted, count);
+  if (settings_.min_p > 0) count = cut_min_p(count);
+  if (is_permuted) {
+    std::sort(candidates_.data(), candidates_.data() + count,
+              [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  }
+  *token = draw(count);
+  return true;
+}
+
 uint64_t Sampler::gather(const float* logits) {
   uint64_t count = 0;
   for (uint32_t id = 0; id < num_token_ids_; ++id) {
-    float logit = (penalties_ ? penalized(logits[id], id) : logits[id]) / settings_.temperature;
-    // Not a number or impossible; an overflow stays the largest number, so that differences exist.
-    if (!(logit > -__builtin_huge_valf())) continue;
-    candidates_[count++] = Candidate{std::min(logit, __FLT_MAX__), id};
+    float logit = sampling::scaled(logit_of(logits, id), settings_);
+    if (sampling::is_candidate(logit)) candidates_[count++] = Candidate{logit, id, 0};
   }
   return count;
 }
@@ -124,46 +117,38 @@ void Sampler::sort_prefix(uint64_t sorted, uint64_t wanted, uint64_t count) {
 }
 
 // Length of the shortest prefix, in order, with at least top_p of the mass. `sorted` candidates are in
-// order already; weights_ belong to all of them and are kept in step.
+// order already.
 uint64_t Sampler::cut_top_p(uint64_t sorted, uint64_t count) {
-  double total = 0, sum = 0;
-  for (uint64_t i = 0; i < count; ++i) total += weights_[i];
-  double wanted = settings_.top_p * total;
-  float largest = candidates_[0].logit;
+  uint64_t total = 0, sum = 0;
+  for (uint64_t i = 0; i < count; ++i) total += candidates_[i].weight;
+  const uint64_t wanted = sampling::top_p_weight(settings_.top_p, total);
   for (uint64_t i = 0; i < count; ++i) {
     if (i == sorted) {
-      uint64_t more = std::min(count, sorted * 4);
+      uint64_t more = std::min(count, std::max<uint64_t>(64, sorted * 4));
       sort_prefix(sorted, more, count);
-      for (uint64_t j = sorted; j < more; ++j)
-        weights_[j] = exp(static_cast<double>(candidates_[j].logit) - largest);
       sorted = more;
     }
-    sum += weights_[i];
+    sum += candidates_[i].weight;
     if (sum >= wanted) return i + 1;
   }
   return count;
 }
 
 uint64_t Sampler::cut_min_p(uint64_t count) {
-  uint64_t kept = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (weights_[i] < settings_.min_p) continue;  // the largest weight is 1
-    candidates_[kept] = candidates_[i];
-    weights_[kept++] = weights_[i];
-  }
-  return kept;
+  const uint64_t least = sampling::weight_of_share(settings_.min_p);
+  Candidate* first = candidates_.data();
+  return static_cast<uint64_t>(
+      std::remove_if(first, first + count, [&](const Candidate& c) { return c.weight < least; }) - first);
 }
 
-uint32_t Sampler::draw(uint64_t count) {
-  double total = 0;
-  for (uint64_t i = 0; i < count; ++i) total += weights_[i];
-  double target = philox_uniform(settings_.seed, draws_++) * total;
-  double sum = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    sum += weights_[i];
-    if (target < sum) return candidates_[i].id;
-  }
-  return candidates_[count - 1].id;
+// One of the first `count` candidates, which are in order of ids.
+uint32_t Sampler::draw(uint64_t count) const {
+  uint64_t total = 0, sum = 0;
+  for (uint64_t i = 0; i < count; ++i) total += candidates_[i].weight;
+  const uint64_t target = sampling::draw(settings_.seed, settings_.draws, total);
+  uint64_t i = 0;
+  while ((sum += candidates_[i].weight) <= target) ++i;
+  return candidates_[i].id;
 }
 
 }  // namespace stoop::rt

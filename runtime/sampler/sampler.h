@@ -1,9 +1,11 @@
 // Chooses the next token: repetition, presence and frequency penalties, then temperature, top-k, top-p,
-// min-p, softmax and one multinomial draw, in Hugging Face's order.
+// min-p, softmax and one multinomial draw, in Hugging Face's order. The arithmetic is kernels/sampling/choice.h's,
+// which GPUs share: what the device chooses for this seed and these logits is chosen here too.
 // Invariant: all memory is taken in create(); sampling allocates nothing and leaves the logits alone.
 #ifndef STOOP_RUNTIME_SAMPLER_SAMPLER_H_
 #define STOOP_RUNTIME_SAMPLER_SAMPLER_H_
 
+#include "kernels/sampling/choice.h"
 #include "runtime/core/memory.h"
 
 namespace stoop::rt {
@@ -24,13 +26,15 @@ class Sampler {
   // tokens of earlier completions.
   void begin(const uint32_t* tokens, uint64_t count);
 
-  // Whether the largest logit is always chosen, by its value alone.
-  bool is_greedy() const { return (settings_.temperature == 0 || settings_.top_k == 1) && !penalties_; }
+  // Settings and the number of the next draw: what whoever goes on in this sampler's place needs.
+  const sampling::Settings& settings() const { return settings_; }
+  // [vocab], see choice.h; NULL: no penalty asks for it.
+  const uint32_t* history() const { return settings_.has_penalties() ? history_.data() : nullptr; }
 
-  // Takes note of a token that was chosen elsewhere.
+  // Takes note of a token that was chosen, with a draw if the settings ask for one.
   void note(uint32_t token) {
-    ++generated_[token];
-    seen_[token] = 1;
+    history_[token] = sampling::noted(history_[token]);
+    settings_.draws += !settings_.takes_largest();
   }
 
   // Chooses from logits [vocab] and takes note of the choice. STOOP_BAD_NUMERICS: none is a number.
@@ -38,29 +42,27 @@ class Sampler {
 
  private:
   struct Candidate {
-    float logit;
+    float logit;  // behind penalties and temperature
     uint32_t id;
+    uint64_t weight;
   };
   static bool before(const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   }
 
-  float penalized(float logit, uint32_t id) const;
+  float logit_of(const float* logits, uint32_t id) const;
   bool pick_largest(const float* logits, uint32_t* token) const;
+  bool pick_random(const float* logits, uint32_t* token);
   uint64_t gather(const float* logits);
   void sort_prefix(uint64_t sorted, uint64_t wanted, uint64_t count);
   uint64_t cut_top_p(uint64_t sorted, uint64_t count);
   uint64_t cut_min_p(uint64_t count);
-  uint32_t draw(uint64_t count);
+  uint32_t draw(uint64_t count) const;
 
-  stoop_sampling settings_{};
+  sampling::Settings settings_{};
   uint32_t num_token_ids_ = 0;
-  uint64_t draws_ = 0;
-  bool penalties_ = false;
-  Array<Candidate> candidates_;   // [vocab]
-  Array<double> weights_;         // [vocab], exp(logit - largest)
-  Array<uint32_t> generated_;     // [vocab], how often each id was generated
-  Array<uint8_t> seen_;           // [vocab], 1: in the prompt or generated
+  Array<Candidate> candidates_;  // [vocab]
+  Array<uint32_t> history_;      // [vocab], see choice.h
 };
 
 }  // namespace stoop::rt

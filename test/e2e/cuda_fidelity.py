@@ -61,6 +61,18 @@ def check_replay(model, recorded, index, report, where):
     report.require(len(document["ids"]) == 80, f"{where}: {len(document['ids'])} tokens of 80")
 
 
+def check_sampled(model, recorded, index, report, where):
+    """Tokens that the device draws are those that the host draws from the same logits."""
+    ids = recorded.generations[index]["prompt_ids"]
+    penalties = ["--repeat-penalty", "1.3", "--presence-penalty", "0.4", "--frequency-penalty", "0.2"]
+    for settings in (["--temp", "0.9", "--top-k", "40", "--top-p", "0.95", "--seed", "7"],
+                     ["--temp", "1.3", "--min-p", "0.02", "--seed", "8"] + penalties):
+        command = [model.path, "run", "--prompt-ids", ",".join(map(str, ids)), "-n", "8", "--json", "--ignore-eos"] + settings
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as logits:
+            device, host = (json.loads(execute(command + extra)[0])["ids"] for extra in ([], ["--logits", logits.name]))
+        report.require(device == host, f"{where}, {' '.join(settings)}: the device drew {device}, the host {host}")
+
+
 def check_narrow(model, recorded, prompts, report, where):
     """Divergence from the recorded float32 logits."""
     divergences = []
@@ -78,6 +90,7 @@ def run(options, directory, report):
         exact = compile_cuda(options, directory, os.path.join(folder, "f32"), "f32")
         with virtual_gpu(options, 80):
             check_greedy(exact, recorded, everything if options.full else [7], report, "f32, sm_80")
+            check_sampled(exact, recorded, 1, report, "f32, sm_80")
         with virtual_gpu(options, 90, seed=5):
             check_greedy(exact, recorded, everything if options.full else [6], report, "f32, sm_90")
             check_replay(exact, recorded, 0, report, "f32, sm_90, run ahead")

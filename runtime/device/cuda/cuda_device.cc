@@ -6,7 +6,7 @@
 namespace stoop::rt {
 namespace {
 
-constexpr uint64_t kStepOffset = 0, kStateOffset = 256;
+constexpr uint64_t kStepOffset = 0, kStateOffset = 256, kHistoryOffset = STOOP_GPU_STATE_BYTES;
 constexpr int kCaptureThreadLocal = 1;
 
 }  // namespace
@@ -66,7 +66,8 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
 
 stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& message) {
   const stoop_gpu_kernel& kernel = desc_->gpu->kernels[launch.kernel];
-  const uint64_t scratch = scratch_ + STOOP_GPU_STATE_BYTES, scratch_bytes = desc_->scratch_bytes - STOOP_GPU_STATE_BYTES;
+  const uint64_t front = STOOP_GPU_STATE_BYTES + history_bytes(), scratch = scratch_ + front,
+                 scratch_bytes = desc_->scratch_bytes - front;
   arguments_[0] = scratch_ + kStepOffset;
   arguments_[1] = scratch;
   ranges_[0] = {arguments_[0], sizeof(stoop_step), 1, "step"};
@@ -85,7 +86,7 @@ stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& mess
 
 // The kernel in front of a generating step, or the one behind it.
 stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin, Message& message) {
-  uint64_t state = scratch_ + kStateOffset, step = scratch_ + kStepOffset;
+  uint64_t state = scratch_ + kStateOffset, step = scratch_ + kStepOffset, history = scratch_ + kHistoryOffset;
   uint64_t tokens = address(entry.tokens), positions = address(entry.positions),
            slots = address(entry.slots), logits = address(entry.logits);
   uint32_t rows = entry.rows, ids = desc_->model.num_token_ids;
@@ -95,15 +96,16 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
                                 {slots, entry.slots.size, 2, "slots"},
                                 {step, sizeof(stoop_step), 2, "step"}};
   LaunchRange choose_ranges[] = {{state, sizeof(stoop_gpu_state), 3, "state"},
+                                 {history, history_bytes(), 3, "history"},
                                  {logits, entry.logits.size, 1, "logits"}};
   void* begin_parameters[] = {&state, &tokens, &positions, &slots, &rows, &step};
-  void* choose_parameters[] = {&logits, &ids, &state};
+  void* choose_parameters[] = {&logits, &ids, &state, &history};
   if (api_.next_launch) {
     is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
              : api_.next_launch(choose_ranges, sizeof choose_ranges / sizeof *choose_ranges);
   }
   return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, 1, 1, 1,
-                                is_begin ? 256 : 1024, 1, 1, 0, stream_,
+                                is_begin ? 256 : 512, 1, 1, 0, stream_,
                                 is_begin ? begin_parameters : choose_parameters, nullptr),
                     "launch", message);
 }
@@ -116,15 +118,17 @@ stoop_status CudaDevice::run(uint32_t entry, uint32_t num_rows, Message& message
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::begin(uint32_t slot, uint32_t position, uint32_t next_token, Message& message) {
+stoop_status CudaDevice::begin(const stoop_gpu_state& initial, const uint32_t* history, Message& message) {
   CUDA_TRY(api_, message, context_set, context_);
   CUDA_TRY(api_, message, stream_wait, stream_);
-  memset(&pinned_->initial, 0, sizeof pinned_->initial);
-  pinned_->initial.next_token = next_token;
-  pinned_->initial.position = position;
-  pinned_->initial.slot = slot;
+  pinned_->initial = initial;
   fed_ = 0;
   CUDA_TRY(api_, message, copy_to_device, scratch_ + kStateOffset, &pinned_->initial, sizeof(stoop_gpu_state), stream_);
+  if (!history) return STOOP_OK;
+  CUDA_TRY(api_, message, copy_to_device, scratch_ + kHistoryOffset, history,
+           desc_->model.vocab * sizeof *history, stream_);
+  // The host goes on with its history while the device does.
+  CUDA_TRY(api_, message, stream_wait, stream_);
   return STOOP_OK;
 }
 

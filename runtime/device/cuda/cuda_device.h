@@ -33,11 +33,12 @@ class CudaDevice {
   // One step of the entry with that index; returns when its logits are in staging().
   stoop_status run(uint32_t entry, uint32_t num_rows, Message& message);
 
-  // Greedy generation without the host between tokens, by decode entry `entry`: token `next_token` is at
-  // `position` of `slot`. Then each feed() queues one step, and token(n) waits for the n-th step's choice
-  // (UINT32_MAX: no logit was a number). At most kAhead steps may be queued beyond the last waited for.
+  // Generation without the host between tokens, by decode entry `entry`. `initial` says which token is next, where,
+  // and how to choose; `history` [vocab] is NULL when no penalty needs it. Then each feed() queues one step, and
+  // token(n) waits for the n-th step's choice (UINT32_MAX: no logit was a number). At most kAhead steps may be
+  // queued beyond the last waited for.
   static constexpr uint32_t kAhead = 8;
-  stoop_status begin(uint32_t slot, uint32_t position, uint32_t next_token, Message& message);
+  stoop_status begin(const stoop_gpu_state& initial, const uint32_t* history, Message& message);
   stoop_status feed(uint32_t entry, Message& message);
   stoop_status token(uint32_t index, uint32_t* token, Message& message);
   // Waits for everything queued.
@@ -55,6 +56,7 @@ class CudaDevice {
   stoop_status record(const stoop_entry& entry, bool generates, Message& message);
   stoop_status record_launch(const stoop_launch& launch, Message& message);
   stoop_status record_sampling(const stoop_entry& entry, bool is_begin, Message& message);
+  uint64_t history_bytes() const { return stoop_gpu_history_bytes(desc_->model.vocab); }
   uint64_t address(const stoop_slice& slice) const { return arenas_[slice.arena] + slice.offset; }
   unsigned char* mirror(const stoop_slice& slice) const { return staging_ + slice.offset; }
 
@@ -80,7 +82,7 @@ class CudaDevice {
   Array<uint64_t> arguments_; // of one launch
   Array<LaunchRange> ranges_;
   void* events_[kAhead] = {};
-  uint64_t scratch_ = 0;      // step, state, then the launches' scratch
+  uint64_t scratch_ = 0;      // step, state, history, then the launches' scratch
   uint64_t allocated_bytes_ = 0;
   uint32_t io_arena_ = 0, fed_ = 0;
   unsigned char* staging_ = nullptr;

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00010001u
+#define STOOP_ABI_VERSION 0x00010002u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -105,11 +105,12 @@ typedef struct stoop_gpu_kernel {
   uint32_t num_operands;
 } stoop_gpu_kernel;
 
-/* The first bytes of a GPU program's scratch: the step, and the state of a generation. */
+/* The first bytes of a GPU program's scratch: the step and the state of a generation, then the history of each id. */
 #define STOOP_GPU_STATE_BYTES 4096u
+static inline uint64_t stoop_gpu_history_bytes(uint32_t vocab) { return ((uint64_t)vocab * 4 + 4095) / 4096 * 4096; }
 
-/* scratch_bytes of the program are of the device: STOOP_GPU_STATE_BYTES, then what launches use one after the other,
- * zero before the first launch. */
+/* scratch_bytes of the program are of the device: STOOP_GPU_STATE_BYTES, stoop_gpu_history_bytes, then what launches use
+ * one after the other, zero before the first launch. */
 typedef struct stoop_gpu_program {
   const stoop_gpu_kernel *kernels;  /* one per kernel of the program */
   const stoop_gpu_image *sampling;  /* stoop_begin_step and stoop_choose_token, one image per level */
@@ -120,6 +121,10 @@ typedef struct stoop_gpu_program {
 typedef struct stoop_gpu_state {
   uint32_t next_token, position, slot, count;
   uint32_t ring[64]; /* token n of the generation at n % 64; UINT32_MAX: no logit was a number */
+  /* How to choose: Settings of kernels/sampling/choice.h. */
+  uint64_t seed, draws;
+  float temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
+  uint32_t top_k, reserved;
 } stoop_gpu_state;
 
 /* ---- program ---------------------------------------------------------------------------------------------------- */
@@ -234,7 +239,7 @@ STOOP_STATIC_ASSERT(sizeof(stoop_model_info) == 72, "written as constant data by
 STOOP_STATIC_ASSERT(sizeof(stoop_payload) == 136, "patched into the file by the packager");
 STOOP_STATIC_ASSERT(sizeof(stoop_gpu_kernel) == 40, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_gpu_program) == 64, "written as constant data by the code generator");
-STOOP_STATIC_ASSERT(sizeof(stoop_gpu_state) == 272, "shared with kernels/sampling");
+STOOP_STATIC_ASSERT(sizeof(stoop_gpu_state) == 320, "shared with kernels/sampling");
 STOOP_STATIC_ASSERT(offsetof(stoop_program_desc, model) == 24, "written as constant data by the code generator");
 
 #endif /* STOOP_ABI_H */

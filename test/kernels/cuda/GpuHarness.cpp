@@ -16,7 +16,6 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/planning/Passes.h"
-#include "runtime/device/cuda/driver.h"
 #include <cmath>
 #include <cstring>
 #include <dlfcn.h>
@@ -49,23 +48,6 @@ struct Parsed {
   plan::KernelOp kernel;
 };
 
-/// The virtual driver: one context and stream per process.
-struct VirtualGpu {
-  static VirtualGpu &get() {
-    static VirtualGpu gpu;
-    return gpu;
-  }
-  rt::CudaDriver api;
-  void *stream = nullptr;
-  const char *(*findings)() = nullptr;
-  void (*reset)() = nullptr;
-  void (*seed)(uint64_t) = nullptr;
-  std::string failure;
-
-private:
-  VirtualGpu();
-};
-
 /// One operand: what the reference reads and what the device holds.
 struct Operand {
   int64_t rows = 1, cols = 1, stride = 0;
@@ -76,7 +58,7 @@ struct Operand {
 };
 } // namespace
 
-static std::string architectureName() {
+std::string test::architectureName() {
   const char *name = getenv("STOOP_TEST_GPU_ARCH");
   return name ? name : "sm_80";
 }
@@ -95,6 +77,11 @@ Parsed::Parsed(const std::string &text) {
   if (failed(pm.run(*module)))
     return;
   module->walk([&](plan::KernelOp op) { kernel = op; });
+}
+
+VirtualGpu &VirtualGpu::get() {
+  static VirtualGpu gpu;
+  return gpu;
 }
 
 VirtualGpu::VirtualGpu() {

@@ -7,11 +7,30 @@
 #ifndef STOOP_TEST_KERNELS_CUDA_GPUHARNESS_H
 #define STOOP_TEST_KERNELS_CUDA_GPUHARNESS_H
 
+#include "runtime/device/cuda/driver.h"
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace stoop::test {
+
+/// The architecture that STOOP_TEST_GPU_ARCH names; sm_80.
+std::string architectureName();
+
+/// The virtual driver with the test's hooks: one context and stream per process.
+struct VirtualGpu {
+  static VirtualGpu &get();
+
+  rt::CudaDriver api;
+  void *stream = nullptr;
+  const char *(*findings)() = nullptr;
+  void (*reset)() = nullptr;
+  void (*seed)(uint64_t) = nullptr;
+  std::string failure; ///< empty: there is one
+
+private:
+  VirtualGpu();
+};
 
 /// The step that a kernel runs in. Rows behind `validRows` are padding.
 struct GpuStep {

@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "runtime/sampler/philox.h"
+#include "kernels/sampling/choice.h"
 
 namespace stoop::rt {
 namespace {
@@ -60,12 +60,9 @@ uint32_t oracle(std::vector<float> logits, uint32_t ids, const stoop_sampling& s
     return best.second;
   }
   for (auto& c : all) c.first /= s.temperature;
-  bool ordered = (s.top_k && s.top_k < ids) || s.top_p < 1;
-  if (ordered) {
-    std::sort(all.begin(), all.end(), [](auto& a, auto& b) {
-      return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-  }
+  std::sort(all.begin(), all.end(), [](auto& a, auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
   if (s.top_k && s.top_k < ids) all.resize(s.top_k);
   double largest = -INFINITY, total = 0;
   for (auto& c : all) largest = std::max<double>(largest, c.first);
@@ -82,15 +79,17 @@ uint32_t oracle(std::vector<float> logits, uint32_t ids, const stoop_sampling& s
     all.erase(std::remove_if(all.begin(), all.end(), [&](auto& c) { return weight(c) < s.min_p; }),
               all.end());
   }
+  std::sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.second < b.second; });
   total = 0;
   for (auto& c : all) total += weight(c);
-  double target = philox_uniform(s.seed, draw) * total, sum = 0;
+  double target = static_cast<double>(sampling::draw(s.seed, draw, uint64_t{1} << 53)) * 0x1p-53 * total, sum = 0;
   for (auto& c : all)
     if (target < (sum += weight(c))) return c.second;
   return all.back().second;
 }
 
 TEST(Philox, KnownAnswers) {  // from the reference implementation's kat_vectors
+  using sampling::philox, sampling::PhiloxBlock;
   PhiloxBlock zero = philox({0, 0, 0, 0}, 0, 0);
   EXPECT_EQ(zero.word[0], 0x6627e8d5u);
   EXPECT_EQ(zero.word[1], 0xe169c58du);

@@ -140,6 +140,8 @@ void GlobalRaces::record(Warp &warp, int lane, u64 address, u32 count, Access ac
       c.read = me;
     else if (blockOf(old) != index)
       c.read = pack(launch, manyBlocks, severalWarps, manyLanes, 0, isStrong(access) && strongOf(old), all);
+    else if (warpOf(old) != warp.id && !(bytesOf(old) & ~bytes) && ordered(warp, lane, old))
+      c.read = me; // whoever comes after this read comes after those before it
     else if (warpOf(old) != warp.id)
       c.read = pack(launch, index, severalWarps, manyLanes, block.barriersCompleted, isStrong(access) && strongOf(old), all);
     else

@@ -27,6 +27,9 @@ template <class T> struct Bits {
   }
   static u32 findUnsigned(T a) { return a ? width - 1 - clz(a) : ~0u; }
   static u32 findSigned(T a) { return findUnsigned(a >> (width - 1) ? static_cast<T>(~a) : a); }
+  // .shiftamt: the shift that brings the bit found to the top.
+  static u32 shiftUnsigned(T a) { return a ? clz(a) : ~0u; }
+  static u32 shiftSigned(T a) { return shiftUnsigned(a >> (width - 1) ? static_cast<T>(~a) : a); }
   static T extractUnsigned(T a, u32 pos, u32 len) {
     pos &= 0xff, len &= 0xff;
     T v = shr(a, pos);
@@ -100,6 +103,8 @@ template <class T> void addBits(HandlerTable &table, const std::string &bits) {
     table.add("brev" + t, w + w, unary<T, T, B::brev>);
     table.add("bfind.u" + bits, "w" + w, unary<u32, T, B::findUnsigned>);
     table.add("bfind.s" + bits, "w" + w, unary<u32, T, B::findSigned>);
+    table.add("bfind.shiftamt.u" + bits, "w" + w, unary<u32, T, B::shiftUnsigned>);
+    table.add("bfind.shiftamt.s" + bits, "w" + w, unary<u32, T, B::shiftSigned>);
     table.add("bfe.u" + bits, w + w + "ww", ternary<T, T, u32, u32, B::extractUnsigned>);
     table.add("bfe.s" + bits, w + w + "ww", ternary<T, T, u32, u32, B::extractSigned>);
     table.add("bfi" + t, w + w + w + "ww", bitFieldInsert<T>);

@@ -258,26 +258,36 @@ Warp::Step Warp::exitLanes(size_t index, u32 &pc, u32 active) {
   return Step::Reschedule;
 }
 
+/// Lanes that name different member masks are groups of their own, which one instruction serves all.
 Warp::Step Warp::warpSync(size_t index, const Op &op, u32 &pc, u32 active) {
   Fragment &f = fragments[index];
-  u32 members = op.flags & opFullMask ? ~0u : firstValue(op.e, active);
-  if (checks() && !(members >> __builtin_ctz(active) & 1))
-    report(Finding::WarpSync, __builtin_ctz(active), *op.source, "executing lane is not in its member mask " + hexAddress(members));
-  if ((members & live) & ~active) {
-    if (fragments.size() == 1 || (members & live & f.mask & ~active)) {
+  u32 groups[32], count = 0, missing = 0;
+  for (u32 left = active; left; left &= ~groups[count++]) {
+    u32 members = op.flags & opFullMask ? ~0u : firstValue(op.e, left), &group = groups[count];
+    group = left;
+    if (!(op.flags & opFullMask))
+      for (u32 m = left; m; m &= m - 1)
+        if (firstValue(op.e, m) != members)
+          group &= ~(m & -m);
+    if (checks() && !(members >> __builtin_ctz(group) & 1))
+      report(Finding::WarpSync, __builtin_ctz(group), *op.source, "executing lane is not in its member mask " + hexAddress(members));
+    missing |= members & live & ~active;
+  }
+  if (missing) {
+    if (fragments.size() == 1 || (missing & f.mask)) {
       // Either nobody else is left, or lanes of this very fragment skip it by their guard.
-      report(Finding::WarpSync, __builtin_ctz(active), *op.source,
-             "lanes " + hexAddress(members & live & ~active) + " of the member mask do not take part");
+      report(Finding::WarpSync, __builtin_ctz(active), *op.source, "lanes " + hexAddress(missing) + " of the member mask do not take part");
     } else {
       f.pc = pc;
       f.state = Fragment::AtWarpSync;
       return Step::Reschedule;
     }
   }
-  if (op.handler)
-    op.handler(*this, op, active);
-  else
+  if (!op.handler)
     ++clock.clock; // bar.warp.sync orders memory among its lanes
+  else
+    for (u32 i = 0; i < count; ++i)
+      op.handler(*this, op, groups[i]);
   ++pc;
   return Step::Next;
 }

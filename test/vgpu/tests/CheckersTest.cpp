@@ -61,6 +61,23 @@ TEST_F(CheckersTest, DivergentBarrier) { expectPair("divergent", Finding::Barrie
 TEST_F(CheckersTest, ShuffleFromAbsentLane) { expectPair("shuffle", Finding::WarpSync, 1, 32, y.address); }
 TEST_F(CheckersTest, PlainSumOverBlocks) { expectPair("blocks", Finding::GlobalRace, 4, 32, y.address, x.address); }
 
+/// All warps read, then one of them reads again and writes: right behind a barrier, a race without.
+TEST_F(CheckersTest, WriteBehindReadsOfSeveralWarps) {
+  for (const char *barrier : {"bar.sync 0;", ""}) {
+    Kernels own(std::string(".version 9.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 x)\n{\n") +
+                ".reg .pred %p; .reg .b32 %r<3>; .reg .b64 %l; ld.param.u64 %l, [x]; ld.global.u32 %r1, [%l];\n" + barrier +
+                "mov.u32 %r0, %tid.x; setp.ne.s32 %p, %r0, 0; @%p ret;\n"
+                "ld.global.u32 %r2, [%l]; add.s32 %r2, %r2, 1; st.global.u32 [%l], %r2; ret;\n}\n");
+    Buffer cell(std::vector<u32>{6});
+    runGrid(makeLaunch(own.get("k"), 1, 128, 0, cell.address));
+    if (*barrier) {
+      expectClean();
+      EXPECT_EQ(cell.read<u32>()[0], 7u);
+    } else
+      expectFinding(Finding::GlobalRace);
+  }
+}
+
 TEST_F(CheckersTest, MessageBetweenBlocks) {
   for (const char *bad : {"bad_release", "bad_acquire"})
     for (u64 seed = 1; seed <= 4; ++seed) {

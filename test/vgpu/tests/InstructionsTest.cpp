@@ -103,6 +103,11 @@ TEST_F(InstructionsTest, BitFields) {
       ASSERT_EQ(static_cast<u32>(got[l]), expected(static_cast<u32>(a[l]), static_cast<u32>(b[l]), static_cast<u32>(c[l]))) << body << a[l];
   };
   check("popc.b32 %rd, %ra;", [](u32 x, u32, u32) { return static_cast<u32>(__builtin_popcount(x)); });
+  check("bfind.shiftamt.u32 %rd, %ra;", [](u32 x, u32, u32) { return x ? static_cast<u32>(__builtin_clz(x)) : ~0u; });
+  check("bfind.shiftamt.s32 %rd, %ra;", [](u32 x, u32, u32) {
+    u32 bits = x >> 31 ? ~x : x;
+    return bits ? static_cast<u32>(__builtin_clz(bits)) : ~0u;
+  });
   check("clz.b32 %rd, %ra;", [](u32 x, u32, u32) { return x ? static_cast<u32>(__builtin_clz(x)) : 32u; });
   check("bfe.u32 %rd, %ra, 5, 9;", [](u32 x, u32, u32) { return x >> 5 & 511; });
   check("bfe.s32 %rd, %ra, 5, 9;", [](u32 x, u32, u32) { return static_cast<u32>(static_cast<i32>(x << 18) >> 23); });
@@ -123,6 +128,18 @@ TEST_F(InstructionsTest, BitFields) {
   check("{ .reg .pred q; setp.hi.u32 q, %ra, %rb; @!q add.s32 %rd, %ra, 7; }", [](u32 x, u32 y, u32) { return x > y ? 0 : x + 7; });
   check("{ .reg .b32 x; add.cc.u32 x, %ra, %rb; addc.u32 %rd, %rc, 0; }",
         [](u32 x, u32 y, u32 z) { return z + static_cast<u32>((static_cast<u64>(x) + y) >> 32); });
+}
+
+/// Lanes of different member masks meet at one instruction: each group by itself.
+TEST_F(InstructionsTest, GroupsOfLanes) {
+  std::vector<u64> a = random(), b = random();
+  std::vector<u64> got = run("and.b32 %r2, %ra, 3; match.any.sync.b32 %r1, %r2, -1; redux.sync.add.u32 %rd, %rb, %r1;", a, b, a);
+  for (int l = 0; l < 32; ++l) {
+    u32 sum = 0;
+    for (int other = 0; other < 32; ++other)
+      sum += (a[other] & 3) == (a[l] & 3) ? static_cast<u32>(b[other]) : 0;
+    EXPECT_EQ(static_cast<u32>(got[l]), sum) << l;
+  }
 }
 
 TEST_F(InstructionsTest, Floats) {

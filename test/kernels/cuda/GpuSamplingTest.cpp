@@ -1,0 +1,198 @@
+//===- GpuSamplingTest.cpp - the device's sampler against the host's ------===//
+//
+// Generations on random logits: the token that the kernel chooses on the virtual GPU has to be the host
+// sampler's, at every step, with ties, infinities and what is no number among the logits.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cuda/CubinInfo.h"
+#include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/NvrtcCompiler.h"
+#include "runtime/sampler/sampler.h"
+#include "stoop/abi.h"
+#include "test/kernels/cuda/GpuHarness.h"
+#include <cmath>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace stoop;
+using namespace stoop::test;
+
+namespace {
+constexpr uint32_t kNone = UINT32_MAX;
+
+/// The kernel with its memory on the device, for logits of `vocab` ids.
+class DeviceSampler {
+public:
+  explicit DeviceSampler(uint32_t vocab) : vocab(vocab) { load(); }
+  ~DeviceSampler();
+
+  /// Starts where the host's sampler stands.
+  void begin(const rt::Sampler &sampler, const std::vector<uint32_t> &history);
+  /// Chooses among ids below `numIds`; findings go to `failure`.
+  uint32_t sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed);
+
+  std::string failure;
+  codegen::CubinInfo info;
+
+private:
+  void load();
+  VirtualGpu &gpu = VirtualGpu::get();
+  uint32_t vocab;
+  void *module = nullptr, *function = nullptr;
+  uint64_t state = 0, history = 0, logitsAt = 0;
+};
+
+void DeviceSampler::load() {
+  llvm::Expected<const codegen::Nvrtc *> nvrtc = codegen::Nvrtc::get();
+  ASSERT_TRUE(bool(nvrtc)) << llvm::toString(nvrtc.takeError());
+  llvm::Expected<codegen::CompiledCode> code = (*nvrtc)->compileCached(
+      codegen::samplingSource().str(), *kernels::findGpuArchitecture(architectureName()));
+  ASSERT_TRUE(bool(code)) << llvm::toString(code.takeError());
+  llvm::Expected<codegen::CubinInfo> cubin = codegen::readCubin(code->cubin, codegen::kChooseName);
+  ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
+  info = *cubin;
+  ASSERT_EQ(gpu.failure, "");
+  ASSERT_EQ(gpu.api.module_load(&module, code->ptx.c_str()), 0);
+  ASSERT_EQ(gpu.api.module_function(&function, module, codegen::kChooseName.data()), 0);
+  ASSERT_EQ(gpu.api.memory_allocate(&state, sizeof(stoop_gpu_state)), 0);
+  ASSERT_EQ(gpu.api.memory_allocate(&history, vocab * 4), 0);
+  ASSERT_EQ(gpu.api.memory_allocate(&logitsAt, vocab * 4), 0);
+}
+
+DeviceSampler::~DeviceSampler() {
+  for (uint64_t address : {state, history, logitsAt})
+    gpu.api.memory_free(address);
+  gpu.api.module_unload(module);
+}
+
+void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t> &counts) {
+  stoop_gpu_state initial{};
+  memcpy(&initial.seed, &sampler.settings(), sizeof sampler.settings());
+  gpu.api.copy_to_device(state, &initial, sizeof initial, gpu.stream);
+  gpu.api.copy_to_device(history, counts.data(), vocab * 4, gpu.stream);
+  ASSERT_EQ(gpu.api.stream_wait(gpu.stream), 0);
+}
+
+uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed) {
+  gpu.seed(seed);
+  gpu.api.copy_to_device(logitsAt, logits.data(), vocab * 4, gpu.stream);
+  void *parameters[] = {&logitsAt, &numIds, &state, &history};
+  rt::LaunchRange ranges[] = {{logitsAt, vocab * 4, 1, "logits"},
+                              {state, sizeof(stoop_gpu_state), 3, "state"},
+                              {history, vocab * 4, 3, "history"}};
+  gpu.api.next_launch(ranges, 3);
+  stoop_gpu_state after{};
+  int error = gpu.api.launch(function, 1, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr);
+  if (!error)
+    error = gpu.api.copy_to_host(&after, state, sizeof after, gpu.stream);
+  if (!error)
+    error = gpu.api.stream_wait(gpu.stream);
+  failure = gpu.findings();
+  gpu.reset();
+  if (failure.empty() && error)
+    failure = "error " + std::to_string(error);
+  return after.ring[(after.count - 1) % 64];
+}
+
+class Trials {
+public:
+  explicit Trials(uint64_t seed) : random(seed) {}
+
+  float pick(std::initializer_list<float> values) { return values.begin()[random() % values.size()]; }
+  stoop_sampling settings();
+  std::vector<float> logits(uint32_t vocab, int kind);
+
+  std::mt19937_64 random;
+};
+
+stoop_sampling Trials::settings() {
+  stoop_sampling s{};
+  s.struct_size = sizeof s;
+  s.seed = random();
+  s.temperature = pick({0, 0.3f, 0.7f, 1, 2, 1e-6f});
+  s.top_k = random() % 2 ? 0 : 1 + random() % 60;
+  s.top_p = pick({1, 1, 0, 0.1f, 0.5f, 0.9f, 0.999f});
+  s.min_p = pick({0, 0, 0.01f, 0.1f, 0.5f, 1});
+  s.repetition_penalty = pick({1, 1, 1.3f, 0.8f});
+  s.presence_penalty = pick({0, 0, 0.7f, -0.5f});
+  s.frequency_penalty = pick({0, 0, 0.4f});
+  return s;
+}
+
+/// Kinds: 0 distinct, 1 with many ties, 2 with infinities, huge values and what is no number.
+std::vector<float> Trials::logits(uint32_t vocab, int kind) {
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> values(vocab);
+  for (float &x : values) {
+    x = normal(random);
+    if (kind == 1)
+      x = std::round(x);
+    if (kind == 2 && random() % 4 == 0)
+      x = pick({NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -0.0f, 0});
+  }
+  return values;
+}
+} // namespace
+
+TEST(GpuSampling, ChoosesWhatTheHostChooses) {
+  const bool isExhaustive = getenv("STOOP_TEST_EXHAUSTIVE") != nullptr;
+  Trials trials(2026);
+  for (uint32_t vocab : {1u, 40u, 1000u, 2085u}) {
+    DeviceSampler device(vocab);
+    EXPECT_EQ(device.info.localBytes, 0u) << "spills";
+    for (int trial = 0; trial < (isExhaustive ? 200 : 25); ++trial) {
+      uint32_t ids = trial % 2 ? vocab : 1 + trials.random() % vocab;
+      stoop_sampling settings = trials.settings();
+      rt::Memory memory(nullptr);
+      rt::Message message;
+      rt::Sampler host;
+      ASSERT_EQ(host.create(memory, vocab, ids, settings, message), STOOP_OK) << message.text;
+      std::vector<uint32_t> prompt(trials.random() % 12), history(vocab);
+      for (uint32_t &id : prompt)
+        id = trials.random() % vocab;
+      host.begin(prompt.data(), prompt.size());
+      if (host.history())
+        history.assign(host.history(), host.history() + vocab);
+      device.begin(host, history);
+      for (int step = 0; step < 4; ++step) {
+        std::vector<float> logits = trials.logits(vocab, trial % 3);
+        uint32_t expected = kNone;
+        if (host.sample(logits.data(), &expected, message) != STOOP_OK)
+          expected = kNone;
+        uint32_t actual = device.sample(logits, ids, trials.random());
+        ASSERT_EQ(device.failure, "");
+        ASSERT_EQ(actual, expected)
+            << "of " << ids << " ids, trial " << trial << ", step " << step << ": temperature "
+            << settings.temperature << " top-k " << settings.top_k << " top-p " << settings.top_p
+            << " min-p " << settings.min_p;
+        if (expected == kNone)
+          break;
+      }
+    }
+  }
+}
+
+/// More ids than 16 bits name, each as likely as the others: sums and ids at their largest.
+TEST(GpuSampling, LargeVocabulary) {
+  constexpr uint32_t kVocab = 70001;
+  DeviceSampler device(kVocab);
+  stoop_sampling settings{};
+  settings.struct_size = sizeof settings;
+  settings.temperature = settings.top_p = settings.repetition_penalty = 1;
+  settings.seed = 12;
+  rt::Memory memory(nullptr);
+  rt::Message message;
+  rt::Sampler host;
+  ASSERT_EQ(host.create(memory, kVocab, kVocab, settings, message), STOOP_OK) << message.text;
+  device.begin(host, std::vector<uint32_t>(kVocab));
+  const std::vector<float> logits(kVocab, 2.5f);
+  uint32_t largest = 0;
+  for (int step = 0; step < 6; ++step) {
+    uint32_t expected = 0;
+    ASSERT_EQ(host.sample(logits.data(), &expected, message), STOOP_OK) << message.text;
+    ASSERT_EQ(device.sample(logits, kVocab, step), expected);
+    ASSERT_EQ(device.failure, "");
+    largest = std::max(largest, expected);
+  }
+  EXPECT_GT(largest, kVocab / 3);
+}
