@@ -33,7 +33,8 @@ llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &pro
     tensors.push_back(
         llvm::json::Object{{"key", tensor.key},
                            {"file", llvm::sys::path::filename(tensor.file).str()},
-                           {"dtype", elementName(tensor.element)},
+                           {"dtype", tensor.storedType.empty() ? elementName(tensor.element)
+                                                               : tensor.storedType.c_str()},
                            {"elements", static_cast<int64_t>(tensor.rows * tensor.cols)},
                            {"hash", llvm::formatv("{0:x-16}", tensor.hash).str()}});
   }

@@ -171,6 +171,43 @@ static GranuleFindings produceQuantized(const WeightPack &pack, uint64_t rows,
   return all;
 }
 
+/// The stored row that becomes row `row` of the weight: its matrix and its row there.
+static std::pair<const StoredSource *, uint64_t> locateStored(const WeightPack &pack,
+                                                              uint64_t row) {
+  if (pack.origin.layout)
+    row = pack.origin.layout->storedRow(row);
+  const StoredSource *source = pack.stored.data();
+  for (; row >= source->scales.cols; ++source)
+    row -= source->scales.cols;
+  return {source, row};
+}
+
+/// A panel of integers as the checkpoint has them.
+static GranuleFindings produceStored(const WeightPack &pack, const WeightReader &reader,
+                                     uint64_t first, uint64_t rows, uint8_t *out) {
+  std::fill_n(out, granuleBytes(pack), uint8_t(0));
+  GranuleFindings all;
+  quant::Row row;
+  for (uint64_t lane = 0; lane < rows; ++lane) {
+    auto [source, index] = locateStored(pack, first + lane);
+    auto bytes = [&](const StoredTensor &tensor) {
+      return reader.mapped(tensor.file, tensor.offset, tensor.bytes());
+    };
+    quant::StoredMatrix matrix{pack.storedForm,
+                               bytes(source->codes),
+                               bytes(source->zeros),
+                               bytes(source->scales),
+                               static_cast<int64_t>(source->scales.cols),
+                               static_cast<int64_t>(pack.cols),
+                               static_cast<int64_t>(source->scales.rows)};
+    quant::readStoredRow(matrix, *pack.scheme, static_cast<int64_t>(index), row);
+    all.notFinite |= std::any_of(row.scales.begin(), row.scales.end(), isInfiniteOrNaN);
+    quant::packRow(*pack.scheme, row, static_cast<int64_t>(lane), static_cast<int64_t>(pack.cols),
+                   out);
+  }
+  return all;
+}
+
 static GranuleFindings produceVector(const WeightPack &pack, uint64_t count,
                                      GranuleScratch &scratch, uint8_t *out) {
   if (pack.rounding == ElementType::F32)
@@ -214,6 +251,8 @@ llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const Wei
     produceRope(*pack.rope, first, rows, reinterpret_cast<float *>(out));
     return GranuleFindings{};
   }
+  if (!pack.stored.empty())
+    return produceStored(pack, reader, first, rows, out);
   uint64_t elements = rows * pack.origin.cols();
   scratch.stored.resize(elements * byteWidth(pack.origin.element()));
   if (llvm::Error failed = reader.readRows(pack.origin, first, rows, scratch.stored.data()))

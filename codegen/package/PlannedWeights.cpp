@@ -39,6 +39,14 @@ static PackKind packKind(plan::PackKind kind) {
   llvm_unreachable("unknown pack kind");
 }
 
+static std::string resolveFile(llvm::StringRef file, llvm::StringRef folder) {
+  if (folder.empty())
+    return file.str();
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, llvm::sys::path::filename(file));
+  return path.str().str();
+}
+
 static FailureOr<TensorSource> readSource(plan::WeightOp op, lm::SourceAttr source, PackKind kind,
                                           llvm::StringRef folder) {
   std::optional<ElementType> element = elementType(source.getDtype());
@@ -48,16 +56,31 @@ static FailureOr<TensorSource> readSource(plan::WeightOp op, lm::SourceAttr sour
   TensorSource result{source.getKey().str(),        source.getFile().str(),
                       uint64_t(source.getOffset()), *element,
                       uint64_t(source.getRows()),   uint64_t(source.getCols())};
-  if (!folder.empty()) {
-    llvm::SmallString<128> path(folder);
-    llvm::sys::path::append(path, llvm::sys::path::filename(result.file));
-    result.file = path.str().str();
-  }
+  result.file = resolveFile(result.file, folder);
   if (kind == PackKind::Vector) { // one element a row, so that layouts apply to biases as well
     result.rows *= result.cols;
     result.cols = 1;
   }
   return result;
+}
+
+/// Sources in threes: codes, zeros, scales.
+static LogicalResult readStored(plan::WeightOp op, ArrayAttr sources, StringAttr form,
+                                llvm::StringRef folder, WeightPack &pack) {
+  std::optional<quant::StoredForm> known = quant::parseStoredForm(form);
+  if (!known || !pack.scheme || sources.size() % 3 != 0)
+    return op.emitOpError() << "has sources that are no quantised matrices of form " << form;
+  pack.storedForm = *known;
+  std::vector<StoredTensor> tensors;
+  for (auto source : sources.getAsRange<lm::SourceAttr>())
+    tensors.push_back({source.getKey().str(), resolveFile(source.getFile(), folder),
+                       source.getDtype().isInteger(32) ? "i32" : "f16",
+                       static_cast<uint64_t>(source.getOffset()),
+                       static_cast<uint64_t>(source.getRows()),
+                       static_cast<uint64_t>(source.getCols())});
+  for (size_t i = 0; i + 2 < tensors.size(); i += 3)
+    pack.stored.push_back({tensors[i], tensors[i + 1], tensors[i + 2]});
+  return success();
 }
 
 static std::optional<RopeTable> readRope(lm::RopeTableAttr table) {
@@ -86,6 +109,12 @@ static LogicalResult readOrigin(plan::WeightOp op, llvm::StringRef folder, Weigh
   auto sources = origin.getAs<ArrayAttr>("sources");
   if (!sources || sources.empty())
     return op.emitOpError("has an origin with neither sources nor generator");
+  auto layout = origin.getAs<lm::QkvLayoutAttr>("layout");
+  if (layout)
+    pack.origin.layout = QkvLayout{uint64_t(layout.getGroups()), uint64_t(layout.getQueries()),
+                                   uint64_t(layout.getHeadDim())};
+  if (auto form = origin.getAs<StringAttr>("stored_form"))
+    return readStored(op, sources, form, folder, pack);
   for (Attribute attr : sources) {
     auto source = dyn_cast<lm::SourceAttr>(attr);
     if (!source)
@@ -95,9 +124,6 @@ static LogicalResult readOrigin(plan::WeightOp op, llvm::StringRef folder, Weigh
       return failure();
     pack.origin.sources.push_back(*read);
   }
-  if (auto layout = origin.getAs<lm::QkvLayoutAttr>("layout"))
-    pack.origin.layout = QkvLayout{uint64_t(layout.getGroups()), uint64_t(layout.getQueries()),
-                                   uint64_t(layout.getHeadDim())};
   if (auto round = origin.getAs<TypeAttr>("round")) {
     std::optional<ElementType> rounding = elementType(round.getValue());
     if (!rounding)

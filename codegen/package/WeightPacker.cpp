@@ -33,6 +33,7 @@ public:
         progress(progress) {}
 
   llvm::Error prepare();
+  llvm::Error addStored(const StoredTensor &tensor);
   llvm::Expected<PackSummary> run(unsigned numThreads);
 
 private:
@@ -63,6 +64,8 @@ private:
 
 /// A vector stored as [1, n] or [n] is n rows of one element.
 static llvm::Error checkSources(const WeightPack &pack) {
+  if (!pack.stored.empty())
+    return llvm::Error::success(); // the rows of lm.weight are verified
   if (pack.rope || pack.origin.sources.empty()) {
     if (pack.rope && pack.cols == 2 * pack.rope->inverseFrequencies.size())
       return llvm::Error::success();
@@ -78,6 +81,20 @@ static llvm::Error checkSources(const WeightPack &pack) {
   if (pack.origin.rows() != rows || (pack.origin.layout && pack.origin.layout->rows() != rows))
     return llvm::createStringError("weight '" + pack.name + "' has " + std::to_string(rows) +
                                    " rows, its sources have " + std::to_string(pack.origin.rows()));
+  return llvm::Error::success();
+}
+
+llvm::Error Packing::addStored(const StoredTensor &tensor) {
+  if (llvm::Error bad = reader.map(tensor.file))
+    return bad;
+  const char *bytes = reader.mapped(tensor.file, tensor.offset, tensor.bytes());
+  if (!bytes)
+    return llvm::createStringError("tensor '" + tensor.key + "' lies beyond the end of '" +
+                                   tensor.file + "'");
+  uint64_t hash = llvm::xxh3_64bits(
+      llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes), tensor.bytes()));
+  summary.tensors.push_back({tensor.key, tensor.file, ElementType::F32, tensor.rows, tensor.cols,
+                             hash, tensor.dtype});
   return llvm::Error::success();
 }
 
@@ -98,7 +115,11 @@ llvm::Error Packing::prepare() {
       return bad;
     for (const TensorSource &source : pack.origin.sources)
       summary.tensors.push_back(
-          {source.key, source.file, source.element, source.rows, source.cols});
+          {source.key, source.file, source.element, source.rows, source.cols, 0, ""});
+    for (const StoredSource &source : pack.stored)
+      for (const StoredTensor *tensor : {&source.codes, &source.zeros, &source.scales})
+        if (llvm::Error bad = addStored(*tensor))
+          return bad;
   }
   std::sort(byOffset.begin(), byOffset.end(),
             [&](size_t a, size_t b) { return packs[a].offset < packs[b].offset; });

@@ -10,6 +10,7 @@
 #define STOOP_CODEGEN_PACKAGE_WEIGHTPACKER_H
 
 #include "codegen/package/WeightReader.h"
+#include "codegen/quant/Stored.h"
 #include "ir/support/QuantScheme.h"
 #include <functional>
 
@@ -32,6 +33,19 @@ struct RopeTable {
   ElementType rounding = ElementType::F32;
 };
 
+/// One tensor of a matrix that the checkpoint stores as integers.
+struct StoredTensor {
+  std::string key, file, dtype; ///< dtype: "i32" or "f16"
+  uint64_t offset = 0, rows = 0, cols = 0;
+
+  uint64_t bytes() const { return rows * cols * (dtype == "i32" ? 4 : 2); }
+};
+
+/// The tensors of one such matrix.
+struct StoredSource {
+  StoredTensor codes, zeros, scales;
+};
+
 /// One weight of the plan.
 struct WeightPack {
   std::string name;
@@ -41,7 +55,9 @@ struct WeightPack {
   ElementType rounding = ElementType::F32; ///< vectors: the model's arithmetic type
   uint64_t rows = 0, cols = 0;             ///< logical shape, without padding
   std::optional<QuantScheme> scheme;       ///< panel16 in integers instead of elements
-  WeightOrigin origin;                     ///< empty sources when `rope` is set
+  WeightOrigin origin;                     ///< empty sources when `rope` or `stored` is set
+  quant::StoredForm storedForm = quant::StoredForm::Gptq;
+  std::vector<StoredSource> stored; ///< matrices of integers, stacked in order; else empty
   std::optional<RopeTable> rope;
 
   /// Bytes that layout, type and shape come to, with padding.
@@ -54,6 +70,7 @@ struct TensorSummary {
   ElementType element = ElementType::F32;
   uint64_t rows = 0, cols = 0;
   uint64_t hash = 0;       ///< sum over rows of a 64-bit hash of (row's bytes, row number)
+  std::string storedType;  ///< of integers' tensors, instead of `element`; their hash is of all bytes
   bool notFinite = false;  ///< holds NaN or infinity
   bool overflowed = false; ///< a finite value became infinite in the packed type
 };

@@ -96,6 +96,24 @@ static llvm::Error readFully(int descriptor, const std::string &path, char *out,
   return llvm::Error::success();
 }
 
+llvm::Error WeightReader::map(const std::string &file) {
+  std::unique_ptr<llvm::MemoryBuffer> &mapping = mappings[file];
+  if (mapping)
+    return llvm::Error::success();
+  auto opened = llvm::MemoryBuffer::getFile(file, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!opened)
+    return llvm::createStringError("cannot read weights file '" + file +
+                                   "': " + opened.getError().message());
+  mapping = std::move(*opened);
+  return llvm::Error::success();
+}
+
+const char *WeightReader::mapped(const std::string &file, uint64_t offset, uint64_t size) const {
+  const llvm::MemoryBuffer &mapping = *mappings.at(file);
+  bool inside = size <= mapping.getBufferSize() && offset <= mapping.getBufferSize() - size;
+  return inside ? mapping.getBufferStart() + offset : nullptr;
+}
+
 llvm::Error WeightReader::readRows(const WeightOrigin &origin, uint64_t first, uint64_t count,
                                    void *out) const {
   char *bytes = static_cast<char *>(out);

@@ -11,6 +11,7 @@
 #include "codegen/package/FloatConversion.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <map>
 #include <mutex>
 #include <optional>
@@ -64,7 +65,13 @@ public:
   /// elements.
   llvm::Error readRows(const WeightOrigin &origin, uint64_t first, uint64_t count, void *out) const;
 
+  /// Maps a whole file; further calls for it do nothing.
+  llvm::Error map(const std::string &file);
+  /// Byte `offset` of a mapped file, which has at least `size` bytes from there on; else null.
+  const char *mapped(const std::string &file, uint64_t offset, uint64_t size) const;
+
 private:
+  std::map<std::string, std::unique_ptr<llvm::MemoryBuffer>> mappings;
   struct File {
     int descriptor;
     uint64_t bytes;

@@ -6,8 +6,8 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/reference/Weights.h"
 
-#include "codegen/quant/Quantize.h"
 #include "codegen/reference/ops/Ops.h"
+#include "ir/lm/LmAttrNames.h"
 #include "ir/support/DType.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -62,7 +62,56 @@ static FailureOr<Tensor> generate(lm::WeightOp weight, lm::RopeTableAttr table) 
                    *round);
 }
 
+/// The tensors of matrices of integers, whose rows are stacked.
+FailureOr<std::vector<quant::StoredMatrix>> Weights::mapStored(lm::WeightOp weight,
+                                                               StringAttr form) {
+  auto sources = llvm::to_vector(weight.getSourcesAttr().getAsRange<lm::SourceAttr>());
+  std::vector<const char *> data;
+  for (lm::SourceAttr source : sources) {
+    FailureOr<const llvm::MemoryBuffer *> file = map(weight, source.getFile());
+    if (failed(file))
+      return failure();
+    uint64_t bytes =
+        uint64_t(source.getRows()) * source.getCols() * (source.getDtype().isInteger(32) ? 4 : 2);
+    if (source.getOffset() + bytes > (*file)->getBufferSize())
+      return weight.emitOpError() << "source '" << source.getKey() << "' ends beyond "
+                                  << source.getFile();
+    data.push_back((*file)->getBufferStart() + source.getOffset());
+  }
+  std::optional<quant::StoredForm> known = quant::parseStoredForm(form);
+  if (!known)
+    return weight.emitOpError() << "has an unknown stored form " << form;
+  std::vector<quant::StoredMatrix> matrices;
+  for (size_t i = 0; i + 2 < sources.size(); i += 3)
+    matrices.push_back({*known, data[i], data[i + 1], data[i + 2], sources[i + 2].getCols(),
+                        weight.getTensorType().getDimSize(1), sources[i + 2].getRows()});
+  return matrices;
+}
+
+FailureOr<Tensor> Weights::readStored(lm::WeightOp weight, StringAttr form) {
+  FailureOr<std::vector<quant::StoredMatrix>> matrices = mapStored(weight, form);
+  if (failed(matrices))
+    return failure();
+  RankedTensorType type = weight.getTensorType();
+  QuantScheme scheme = *quantSchemeOf(type);
+  int64_t rows = type.getDimSize(0), cols = type.getDimSize(1);
+  lm::QkvLayoutAttr layout = weight.getLayoutAttr();
+  Tensor tensor(rows, cols, Element::F32);
+  quant::Row integers;
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t index = layout ? layout.storedRow(row) : row;
+    auto matrix = matrices->begin();
+    for (; index >= matrix->rows; ++matrix)
+      index -= matrix->rows;
+    quant::readStoredRow(*matrix, scheme, index, integers);
+    quant::dequantizeRow(scheme, integers, cols, tensor.mutableValues().data() + row * cols);
+  }
+  return tensor;
+}
+
 FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
+  if (auto form = weight->getAttrOfType<StringAttr>(lm::kStoredFormAttrName))
+    return readStored(weight, form);
   if (lm::RopeTableAttr table = weight.getGeneratorAttr())
     return generate(weight, table);
   RankedTensorType type = weight.getTensorType();

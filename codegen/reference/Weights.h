@@ -7,6 +7,7 @@
 #ifndef STOOP_CODEGEN_REFERENCE_WEIGHTS_H
 #define STOOP_CODEGEN_REFERENCE_WEIGHTS_H
 
+#include "codegen/quant/Stored.h"
 #include "codegen/reference/Tensor.h"
 #include "ir/lm/LmOps.h"
 
@@ -27,6 +28,9 @@ public:
 
 private:
   llvm::FailureOr<Tensor> read(lm::WeightOp weight);
+  llvm::FailureOr<Tensor> readStored(lm::WeightOp weight, mlir::StringAttr form);
+  llvm::FailureOr<std::vector<quant::StoredMatrix>> mapStored(lm::WeightOp weight,
+                                                              mlir::StringAttr form);
   llvm::FailureOr<const llvm::MemoryBuffer *> map(lm::WeightOp user, llvm::StringRef file);
 
   llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;

@@ -10,6 +10,7 @@
 #include "codegen/TargetRegistry.h"
 #include "compiler/driver/Fit.h"
 #include "compiler/driver/CompilationRecord.h"
+#include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmOps.h"
 #include "ir/plan/PlanOps.h"
 #include "passes/schedule/TargetInfo.h"
@@ -116,6 +117,16 @@ void Compilation::preparePhases(Session &phases) const {
   phases.setMaxThreads(compileOptions.memoryBudget ? threads() : compileOptions.maxThreads);
 }
 
+/// Whether the checkpoint stores matrices as integers.
+static bool holdsIntegers(ModuleOp module) {
+  return module
+      .walk([](lm::WeightOp weight) {
+        return weight->hasAttr(lm::kStoredFormAttrName) ? WalkResult::interrupt()
+                                                        : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (modelOptions.fitContext && failed(fitContext()))
     return failure();
@@ -124,6 +135,12 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (failed(loaded))
     return failure();
   checkpoint = std::move(*loaded);
+  if (compileOptions.target == "cuda" && holdsIntegers(module())) {
+    session.error("'" + modelOptions.checkpoint + "' is quantised (quantization_config): the kernels "
+                  "of --target cuda do not read integer weights; --target cpu does");
+    failedFor = ExitUsage;
+    return failure();
+  }
   recordCompilation(module(), flags, levels);
   return advance(Phase::Import, to, /*runFrom=*/true);
 }

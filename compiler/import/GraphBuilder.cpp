@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/GraphBuilder.h"
 
+#include "ir/lm/LmAttrNames.h"
 #include "ir/support/DType.h"
 #include <cmath>
 
@@ -66,7 +67,7 @@ static FloatType storedType(StringRef dtype, MLIRContext *context) {
 FloatType GraphBuilder::elementType(const Weight &weight) const {
   MLIRContext *context = builder.getContext();
   // Vectors are few and read once a row: always float32, `round` keeps a narrower type's values.
-  if (weight.isVector)
+  if (weight.isVector || weight.isStored())
     return Float32Type::get(context);
   if (!options.computeType.isF32())
     return options.computeType;
@@ -78,10 +79,28 @@ FloatType GraphBuilder::elementType(const Weight &weight) const {
   return first;
 }
 
+/// The tensors of a quantised matrix: codes, zeros, scales.
+static void addStoredSources(const StoredMatrix &stored, MLIRContext *context,
+                             SmallVectorImpl<Attribute> &sources) {
+  for (const TensorRef &tensor : {stored.codes, stored.zeros, stored.scales}) {
+    const TensorInfo &info = *tensor.info;
+    Type dtype = info.dtype == "I32" ? Type(IntegerType::get(context, 32))
+                                     : Type(Float16Type::get(context));
+    sources.push_back(SourceAttr::get(context, info.name, tensor.file->path(),
+                                      static_cast<int64_t>(info.offsetBytes), dtype,
+                                      static_cast<int64_t>(info.shape[0]),
+                                      static_cast<int64_t>(info.shape[1])));
+  }
+}
+
 void GraphBuilder::buildWeight(const Weight &weight) {
   MLIRContext *context = builder.getContext();
   SmallVector<Attribute> sources;
   for (const WeightPart &part : weight.parts) {
+    if (part.stored) {
+      addStoredSources(part.stored, context, sources);
+      continue;
+    }
     int64_t rows = weight.isVector ? 1 : part.rows;
     int64_t cols = weight.isVector ? part.rows : weight.cols;
     const TensorInfo &info = *part.tensor.info;
@@ -96,12 +115,17 @@ void GraphBuilder::buildWeight(const Weight &weight) {
   if (weight.isVector)
     shape = {weight.cols};
   auto type = RankedTensorType::get(shape, elementType(weight));
+  if (weight.isStored())
+    type = RankedTensorType::get(shape, builder.getF32Type(),
+                                 builder.getStringAttr(options.quantization->scheme()));
   TypeAttr round;
   if (weight.isVector && !options.computeType.isF32())
     round = TypeAttr::get(options.computeType);
-  WeightOp::create(builder, at(weight.symbol), builder.getStringAttr(weight.symbol),
-                   TypeAttr::get(type), builder.getArrayAttr(sources), layout, RopeTableAttr(),
-                   round);
+  auto op = WeightOp::create(builder, at(weight.symbol), builder.getStringAttr(weight.symbol),
+                             TypeAttr::get(type), builder.getArrayAttr(sources), layout,
+                             RopeTableAttr(), round);
+  if (weight.isStored())
+    op->setAttr(kStoredFormAttrName, builder.getStringAttr(options.quantization->form));
   typeOf[weight.symbol] = type;
 }
 

@@ -22,6 +22,7 @@ struct GraphOptions {
   int64_t batch = 1;
   lm::AlibiMode alibi = lm::AlibiMode::None;
   std::vector<float> ropeFrequencies; ///< empty with ALiBi
+  std::optional<StoredQuantization> quantization; ///< of stored weights
 };
 
 class GraphBuilder {

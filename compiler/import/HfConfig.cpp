@@ -132,19 +132,13 @@ static std::string firstArchitecture(ConfigReader &config) {
   return "";
 }
 
-static Error checkQuantization(ConfigReader &config) {
-  for (StringRef key : {"quantization_config", "compression_config"}) {
-    const json &value = config.peek(key);
-    if (value.is_null())
-      continue;
-    std::string method = "unknown method";
-    if (value.is_object() && value.contains("quant_method"))
-      method = "quant_method " + brief(value["quant_method"]);
-    return fileError(config.file(), "'" + key + "' (" + method +
-                                        "): quantized checkpoints are not supported; give one with "
-                                        "F32, F16 or BF16 weights");
-  }
-  return Error::success();
+/// compression_config stores weights in forms of its own.
+static Error checkCompression(ConfigReader &config) {
+  const json &value = config.peek("compression_config");
+  if (value.is_null())
+    return Error::success();
+  return fileError(config.file(), "'compression_config': compressed checkpoints are not supported; "
+                                  "give one with F32, F16 or BF16 weights, or one of gptq or awq");
 }
 
 /// Decides on model_type, and on architectures if that is absent.
@@ -158,7 +152,7 @@ static Expected<const Family *> detectFamily(ConfigReader &config) {
   if (StringRef kind = unsupportedKind(type, architecture); !kind.empty())
     return fileError(config.file(), "'" + (type.empty() ? architecture : type) + "' is " + kind +
                                         ", which is not supported; " + supportedText());
-  if (Error error = checkQuantization(config))
+  if (Error error = checkCompression(config))
     return error;
   if (type.empty() && architecture.empty())
     return fileError(config.file(),
@@ -235,6 +229,10 @@ Expected<HfConfig> parseHfConfig(const ConfigText &config,
   for (StringRef key : {"torch_dtype", "dtype"})
     if (result.torchDtype.empty() && reader.peek(key).is_string())
       result.torchDtype = reader.peek(key).get<std::string>();
+  auto quantization = readQuantization(reader);
+  if (!quantization)
+    return quantization.takeError();
+  result.quantization = std::move(*quantization);
   ignoreCommonKeys(reader);
   if (Error error = reader.takeError())
     return error;

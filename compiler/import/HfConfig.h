@@ -27,6 +27,7 @@ struct HfConfig {
   const Family *family = nullptr;
   ModelSpec spec;
   GenerationConfig generation;
+  std::optional<StoredQuantization> quantization; ///< of matrices that are integers already
   std::string sha256; ///< of config.json's bytes, in hex
   std::string torchDtype; ///< what config.json says of the weights ("bfloat16"); may be empty
 };

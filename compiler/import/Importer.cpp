@@ -28,7 +28,8 @@ static std::string dominantDtype(const WeightMap &weights) {
   for (const Weight &weight : weights.weights())
     if (!weight.isVector)
       for (const WeightPart &part : weight.parts)
-        bytes[StringRef(part.tensor.info->dtype).lower()] += part.tensor.info->sizeBytes;
+        if (const TensorRef &tensor = part.stored ? part.stored.scales : part.tensor)
+          bytes[StringRef(tensor.info->dtype).lower()] += tensor.info->sizeBytes;
   std::string best = "f32";
   for (const auto &[name, size] : bytes)
     if (size > bytes[best])
@@ -58,10 +59,12 @@ static Expected<int64_t> compiledContext(const ModelSpec &spec, const ImportOpti
   return positions;
 }
 
-static Expected<GraphOptions> graphOptions(MLIRContext &context, const ModelSpec &spec,
-                                           const WeightMap &weights, const ImportOptions &options,
-                                           Ledger &ledger) {
+static Expected<GraphOptions>
+graphOptions(MLIRContext &context, const ModelSpec &spec, const WeightMap &weights,
+             const std::optional<StoredQuantization> &quantization, const ImportOptions &options,
+             Ledger &ledger) {
   GraphOptions graph;
+  graph.quantization = quantization;
   std::string dtype = options.dtype == "auto" ? dominantDtype(weights) : options.dtype;
   std::string kvDtype = options.kvCacheDtype == "auto" ? dtype : options.kvCacheDtype;
   Expected<FloatType> compute = namedType("dtype", dtype, context);
@@ -152,14 +155,21 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
   WeightMap weights;
   if (Error error = config->family->mapWeights(*checkpoint, ledger, spec, weights))
     return error;
-  if (options.configAlone)
+  if (options.configAlone) {
+    if (config->quantization)
+      return fileError(options.checkpointDir,
+                       "key 'quantization_config': which matrices are quantised is known from the "
+                       "weights alone; download them, or remove the key");
     checkpoint = describeCheckpoint(*config, weights, options, ledger);
-  if (Error error = weights.resolve(*checkpoint, spec.tiedHead, options.forceTie, ledger))
+  }
+  if (Error error = weights.resolve(*checkpoint, config->quantization, spec.tiedHead,
+                                    options.forceTie, ledger))
     return error;
   if (Error error = ledger.close(options.allowExtra))
     return error;
 
-  Expected<GraphOptions> graph = graphOptions(context, spec, weights, options, ledger);
+  Expected<GraphOptions> graph =
+      graphOptions(context, spec, weights, config->quantization, options, ledger);
   if (!graph)
     return graph.takeError();
   if (options.numTokenIds > spec.vocab)

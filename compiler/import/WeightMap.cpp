@@ -153,7 +153,19 @@ static void checkPart(const Weight &weight, WeightPart &part, Ledger &ledger,
                        "; F32, F16 and BF16 are supported");
 }
 
-Error WeightMap::resolve(const Checkpoint &checkpoint, bool tied, bool forceTie, Ledger &ledger) {
+/// All parts of a weight are integers or none is: they are packed together.
+static void checkUniform(const Weight &weight, std::vector<std::string> &problems) {
+  for (const WeightPart &part : weight.parts)
+    if (static_cast<bool>(part.stored) != weight.isStored()) {
+      problems.push_back("'" + part.key + "' and '" + weight.parts.front().key +
+                         "' become one matrix, but only one of them is quantised");
+      return;
+    }
+}
+
+Error WeightMap::resolve(const Checkpoint &checkpoint,
+                         const std::optional<StoredQuantization> &quantization, bool tied,
+                         bool forceTie, Ledger &ledger) {
   ledger.open("tensors", checkpoint.path());
   for (const std::string &name : checkpoint.names()) {
     ledger.found("tensors", name);
@@ -163,14 +175,24 @@ Error WeightMap::resolve(const Checkpoint &checkpoint, bool tied, bool forceTie,
 
   std::vector<std::string> missing, problems;
   settleHead(checkpoint, tied, forceTie, ledger, missing);
-  for (Weight &weight : all)
+  for (Weight &weight : all) {
     for (WeightPart &part : weight.parts) {
       part.tensor = checkpoint.find(part.key);
+      size_t before = problems.size();
+      if (!part.tensor && quantization && !weight.isVector)
+        part.stored = findStoredMatrix(checkpoint, *quantization, part.key, part.rows, weight.cols,
+                                       ledger, problems);
       if (part.tensor)
         checkPart(weight, part, ledger, problems);
-      else
+      else if (!part.stored && problems.size() == before)
         missing.push_back("'" + part.key + "'");
     }
+    checkUniform(weight, problems);
+  }
+  bool anyStored = any_of(all, [](const Weight &weight) { return weight.isStored(); });
+  if (quantization && !anyStored && problems.empty() && missing.empty())
+    problems.push_back("quantization_config says " + quantization->form +
+                       ", but no matrix has codes (….qweight)");
   if (!missing.empty())
     problems.insert(problems.begin(), std::to_string(missing.size()) +
                                           (missing.size() == 1 ? " tensor is" : " tensors are") +

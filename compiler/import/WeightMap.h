@@ -2,7 +2,8 @@
 //
 // Each entry names one lm.weight, the checkpoint tensors that are stacked along rows to make it,
 // and their expected shapes. Symbols are the same for all families. Invariant after resolve():
-// every part has a tensor of the expected shape in F32, F16 or BF16.
+// every part has a tensor of the expected shape in F32, F16 or BF16, or the tensors of a quantised
+// matrix.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_COMPILER_IMPORT_WEIGHTMAP_H
@@ -10,6 +11,7 @@
 
 #include "compiler/import/Checkpoint.h"
 #include "compiler/import/Ledger.h"
+#include "compiler/import/Quantization.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace stoop::importer {
@@ -32,7 +34,8 @@ std::string bias(llvm::StringRef symbol);
 struct WeightPart {
   std::string key;
   int64_t rows = 0;
-  TensorRef tensor; ///< after resolve()
+  TensorRef tensor;    ///< after resolve()
+  StoredMatrix stored; ///< after resolve(), instead of `tensor`: the matrix as integers
 };
 
 struct Weight {
@@ -42,6 +45,9 @@ struct Weight {
   int64_t cols = 0;
   bool isVector = false;
   bool fusedQkv = false; ///< rows (of a vector: elements) are stored per KV group
+
+  /// Whether its parts are integers already; all or none are.
+  bool isStored() const { return static_cast<bool>(parts.front().stored); }
 };
 
 class WeightMap {
@@ -58,8 +64,11 @@ public:
   /// Finds every part in the checkpoint and settles the head: one copy if the checkpoint stores it
   /// once and `tied`, or twice with equal bytes; two if the stored head differs (with a warning if
   /// `tied`), unless `forceTie` drops it. All tensors of the checkpoint are entered in the ledger.
-  /// Errors name every missing tensor, wrong shape (both shapes) and unusable dtype.
-  llvm::Error resolve(const Checkpoint &checkpoint, bool tied, bool forceTie, Ledger &ledger);
+  /// With `quantization`, matrices may be stored as integers instead. Errors name every missing
+  /// tensor, wrong shape (both shapes) and unusable dtype.
+  llvm::Error resolve(const Checkpoint &checkpoint,
+                      const std::optional<StoredQuantization> &quantization, bool tied,
+                      bool forceTie, Ledger &ledger);
 
   /// The tensors that resolve() looks for, in safetensors' `dtype`, one head only if `tied`.
   std::vector<TensorInfo> expectedTensors(llvm::StringRef dtype, bool tied) const;

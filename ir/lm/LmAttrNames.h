@@ -11,6 +11,10 @@ namespace stoop::lm {
 /// program.
 inline constexpr llvm::StringLiteral kFusionLogAttrName = "lm.fusion_log";
 
+/// On an lm.weight whose sources are the tensors of already quantised matrices (codes, zeros and
+/// scales of each): "gptq", "gptq_v2" or "awq". Formulas: codegen/quant/Stored.h.
+inline constexpr llvm::StringLiteral kStoredFormAttrName = "lm.stored_form";
+
 } // namespace stoop::lm
 
 #endif // STOOP_IR_LM_LMATTRNAMES_H

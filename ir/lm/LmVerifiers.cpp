@@ -4,6 +4,7 @@
 // the phase gates in passes/.
 //
 //===----------------------------------------------------------------------===//
+#include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 
@@ -53,6 +54,22 @@ LogicalResult ModelOp::verify() {
   return success();
 }
 
+/// (C6): codes, zeros and scales of matrices whose rows are those of the weight. A row is a column
+/// of the scales.
+static LogicalResult verifyStoredSources(WeightOp weight) {
+  auto sources = llvm::to_vector(weight.getSources()->getAsRange<SourceAttr>());
+  auto form = weight->getAttrOfType<StringAttr>(kStoredFormAttrName);
+  int64_t rows = 0;
+  for (size_t i = 2; i < sources.size(); i += 3)
+    rows += sources[i].getCols();
+  if (form && stoop::quantSchemeOf(weight.getTensorType()) && sources.size() % 3 == 0 &&
+      rows == weight.getTensorType().getDimSize(0))
+    return success();
+  return weight.emitOpError() << "expects codes, zeros and scales of quantised matrices with "
+                              << weight.getTensorType().getDimSize(0) << " rows in all, got "
+                              << sources.size() << " sources with " << rows << " rows";
+}
+
 LogicalResult WeightOp::verify() {
   RankedTensorType type = getTensorType();
   if (!type.hasStaticShape() || type.getRank() > 2 || elementBytes(type.getElementType()) == 0)
@@ -76,6 +93,8 @@ LogicalResult WeightOp::verify() {
                            << cols << ", got " << type;
     return success();
   }
+  if ((*this)->hasAttr(kStoredFormAttrName)) // (C6)
+    return verifyStoredSources(*this);
   int64_t rows = 0, elements = 0;
   for (SourceAttr source : getSources()->getAsRange<SourceAttr>()) { // (C2)
     if (type.getRank() == 2 && source.getCols() != typeCols)

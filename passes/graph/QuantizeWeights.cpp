@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/graph/Passes.h"
 
+#include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
@@ -28,6 +29,7 @@ namespace {
 struct Choice {
   std::optional<QuantScheme> scheme;
   std::string name() const { return scheme ? scheme->name() : "none"; }
+  bool operator==(const Choice &other) const = default;
 };
 
 /// PATTERN=SCHEME.
@@ -101,6 +103,11 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
     return success();
   }
 
+  /// What a matrix that is integers already is stored as.
+  static Choice storedChoice(lm::WeightOp weight) {
+    return {quantSchemeOf(weight.getTensorType())};
+  }
+
   /// Matrices that come from the checkpoint.
   static SmallVector<lm::WeightOp> matricesOf(lm::ModelOp model) {
     SmallVector<lm::WeightOp> matrices;
@@ -128,15 +135,22 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
     llvm::DenseSet<StringAttr> vocabulary = vocabularyMatrices(model);
     llvm::MapVector<StringAttr, RankedTensorType> changed;
     for (lm::WeightOp weight : matrices) {
+      bool stored = weight->hasAttr(lm::kStoredFormAttrName);
       Choice choice = standard;
       if (choice.scheme && vocabulary.contains(weight.getSymNameAttr()))
         choice.scheme = QuantScheme{8, 0};
+      StringRef decidedBy;
       for (Override &override : parsed)
         if (override.pattern.match(weight.getSymName())) {
           override.matched = true;
           choice = override.choice;
+          decidedBy = override.text;
         }
-      if (!choice.scheme)
+      if (stored && !decidedBy.empty() && !(choice == storedChoice(weight)))
+        return weight.emitOpError() << "holds integers of the scheme " << storedChoice(weight).name()
+                                    << " already, which --quantization-override '" << decidedBy
+                                    << "' cannot change";
+      if (!choice.scheme || stored)
         continue;
       auto type = RankedTensorType::get(weight.getTensorType().getShape(),
                                         Float32Type::get(&getContext()),
@@ -154,7 +168,9 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
       if (found != changed.end())
         load.getResult().setType(found->second);
     });
-    if (!changed.empty())
+    if (llvm::any_of(matrices, [](lm::WeightOp weight) {
+          return quantSchemeOf(weight.getTensorType()).has_value();
+        }))
       recordDecisions(model, matrices);
     return success();
   }

@@ -54,7 +54,9 @@ def load(path, names=None):
 
 
 def encode(values, dtype):
-    """Bytes of float32 `values` stored as `dtype` (F32, F16 or BF16)."""
+    """Bytes of float32 `values` stored as `dtype` (F32, F16 or BF16), or of int32 ones (I32)."""
+    if dtype == "I32":
+        return np.ascontiguousarray(values, np.int32).tobytes()
     if dtype == "BF16":
         return round_bf16_bits(values).tobytes()
     return np.ascontiguousarray(values, np.float32).astype(NUMPY_TYPES[dtype]).tobytes()
@@ -67,7 +69,7 @@ class Writer:
     tensor's pieces in that order, and `close` checks that everything promised was written.
     """
 
-    WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}
+    WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "I32": 4}
 
     def __init__(self, path, shapes):
         header, offset = {"__metadata__": {"format": "pt"}}, 0
@@ -96,5 +98,13 @@ def save(path, tensors, dtype):
     """Writes name -> float32 array, all stored as `dtype`."""
     writer = Writer(path, [(name, dtype, value.shape) for name, value in tensors.items()])
     for value in tensors.values():
+        writer.write(encode(value, dtype))
+    writer.close()
+
+
+def save_mixed(path, tensors):
+    """Writes name -> (array, dtype)."""
+    writer = Writer(path, [(name, dtype, value.shape) for name, (value, dtype) in tensors.items()])
+    for value, dtype in tensors.values():
         writer.write(encode(value, dtype))
     writer.close()

@@ -370,11 +370,11 @@ TEST(HfConfig, UnsupportedModels) {
   expectRefused({{"model_type", "falcon_h1"}}, "a hybrid of attention and Mamba-2 (Falcon-H1)");
   expectRefused({{"architectures", {"FalconH1ForCausalLM"}}}, "a hybrid of attention and Mamba-2");
   expectRefused({{"model_type", "bitnet"}}, "BitNet");
-  expectRefused(
-      llama({{"quantization_config", {{"quant_method", "bitnet"}}}}),
-      "'quantization_config' (quant_method \"bitnet\"): quantized checkpoints are not supported");
+  expectRefused(llama({{"quantization_config", {{"quant_method", "bitnet"}}}}),
+                "key 'quantization_config.quant_method': 'bitnet' is not supported; gptq and awq are");
   expectRefused(falcon({{"quantization_config", {{"bits", 4}}}}),
-                "'quantization_config' (unknown method)");
+                "key 'quantization_config.quant_method': 'none' is not supported");
+  expectRefused(falcon({{"compression_config", {{"format", "x"}}}}), "compressed checkpoints");
   EXPECT_EQ(parse(falcon({{"quantization_config", nullptr}})).error, "");
   expectRefused(llama({{"sliding_window", 4096}}),
                 "key 'sliding_window': value 4096 is not supported (only null)");

@@ -67,6 +67,13 @@ lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers
 // -----
 
 lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 16 : i64, vocab = 32 : i64, max_positions = 64 : i64, batch = 1 : i64, metadata = {}} {
+  // expected-error @below {{expects codes, zeros and scales of quantised matrices with 32 rows in all, got 3 sources with 16 rows}}
+  lm.weight @weight_c6_rows : tensor<32x8xf32, "int4-g32"> sources([#lm.source<key = "q", file = "f", offset = 0, dtype = i32, rows = 1, cols = 16>, #lm.source<key = "z", file = "f", offset = 64, dtype = i32, rows = 1, cols = 2>, #lm.source<key = "s", file = "f", offset = 72, dtype = f16, rows = 1, cols = 16>]) {lm.stored_form = "gptq"}
+}
+
+// -----
+
+lm.model @m attributes {family = "falcon", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 16 : i64, vocab = 32 : i64, max_positions = 64 : i64, batch = 1 : i64, metadata = {}} {
   lm.entry forward @load_weight_c1_symbol(%t: tensor<1xi32>, %p: tensor<1xi32>, %s: tensor<1xi32>) -> tensor<1x32xf32> {
     // expected-error @below {{names no weight: @nothing}}
     %w = lm.load_weight @nothing : tensor<1x32xf32>
