@@ -56,7 +56,7 @@ LogicalResult Evaluator::checkStep(lm::EntryOp entry, const Step &step) {
   return success();
 }
 
-FailureOr<Tensor> Evaluator::run(lm::EntryOp entry, const Step &step) {
+FailureOr<Frame> Evaluator::enter(lm::EntryOp entry, const Step &step) {
   if (failed(checkStep(entry, step)))
     return failure();
   int64_t count = step.tokens.size();
@@ -70,10 +70,18 @@ FailureOr<Tensor> Evaluator::run(lm::EntryOp entry, const Step &step) {
   frame.define(entry.getTokens(), std::move(padded.tokens));
   frame.define(entry.getPositions(), std::move(padded.positions));
   frame.define(entry.getSlots(), std::move(padded.slots));
-  FailureOr<std::vector<Datum>> results = frame.run(entry.getBody().front());
+  return frame;
+}
+
+FailureOr<Tensor> Evaluator::run(lm::EntryOp entry, const Step &step) {
+  FailureOr<Frame> frame = enter(entry, step);
+  if (failed(frame))
+    return failure();
+  FailureOr<std::vector<Datum>> results = frame->run(entry.getBody().front());
   if (failed(results))
     return failure();
   Tensor logits = std::get<Tensor>(results->front());
+  int64_t count = static_cast<int64_t>(step.tokens.size());
   if (logits.rows() <= count)
     return logits;
   Tensor valid(count, logits.cols(), logits.element());
@@ -92,16 +100,24 @@ FailureOr<KvLayer *> Evaluator::cache(Operation *user, FlatSymbolRefAttr symbol,
   auto op = model.lookupSymbol<lm::KvStateOp>(symbol.getAttr());
   if (!op || layer < 0 || layer >= int64_t(op.getLayers()))
     return user->emitOpError() << "no layer " << layer << " of KV cache " << symbol;
-  std::vector<KvLayer> &layers = caches[op];
-  if (layers.empty()) {
+  std::vector<std::unique_ptr<KvLayer>> &layers = caches[op];
+  layers.resize(op.getLayers());
+  if (!layers[layer]) {
     auto type = cast<lm::KvType>(op.getType());
     FailureOr<Element> element = elementOf(type.getElementType());
     if (failed(element))
       return op.emitOpError() << "has an element type that cannot be evaluated: " << type;
-    layers.assign(op.getLayers(), KvLayer(type.getBatch(), type.getHeads(), type.getPositions(),
-                                          type.getHeadDim(), *element));
+    layers[layer] = std::make_unique<KvLayer>(type.getBatch(), type.getHeads(),
+                                              type.getPositions(), type.getHeadDim(), *element);
   }
-  return &layers[layer];
+  return layers[layer].get();
+}
+
+void Evaluator::release(KvLayer *layer) {
+  for (auto &entry : caches)
+    for (std::unique_ptr<KvLayer> &held : entry.second)
+      if (held.get() == layer)
+        held.reset();
 }
 
 } // namespace stoop::reference

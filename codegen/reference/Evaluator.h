@@ -45,6 +45,9 @@ public:
   }
   KvLayer &cache(mlir::Value value) const { return *std::get<KvLayer *>(datum(value)); }
 
+  /// Drops a value that no later op reads.
+  void forget(mlir::Value value) { values.erase(value); }
+
   /// Evaluates all ops of `block` but its terminator, whose operands' values are returned.
   llvm::FailureOr<std::vector<Datum>> run(mlir::Block &block);
 
@@ -69,8 +72,15 @@ public:
   lm::EntryOp lookup(llvm::StringRef name) { return model.lookupSymbol<lm::EntryOp>(name); }
   lm::ModelOp getModel() { return model; }
 
+  /// A new frame of `entry` whose arguments hold `step`, with padding rows; errors as for run().
+  llvm::FailureOr<Frame> enter(lm::EntryOp entry, const Step &step);
+
   /// Forgets all cached keys and values.
   void resetCaches() { caches.clear(); }
+  /// Forgets one layer's.
+  void release(KvLayer *layer);
+  /// Forgets converted weights; values that hold one keep it.
+  void releaseWeights() { weights.clear(); }
 
   llvm::FailureOr<Tensor> weight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
   llvm::FailureOr<KvLayer *> cache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol,
@@ -81,7 +91,7 @@ private:
 
   lm::ModelOp model;
   Weights weights;
-  llvm::DenseMap<mlir::Operation *, std::vector<KvLayer>> caches;
+  llvm::DenseMap<mlir::Operation *, std::vector<std::unique_ptr<KvLayer>>> caches; ///< by layer
 };
 
 /// Attaches the evaluation of every lm op to `registry`.

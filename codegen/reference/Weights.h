@@ -26,6 +26,9 @@ public:
   /// The values of `weight`; a vector is a matrix of one row. Errors are emitted at the op.
   llvm::FailureOr<Tensor> get(lm::WeightOp weight);
 
+  /// Forgets converted values; files stay mapped.
+  void clear() { values.clear(); }
+
 private:
   llvm::FailureOr<Tensor> read(lm::WeightOp weight);
   llvm::FailureOr<Tensor> readStored(lm::WeightOp weight, mlir::StringAttr form);

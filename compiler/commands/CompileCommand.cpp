@@ -59,6 +59,7 @@ void CompileCommand::declare(CLI::App &app) {
                  "a directory)");
   declareModelOptions(app, model, /*required=*/true);
   declareCompileOptions(app, options);
+  declareCalibration(app, options.quantization);
   app.add_option("--compile-to", toName, "stop at this phase and print the module (-o: to a file)")
       ->check(phaseValidator(false))
       ->capture_default_str();
@@ -79,6 +80,9 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
     return "--dry-run and -o contradict each other: nothing is written";
   if (output.json && to != Phase::Executable)
     return "--json and --compile-to " + toName + " contradict each other: IR is not JSON";
+  if (!options.quantization.calibration.empty() && (dryRun || to != Phase::Executable))
+    return std::string("--calibration and ") + (dryRun ? "--dry-run" : "--compile-to " + toName) +
+           " contradict each other: its integers are kept in the executable alone";
   if (!from)
     return weightsFolder.empty() ? "" : "--weights needs --compile-from";
   if (to < *from)
@@ -91,7 +95,7 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
       {"--max-threads", Phase::Planned},
       {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
-      {"--quantization-override", Phase::Graph}, {"--target-cpu", Phase::Binaries},
+      {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import}, {"--target-cpu", Phase::Binaries},
       {"--cuda-arch", Phase::Binaries}};
   for (const auto &[flag, phase] : decided)
     if (*from >= phase && app.get_option(flag)->count())

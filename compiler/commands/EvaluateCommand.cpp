@@ -8,10 +8,8 @@
 #include "compiler/commands/Command.h"
 
 #include "codegen/reference/Decode.h"
-#include "compiler/driver/Frontend.h"
+#include "compiler/driver/Calibration.h"
 #include "compiler/driver/Session.h"
-#include "mlir/Pass/PassManager.h"
-#include "passes/graph/Passes.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
@@ -37,6 +35,7 @@ struct EvaluateOptions {
 /// One model on the evaluator, and its tokenizer if it has one.
 struct LoadedModel {
   ImportedCheckpoint checkpoint;
+  CalibratedFiles calibrated;
   lm::ModelOp model;
   std::unique_ptr<reference::Evaluator> evaluator;
   lm::EntryOp entry;
@@ -50,7 +49,6 @@ public:
 
 private:
   LogicalResult load(Session &session, LoadedModel &loaded);
-  LogicalResult quantize(Session &session, ModuleOp module);
   FailureOr<std::vector<int64_t>> encodePrompt(Session &session, LoadedModel &loaded);
   FailureOr<std::vector<std::vector<int32_t>>> readPrompts(Session &session, LoadedModel &loaded);
   LogicalResult generate(Session &session, LoadedModel &loaded);
@@ -69,6 +67,7 @@ private:
 void EvaluateCommand::declare(CLI::App &app) {
   declareModelOptions(app, modelOptions, /*required=*/true);
   declareQuantizationOptions(app, quantization);
+  declareCalibration(app, quantization);
   declareOutputOptions(app, output);
   CLI::Option *prompt = app.add_option("-p,--prompt", options.prompt, "text to complete");
   CLI::Option *file =
@@ -107,26 +106,21 @@ void EvaluateCommand::declare(CLI::App &app) {
 // Input
 //===----------------------------------------------------------------------===//
 
-/// What phase graph does to weights; the dynamic entry stays.
-LogicalResult EvaluateCommand::quantize(Session &session, ModuleOp module) {
-  graph::QuantizeWeightsOptions options;
-  options.scheme = quantization.scheme;
-  options.overrides.assign(quantization.overrides.begin(), quantization.overrides.end());
-  PassManager manager(&session.context(), ModuleOp::getOperationName());
-  manager.addPass(graph::createQuantizeWeights(options));
-  return manager.run(module);
-}
-
 LogicalResult EvaluateCommand::load(Session &session, LoadedModel &loaded) {
   DialectRegistry registry;
   reference::registerReferenceModels(registry);
   session.context().appendDialectRegistry(registry);
   FailureOr<ImportedCheckpoint> checkpoint = loadCheckpoint(session, modelOptions, /*maxBatch=*/1);
-  if (failed(checkpoint) ||
+  if (failed(checkpoint))
+    return failure();
+  FailureOr<CalibratedFiles> calibrated =
+      calibrate(session, *checkpoint, modelOptions, quantization);
+  if (failed(calibrated) ||
       failed(session.advance(*checkpoint->module, Phase::Import, Phase::Import, /*runFrom=*/true)) ||
-      failed(quantize(session, *checkpoint->module)))
+      failed(chooseSchemes(session, *checkpoint->module, quantization)))
     return failure();
   loaded.checkpoint = std::move(*checkpoint);
+  loaded.calibrated = std::move(*calibrated);
   loaded.model = *loaded.checkpoint.module->getOps<lm::ModelOp>().begin();
   loaded.evaluator = std::make_unique<reference::Evaluator>(loaded.model);
   loaded.entry = loaded.evaluator->lookup("forward");

@@ -141,6 +141,11 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
     failedFor = ExitUsage;
     return failure();
   }
+  FailureOr<CalibratedFiles> files =
+      calibrate(session, checkpoint, modelOptions, compileOptions.quantization);
+  if (failed(files))
+    return failure();
+  calibrated = std::move(*files);
   recordCompilation(module(), flags, levels);
   return advance(Phase::Import, to, /*runFrom=*/true);
 }

@@ -8,6 +8,7 @@
 #define STOOP_COMPILER_DRIVER_COMPILATION_H
 
 #include "compiler/driver/Budget.h"
+#include "compiler/driver/Calibration.h"
 #include "compiler/driver/Frontend.h"
 
 namespace stoop::driver {
@@ -73,6 +74,7 @@ private:
   llvm::json::Object flags;
   std::vector<std::string> levels; ///< of the target, resolved
   ImportedCheckpoint checkpoint;
+  CalibratedFiles calibrated; ///< that weights of the module are read from
   bool isFromFile = false;
   int failedFor = ExitBadInput;
   uint64_t linkedCode = 0; ///< bytes; 0: not known yet

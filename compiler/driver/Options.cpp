@@ -125,6 +125,16 @@ void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options) {
       ->check(CLI::Validator(checkOverride, "", "override"));
 }
 
+void declareCalibration(CLI::App &app, QuantizationOptions &options) {
+  auto check = [](const std::string &value) -> std::string {
+    return value.empty() ? "expects a file of text" : "";
+  };
+  app.add_option("--calibration", options.calibration,
+                 "text like what the program will read: int4 weights are rounded so that layers err "
+                 "least on it")
+      ->check(CLI::Validator(check, "", "file"));
+}
+
 static std::string checkTarget(const std::string &value) {
   if (value == "cpu" || value == "cuda")
     return "";

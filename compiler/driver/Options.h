@@ -54,6 +54,7 @@ struct ModelOptions {
 struct QuantizationOptions {
   std::string scheme = "none"; ///< none, int8, int4, int4-g32, int4-g128
   std::vector<std::string> overrides; ///< PATTERN=SCHEME
+  std::string calibration; ///< text to round int4 weights by; empty: none
 };
 
 /// How it is compiled.
@@ -75,6 +76,8 @@ void declareOutputOptions(CLI::App &app, OutputOptions &options);
 /// Declares the positional CHECKPOINT as `required`, and the flags of ModelOptions.
 void declareModelOptions(CLI::App &app, ModelOptions &options, bool required);
 void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options);
+/// --calibration, for commands that read all weights.
+void declareCalibration(CLI::App &app, QuantizationOptions &options);
 void declareCompileOptions(CLI::App &app, CompileOptions &options);
 
 /// Command-line words with `_` for `-` in flag names and `-march` for --target-cpu put right.

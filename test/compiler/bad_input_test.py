@@ -79,6 +79,33 @@ class BadConfig(Case):
         self.expect_refusal(checkpoint, "tokenizer.json")
 
 
+class BadCalibration(Case):
+    """--calibration: what is wrong with the text, or that nothing would be rounded by it."""
+
+    def refuse(self, text, *fragments, flags=("--quantization", "int4"), code=1):
+        (self.dir / "text").write_bytes(text)
+        self.expect_refusal(self.checkpoint("rand-rw1b", copy=False), "--calibration", *fragments, code=code,
+                            arguments=("--calibration", self.dir / "text", *flags))
+
+    def test_texts(self):
+        self.refuse(b"", "is empty")
+        self.refuse(b" \n\t ", "is empty")
+        self.refuse(b"In the beginning \xff\xfe", "not UTF-8 at byte 17")
+        self.expect_refusal(self.checkpoint("rand-rw1b", copy=False), "cannot be read",
+                            arguments=("--calibration", self.dir / "none", "--quantization", "int4"))
+
+    def test_without_tokenizer(self):
+        self.refuse(b"In the beginning", "--no-tokenizer", flags=("--quantization", "int4", "--no-tokenizer"))
+
+    def test_schemes_that_it_cannot_help(self):
+        for scheme in ("none", "int8"):
+            self.refuse(b"In the beginning", "int4 weights alone", scheme, flags=("--quantization", scheme))
+
+    def test_phases_that_keep_no_integers(self):
+        self.refuse(b"In the beginning", "--compile-to graph", flags=("--quantization", "int4", "--compile-to", "graph"),
+                    code=2)
+
+
 class BadPrompts(Case):
     """What `stoop evaluate` refuses to evaluate."""
 
