@@ -41,7 +41,9 @@ static void printHead(const json::Object &report, const TextOutput &out) {
   table.add({"model", textAt(model, "name") + ": " + textAt(model, "dtype") + ", " +
                           number("layers") + " layers, hidden " + number("hidden") + ", ffn " +
                           number("ffn") + ", " + number("heads") + " heads on " +
-                          number("kv_heads") + " KV heads of " + number("head_dim")});
+                          number("kv_heads") +
+                          (numberAt(model, "kv_heads") == 1 ? " KV head of " : " KV heads of ") +
+                          number("head_dim")});
   table.add({"", "vocabulary " + number("vocab") + ", context " + number("max_positions") +
                      " tokens, batch " + number("batch")});
   std::string needs =
@@ -69,7 +71,7 @@ static void printOptions(const json::Object &report, const TextOutput &out) {
   out.line("options", Tone::Heading);
   Table table;
   for (const auto &[name, value] : sortedMembers(objectAt(report, "options")))
-    table.add({"--" + name.str(), scalarText(*value)});
+    table.add({"--" + name.str(), scalarText(*value).empty() ? "not given" : scalarText(*value)});
   table.print(out);
 }
 
@@ -104,12 +106,12 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
     const json::Object &arena = asObject(value);
     std::string lifetime = textAt(arena, "lifetime");
     std::string remark = lifetime == "persistent"
-                             ? grouped(numberAt(memory, "kv_bytes_per_token")) + " a token"
+                             ? grouped(numberAt(memory, "kv_bytes_per_token")) + " B a token"
                              : peakText(maps, textAt(arena, "name"));
     table.add({textAt(arena, "name"), ">" + grouped(numberAt(arena, "bytes")), lifetime, remark});
   }
   int64_t total = numberAt(memory, "total_bytes");
-  table.add({"total", ">" + grouped(total), "bytes", byteText(total)});
+  table.add({"total", ">" + grouped(total), "arenas", byteText(total)});
   for (const json::Value &value : listAt(memory, "classes")) { // what is no arena
     const json::Object &row = asObject(value);
     std::string name = textAt(row, "class");
@@ -191,6 +193,24 @@ static std::string splitText(const json::Object &split) {
   return split.empty() ? "" : grouped(numberAt(split, "count")) + " " + unit;
 }
 
+/// The parts of a model whose matrices a kernel holds: "layers.*.attn.out + mlp.down".
+static std::string pathsText(const json::Array &paths) {
+  std::string text;
+  for (const json::Value &value : paths) {
+    std::string path = scalarText(value);
+    llvm::StringRef part = path;
+    if (!text.empty())
+      part.consume_front("layers.*.");
+    text += (text.empty() ? "" : " + ") + part.str();
+  }
+  return text;
+}
+
+/// Rounded, so that the parts of a whole add up to about 100.
+static std::string percentText(int64_t part, int64_t whole) {
+  return std::to_string(whole ? (part * 200 + whole) / (whole * 2) : 0) + " %";
+}
+
 /// Kernels of one entry (empty: all) by the time that their launches take at best.
 static void printKernels(const json::Object &report, const std::string &entry, size_t limit,
                          const TextOutput &out) {
@@ -216,19 +236,15 @@ static void printKernels(const json::Object &report, const std::string &entry, s
       Tone::Dim);
   for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
     const json::Object &kernel = *row.kernel, &split = objectAt(kernel, "split");
-    const json::Array &paths = listAt(kernel, "paths");
-    std::string path = paths.empty() ? std::string() : scalarText(paths[0]);
-    if (paths.size() > 1)
-      path += ", ...";
     std::string tunables = textAt(kernel, "template");
     for (const auto &[name, value] : sortedMembers(objectAt(kernel, "tunables")))
       tunables += " " + name.str() + "=" + scalarText(*value);
     if (std::string source = textAt(kernel, "schedule_source"); source != "heuristic")
       tunables += " (" + source + ")";
-    table.add({textAt(kernel, "name"), shortened(path, 28), tunables, ">" + grouped(row.launches),
+    table.add({textAt(kernel, "name"), shortened(pathsText(listAt(kernel, "paths")), 36), tunables, ">" + grouped(row.launches),
                ">" + byteText(numberAt(kernel, "bytes")),
                ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
-               ">" + std::to_string(total ? row.time * 100 / total : 0) + " %", splitText(split)});
+               ">" + percentText(row.time, total), splitText(split)});
   }
   table.print(out);
   printRest(rows.size(), limit, "kernels", out);

@@ -115,10 +115,10 @@ static void splitOf(Block &body, KernelReport &report) {
   Operation *main = mainOp(body);
   if (auto attention = dyn_cast<lm::AttentionOp>(main)) {
     int64_t heads = attention.getCache().getType().getHeads();
-    return set("rows x KV heads", report.rows * heads);
+    return set("pairs of row and KV head", report.rows * heads);
   }
   if (auto append = dyn_cast<lm::KvAppendOp>(main))
-    return set("rows x heads", report.rows * append.getCache().getType().getHeads());
+    return set("pairs of row and head", report.rows * append.getCache().getType().getHeads());
   if (isa<lm::NormOp, lm::GatherLastOp>(main))
     return set("rows", report.rows);
   if (isa<lm::EmbeddingOp>(main))

@@ -63,7 +63,7 @@ static void collectMemory(plan::ProgramOp program, ProgramReport &report) {
       persistent += bytes;
   }
   report.classes = MemoryClasses::of(program);
-  report.planning = notesOn(program, {"fusion_log"});
+  report.planning = notesOn(program, {"fusion_log", plan::kWorkspaceAttrName, plan::kStackAttrName});
   auto dimension = [&](llvm::StringRef name) {
     auto value = program.getMetadata().getAs<IntegerAttr>(name);
     return value ? value.getInt() : 0;

@@ -31,6 +31,7 @@ function inUnits(value, step, units) {
 const plain = (value) => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 const bytes = (value) => inUnits(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 const time = (value) => inUnits(value, 1000, ["ns", "µs", "ms", "s"]);
+const rate = (value) => value < 10 ? value.toPrecision(2) : plain(Math.round(value));
 const work = (value) => inUnits(value, 1000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"]);
 
 /// A number of the report, shown with `format`.
@@ -94,7 +95,7 @@ function drawHead() {
   document.title = `Stoop report: ${model.name || "model"}`;
   find("#title").textContent = model.name || "model";
   find("#subtitle").textContent = [`${model.family || ""} ${model.dtype || ""}`.trim(), `${model.layers} layers`,
-    `hidden ${plain(model.hidden)}`, `${model.heads} heads on ${model.kv_heads} KV`, `vocabulary ${plain(model.vocab)}`,
+    `hidden ${plain(model.hidden)}`, `${model.heads} heads on ${model.kv_heads} KV head${model.kv_heads === 1 ? "" : "s"}`, `vocabulary ${plain(model.vocab)}`,
     `context ${plain(model.max_positions)}`, `${target.name} ${target.levels.join(", ")}`].join(" · ");
   const names = {changes: "Changes", overview: "Overview", layers: "Launches", fusion: "Not fused", memory: "Memory",
                  kernels: "Kernels", ledger: "Ledger", provenance: "Provenance"};
@@ -116,9 +117,9 @@ function drawOverview() {
   const passed = sum(report.fusion.passed.filter((v) => entry && v.entry === entry.name).map((v) => v.count));
   const tiles = entry ? [
     tile(number(at + "launches", plain, "b"), `launches a token, ${entry.launches_per_layer} a layer`),
-    tile(number(at + "roofline_ns", time, "b"), entry.roofline_ns ? `at best a token: ${plain(Math.round(1e9 / entry.roofline_ns))} a second` : ""),
+    tile(number(at + "roofline_ns", time, "b"), entry.roofline_ns ? `a token at best: ${rate(1e9 / entry.roofline_ns)} a second` : ""),
     tile(number(at + "bytes", bytes, "b"), "moved a token, full context"),
-    tile(h("b", {}, `${passed} / ${passed + missed}`), "edges fused in a step")] : [];
+    tile(h("b", {}, `${passed} / ${passed + missed}`), "edges between ops fused in a step")] : [];
   fill("#overview .tiles", tiles, tile(number("memory/total_bytes", bytes, "b"), "memory, weights included"),
        tile(number("memory/kv_bytes_per_token", bytes, "b"), "KV cache a token"));
   fill("#overview .warnings", report.warnings.map((warning) => h("div", {class: "warning"}, warning)),
@@ -161,7 +162,7 @@ function drawLaunches() {
   fill("#layers .controls", choice(report.entries.map((e) => e.name), state.entry, (index) => { state.entry = index; drawLaunches(); }));
   if (!entry) return;
   const kernels = Object.fromEntries(report.kernels.map((kernel) => [kernel.name, kernel]));
-  fill("#layers .lead", "A step of ", number(`entries/${state.entry}/rows`), " token(s): ", number(`entries/${state.entry}/launches`),
+  fill("#layers .lead", "A step of ", number(`entries/${state.entry}/rows`), report.entries[state.entry].rows === 1 ? " token: " : " tokens: ", number(`entries/${state.entry}/launches`),
        " launches. A card is one launch, its ops run in it from top to bottom; hover or tap an op for its verdicts.");
   const groups = entry.groups.map((group) => {
     const [first, last] = group.layers || [];
