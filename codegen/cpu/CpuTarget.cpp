@@ -104,10 +104,10 @@ static void runJob(Job &job) {
   SmallVector<std::string> symbols;
   for (plan::KernelOp kernel : job.compilation->kernels)
     symbols.push_back(symbolOf(kernel, *job.level));
-  llvm::Expected<SmallVector<char, 0>> object =
-      codegen::specializeKernel(job.compilation->spec, *job.level, symbols);
+  llvm::Expected<std::string> object =
+      codegen::specializeCached(job.compilation->spec, *job.level, symbols);
   if (object)
-    job.object = std::move(*object);
+    job.object.assign(object->begin(), object->end());
   else
     job.error = llvm::toString(object.takeError());
 }

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/SpecializeKernel.h"
+#include "codegen/CodeCache.h"
 #include "codegen/cpu/ObjectGates.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/IRBuilder.h"
@@ -201,4 +202,25 @@ Expected<SmallVector<char, 0>> codegen::specializeKernel(const KernelSpec &spec,
   if (Error broken = checkObject(object, symbols, tileStores))
     return problem(spec, "level " + level.name + ": " + toString(std::move(broken)));
   return object;
+}
+
+Expected<std::string> codegen::specializeCached(const KernelSpec &spec,
+                                                const kernels::KernelLevel &level,
+                                                ArrayRef<std::string> symbols) {
+  auto compile = [&]() -> Expected<std::string> {
+    Expected<SmallVector<char, 0>> object = specializeKernel(spec, level, symbols);
+    if (!object)
+      return object.takeError();
+    return std::string(object->begin(), object->end());
+  };
+  if (buildIdentity().empty())
+    return compile();
+  CodeKey key;
+  key.add(buildIdentity()).add(level.name).add(spec.port).add(spec.params).add(spec.hooks);
+  key.add(StringRef(reinterpret_cast<const char *>(spec.table.data()),
+                    spec.table.size() * sizeof(float)));
+  key.add(std::to_string(spec.scratchBytes));
+  for (const std::string &symbol : symbols)
+    key.add(symbol);
+  return cachedCode(key.text(), compile);
 }

@@ -34,6 +34,11 @@ llvm::Expected<llvm::SmallVector<char, 0>> specializeKernel(const KernelSpec &sp
                                                             const kernels::KernelLevel &level,
                                                             llvm::ArrayRef<std::string> symbols);
 
+/// As `specializeKernel`, from the code cache if it is there.
+llvm::Expected<std::string> specializeCached(const KernelSpec &spec,
+                                             const kernels::KernelLevel &level,
+                                             llvm::ArrayRef<std::string> symbols);
+
 } // namespace stoop::codegen
 
 #endif // STOOP_CODEGEN_CPU_SPECIALIZEKERNEL_H

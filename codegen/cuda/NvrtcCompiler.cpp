@@ -1,17 +1,13 @@
 //===- NvrtcCompiler.cpp - CUDA C++ to machine code -----------------------===//
 //
-// The cache key covers source, all headers, architecture, options and the library's version, so nothing
-// ever needs to be cleared. Files are written under another name and renamed: a reader sees all or none.
+// The cache key covers source, all headers, architecture, options and the library's version.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/NvrtcCompiler.h"
+#include "codegen/CodeCache.h"
 #include "llvm/ADT/SmallString.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/SHA256.h"
-#include "llvm/Support/raw_ostream.h"
 #include <dlfcn.h>
 #include <mutex>
 
@@ -128,62 +124,35 @@ llvm::Expected<CompiledCode> Nvrtc::compile(const std::string &source,
   return code;
 }
 
-/// The folder of the cache; empty: none.
-static std::string cacheFolder() {
-  if (const char *folder = getenv("STOOP_CACHE_DIR"))
-    return folder;
-  if (const char *folder = getenv("XDG_CACHE_HOME"))
-    return std::string(folder) + "/stoop";
-  if (const char *home = getenv("HOME"))
-    return std::string(home) + "/.cache/stoop";
-  return "";
+/// Both forms in one entry of the cache, the size of the first in front.
+static std::string join(const CompiledCode &code) {
+  return std::to_string(code.cubin.size()) + "\n" + code.cubin + code.ptx;
 }
 
-/// Writes a file as a whole or not at all; failure is not an error of the compilation.
-static void writeWhole(llvm::StringRef path, llvm::StringRef bytes) {
-  llvm::SmallString<128> part;
-  int file = -1;
-  if (llvm::sys::fs::createUniqueFile(path + ".%%%%%%", file, part))
-    return;
-  llvm::raw_fd_ostream stream(file, /*shouldClose=*/true);
-  stream << bytes;
-  stream.close();
-  bool isWritten = !stream.has_error();
-  stream.clear_error();
-  if (!isWritten || llvm::sys::fs::rename(part, path))
-    llvm::sys::fs::remove(part);
+static CompiledCode split(llvm::StringRef joined) {
+  auto [digits, code] = joined.split('\n');
+  size_t size = 0;
+  digits.getAsInteger(10, size);
+  return {code.take_front(size).str(), code.drop_front(std::min(size, code.size())).str()};
 }
 
 llvm::Expected<CompiledCode>
 Nvrtc::compileCached(const std::string &source,
                      const kernels::GpuArchitecture &architecture) const {
-  llvm::SHA256 hash;
-  auto add = [&](llvm::StringRef part) {
-    hash.update(std::to_string(part.size()));
-    hash.update(part);
-  };
-  add(source);
+  CodeKey key;
+  key.add(source);
   for (const kernels::GpuSource &header : kernels::gpuSources())
-    add(header.text);
+    key.add(header.text);
   for (const char *option : commonOptions)
-    add(option);
-  add(architecture.name);
-  add(versionText);
-  std::string folder = cacheFolder();
-  if (folder.empty() || llvm::sys::fs::create_directories(folder))
-    return compile(source, architecture);
-  std::string path = folder + "/" + llvm::toHex(hash.final(), /*LowerCase=*/true);
-  auto read = [](const std::string &file) -> std::string {
-    auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/false, /*NeedsTerminator=*/false);
-    return buffer ? (*buffer)->getBuffer().str() : std::string();
-  };
-  CompiledCode known{read(path + ".cubin"), read(path + ".ptx")};
-  if (!known.cubin.empty() && !known.ptx.empty())
-    return known;
-  llvm::Expected<CompiledCode> fresh = compile(source, architecture);
-  if (fresh) {
-    writeWhole(path + ".cubin", fresh->cubin);
-    writeWhole(path + ".ptx", fresh->ptx);
-  }
-  return fresh;
+    key.add(option);
+  key.add(architecture.name).add(versionText);
+  llvm::Expected<std::string> joined = cachedCode(key.text(), [&]() -> llvm::Expected<std::string> {
+    llvm::Expected<CompiledCode> fresh = compile(source, architecture);
+    if (!fresh)
+      return fresh.takeError();
+    return join(*fresh);
+  });
+  if (!joined)
+    return joined.takeError();
+  return split(*joined);
 }

@@ -32,8 +32,7 @@ public:
   llvm::Expected<CompiledCode> compile(const std::string &source,
                                        const kernels::GpuArchitecture &architecture) const;
 
-  /// As `compile`, from the cache folder if it is there: STOOP_CACHE_DIR, else XDG_CACHE_HOME/stoop, else
-  /// HOME/.cache/stoop. A folder that cannot be written is passed over.
+  /// As `compile`, from the code cache if it is there.
   llvm::Expected<CompiledCode> compileCached(const std::string &source,
                                              const kernels::GpuArchitecture &architecture) const;
 

@@ -29,13 +29,11 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
 
   void runOnOperation() override {
     std::mt19937_64 random(seed);
-    for (lm::ModelOp model : getOperation().getOps<lm::ModelOp>())
-      for (lm::EntryOp entry : model.getOps<lm::EntryOp>())
-        runOnEntry(entry, random);
+    getOperation().walk([&](lm::EntryOp entry) { runOnEntry(entry, random); });
   }
 
   /// Ops of which one reads the other, and linears near one another.
-  static SmallVector<Pair> candidates(const RegionGraph &graph) {
+  SmallVector<Pair> candidates(const RegionGraph &graph) const {
     constexpr size_t kNear = 6;
     SmallVector<Pair> pairs;
     SmallVector<Operation *> linears;
@@ -44,7 +42,7 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
         continue;
       for (Value operand : op->getOperands())
         if (Operation *producer = graph.producer(operand))
-          if (isa<lm::FusibleOpInterface>(producer))
+          if (isa<lm::FusibleOpInterface>(producer) && !gathersTooMany(producer))
             pairs.push_back({producer, op});
       if (fusion::roleOf(op) != lm::FusionRole::Linear)
         continue;
@@ -55,8 +53,13 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
     return pairs;
   }
 
+  bool gathersTooMany(Operation *op) const {
+    return maxGatheredRows && cast<lm::FusibleOpInterface>(op).selectsRows() &&
+           cast<RankedTensorType>(op->getResult(0).getType()).getDimSize(0) > maxGatheredRows;
+  }
+
   /// Merges each pair with the same chance, so that regions are neither always small nor all large.
-  static void runOnEntry(lm::EntryOp entry, std::mt19937_64 &random) {
+  void runOnEntry(lm::EntryOp entry, std::mt19937_64 &random) const {
     constexpr int kRounds = 4;
     RegionGraph graph(entry);
     SmallVector<Pair> pairs = candidates(graph);

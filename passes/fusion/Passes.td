@@ -81,11 +81,14 @@ def FuseRandomly : Pass<"lm-fuse-randomly", "::mlir::ModuleOp"> {
   let summary = "A random partition of each entry into legal regions";
   let description = [{
     For tests of the gate and of everything behind it: merges random pairs of ops and regions that the grammar and the order
-    of effects allow, whether it pays or not and whatever targets can do. Equal seeds give equal regions.
+    of effects allow, whether it pays or not. Of what targets cannot do it knows one thing: many selected rows in a prologue.
+    Equal seeds give equal regions.
 
     Example: test/passes/fusion/lm-fuse-randomly.mlir
   }];
-  let options = [Option<"seed", "seed", "uint64_t", "0", "start of the random sequence">];
+  let options = [Option<"seed", "seed", "uint64_t", "0", "start of the random sequence">,
+                 Option<"maxGatheredRows", "max-gathered-rows", "int64_t", "0",
+                        "most rows that a prologue may select; 0: any">];
 }
 
 def FormFusedRegions : Pass<"lm-form-fused-regions", "::mlir::ModuleOp"> {

@@ -180,13 +180,14 @@ def head_tensor(rng, config, tensors):
         tensors["lm_head.weight"] = embedding
 
 
-def write_tensors(directory, tensors, dtype, shards):
-    """One file, or `shards` files with an index."""
+def write_tensors(directory, tensors, dtypes):
+    """One file of each of `dtypes`; several have an index."""
+    shards = len(dtypes)
     if shards == 1:
-        safetensors_io.save(os.path.join(directory, "model.safetensors"), tensors, dtype)
+        safetensors_io.save(os.path.join(directory, "model.safetensors"), tensors, dtypes[0])
         return
     names, weight_map = list(tensors), {}
-    for shard in range(shards):
+    for shard, dtype in enumerate(dtypes):
         file = f"model-{shard + 1:05}-of-{shards:05}.safetensors"
         part = names[shard::shards]  # tensors of one layer land in different shards
         safetensors_io.save(os.path.join(directory, file), {n: tensors[n] for n in part}, dtype)
@@ -215,11 +216,12 @@ def write(directory, seed):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as file:
         json.dump(config, file, indent=1)
-    write_tensors(directory, tensors, dtype, shards)
-    return describe(config, dtype, shards, bare)
+    dtypes = [pick(rng, "F32", "F16", "BF16") for _ in range(shards)] if rng.random() < 0.3 else [dtype] * shards
+    write_tensors(directory, tensors, dtypes)
+    return describe(config, dtypes, bare)
 
 
-def describe(config, dtype, shards, bare):
+def describe(config, dtypes, bare):
     keys = ["model_type", "hidden_size", "num_attention_heads", "n_head", "num_kv_heads", "n_head_kv",
             "num_key_value_heads", "head_dim", "vocab_size", "ffn_hidden_size", "activation"]
     flags = ["alibi", "bias", "multi_query", "new_decoder_architecture", "parallel_attn",
@@ -229,7 +231,7 @@ def describe(config, dtype, shards, bare):
     words += [flag for flag in flags if config.get(flag)]
     if rope:
         words.append(f"rope={rope['rope_type']}")
-    return " ".join(words + [dtype, f"shards={shards}"] + ["bare"] * bare)
+    return " ".join(words + ["shards=" + ",".join(dtypes)] + ["bare"] * bare)
 
 
 def main():

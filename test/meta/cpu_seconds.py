@@ -31,6 +31,7 @@ def commands(build):
 
 def main():
     build, pattern = os.path.abspath(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""
+    os.environ["STOOP_CACHE_DIR"] = os.path.join(build, "test", "kernel-cache")  # as ctest sets it
     results = []
     for name, command, cwd in commands(build):
         if re.search(pattern, name):
