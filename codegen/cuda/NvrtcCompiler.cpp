@@ -19,6 +19,21 @@ using codegen::Nvrtc;
 static const char *const commonOptions[] = {"-std=c++20", "-lineinfo", "-default-device",
                                             "--no-source-include", "-diag-suppress=177"};
 
+/// `text` with its name and all names that it gives itself as if they lay in the root folder: NVRTC puts
+/// the folder that it runs in in front of other ones, and with the line table into the code.
+static std::string rooted(llvm::StringRef text, llvm::StringRef name) {
+  std::string result = ("#line 1 \"/" + name + "\"\n").str();
+  while (!text.empty()) {
+    auto [line, rest] = text.split('\n');
+    if (line.consume_front("#line 1 \""))
+      result += "#line 1 \"/";
+    result += line;
+    result += '\n';
+    text = rest;
+  }
+  return result;
+}
+
 /// Files to try, best first.
 static std::vector<std::string> candidates() {
   if (const char *forced = getenv("STOOP_NVRTC"))
@@ -81,13 +96,20 @@ llvm::Expected<const Nvrtc *> Nvrtc::get() {
   return &library;
 }
 
-llvm::Expected<CompiledCode> Nvrtc::compile(const std::string &source,
+llvm::Expected<CompiledCode> Nvrtc::compile(const std::string &text,
                                             const kernels::GpuArchitecture &architecture) const {
+  static const std::vector<std::string> headers = [] {
+    std::vector<std::string> all;
+    for (const kernels::GpuSource &header : kernels::gpuSources())
+      all.push_back(rooted(header.text, header.path));
+    return all;
+  }();
   std::vector<const char *> texts, names;
-  for (const kernels::GpuSource &header : kernels::gpuSources()) {
-    texts.push_back(header.text.data());
+  for (auto [header, text] : llvm::zip_equal(kernels::gpuSources(), headers)) {
+    texts.push_back(text.c_str());
     names.push_back(header.path.data());
   }
+  const std::string source = rooted(text, "kernel.cu");
   ProgramHandle program = nullptr;
   if (createProgram(&program, source.c_str(), "kernel.cu", texts.size(), texts.data(),
                     names.data()) != 0)
@@ -140,7 +162,7 @@ llvm::Expected<CompiledCode>
 Nvrtc::compileCached(const std::string &source,
                      const kernels::GpuArchitecture &architecture) const {
   CodeKey key;
-  key.add(source);
+  key.add(rooted(source, "kernel.cu"));
   for (const kernels::GpuSource &header : kernels::gpuSources())
     key.add(header.text);
   for (const char *option : commonOptions)

@@ -217,6 +217,15 @@ class OnADevice(MemoryCase):
         self.assertEqual(peak(result), needed + constants)
         self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed + constants - 1))
 
+    def test_equal_inputs_give_equal_programs(self):
+        """From wherever, with as many threads, and whether kernels were compiled before or not."""
+        flags = (*self.FLAGS, "--cuda-arch", "sm_80", "--quiet")
+        self.expect(run("compile", self.model, "-o", self.dir / "a", *flags), 0)
+        self.checkpoint("rand-yarn")
+        with mock.patch.dict(os.environ, STOOP_CACHE_DIR=str(self.dir / "empty")):
+            self.expect(run("compile", "rand-yarn", "-o", "b", "-j", 1, *flags, cwd=self.dir), 0)
+        self.assertEqual((self.dir / "a").read_bytes(), (self.dir / "b").read_bytes())
+
     def test_budgets_count_the_workspace_and_no_threads(self):
         report = self.plan(self.model, *self.FLAGS)
         need, listed = report["memory"]["need"], classes(report)

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -116,8 +117,11 @@ class Outputs(Case):
         return run_program(program, "run", "--prompt-ids", "1", "-n", "1").returncode
 
     def test_equal_inputs_give_equal_programs(self):
-        for name, threads in (("a", 1), ("b", 2)):
-            self.expect(run("compile", self.model, "-o", self.out / name, "-j", threads, "-v"), 0)
+        """Wherever the checkpoint lies, from wherever and with as many threads as it is compiled."""
+        self.expect(run("compile", self.model, "-o", self.out / "a", "-j", 1, "-v"), 0)
+        other = self.dir / "other" / "place"
+        shutil.copytree(self.model, other / self.model.name)
+        self.expect(run("compile", self.model.name, "-o", self.out / "b", "-j", 2, "--save-temps", "temps", cwd=other), 0)
         self.assertEqual((self.out / "a").read_bytes(), (self.out / "b").read_bytes())
 
 
