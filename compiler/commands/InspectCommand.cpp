@@ -21,7 +21,7 @@ public:
   int run(const CLI::App &app) override;
 
 private:
-  std::string contradiction() const;
+  std::string contradiction(const CLI::App &app) const;
   int explain(Session &session, const llvm::json::Object &report) const;
   std::string render(Session &session, const llvm::json::Object &report) const;
 
@@ -54,7 +54,9 @@ void InspectCommand::declare(CLI::App &app) {
 }
 
 /// The first contradiction between flags; empty when there is none.
-std::string InspectCommand::contradiction() const {
+std::string InspectCommand::contradiction(const CLI::App &app) const {
+  if (why.empty() && app.get_option("--why")->count())
+    return "--why expects the name of an op or of a part of the model, got ''";
   if (!why.empty() && format == "html")
     return "--why and --format html contradict each other: a page tells of every op";
   if (!why.empty() && !sections.empty())
@@ -105,7 +107,7 @@ std::string InspectCommand::render(Session &session, const llvm::json::Object &r
 int InspectCommand::run(const CLI::App &app) {
   output.json |= format == "json";
   Session session(output);
-  if (std::string why = contradiction(); !why.empty()) {
+  if (std::string why = contradiction(app); !why.empty()) {
     session.error(why);
     return ExitUsage;
   }

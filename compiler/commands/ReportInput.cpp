@@ -149,6 +149,16 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
                 (*given)[0].getAsObject()->getString("key").value_or("") + " does not apply to '" +
                     path + "': it is compiled already",
                 ExitUsage);
+  if (kind == InputKind::Program || kind == InputKind::Report) {
+    const std::pair<const char *, const std::string *> phases[] = {
+        {"--remarks-filter", &options.remarksFilter},
+        {"--dump-phases-to", &options.dumpPhasesTo},
+        {"--save-temps", &options.saveTemps}};
+    for (const auto &[flag, value] : phases)
+      if (!value->empty())
+        return fail(session, flag + llvm::Twine(" does not apply to '") + path + "': no phase runs",
+                    ExitUsage);
+  }
   if (kind == InputKind::Program)
     return fromProgram(session, path, report);
   if (kind == InputKind::Report)

@@ -127,10 +127,22 @@ static std::vector<std::string> passFlags(MLIRContext &context) {
   for (Phase phase = Phase::Import; phase < Phase::Binaries; phase = nextPhase(phase))
     if (const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase)))
       (void)pipeline->addToPipeline(manager, "", ignore);
+  codegen::addPlannedPasses(manager, 0);
   codegen::buildBinariesPipeline(manager, codegen::CompileOptions());
+  // Passes that are nested in others' ops are in the text alone: op(pass{options},op(pass)).
+  std::string text, name;
+  llvm::raw_string_ostream stream(text);
+  manager.printAsTextualPipeline(stream);
   std::vector<std::string> flags;
-  for (Pass &pass : manager.getPasses())
-    flags.push_back(pass.getArgument().str());
+  unsigned depth = 0; // of braces
+  for (char c : text) {
+    depth -= c == '}';
+    bool isName = depth == 0 && c != '{' && c != '}' && c != '(' && c != ')' && c != ',';
+    if (!isName && c != '(' && depth == 0 && !name.empty())
+      flags.push_back(name);
+    name = isName ? name + c : "";
+    depth += c == '{';
+  }
   return flags;
 }
 

@@ -163,7 +163,10 @@ static void diffSection(const Section &section, const json::Object &a, const jso
     leftNames[name] = &value;
   for (const auto &[name, value] : right)
     rightNames[name] = &value;
+  auto isNothing = [](const json::Value &value) { return value == nullptr || value == ""; };
   auto add = [&](const std::string &name, json::Value x, json::Value y) {
+    if (isNothing(x) && isNothing(y))
+      return; // not given, and not known to the older one
     differences.push_back(json::Object{
         {"section", section.name}, {"what", name}, {"a", std::move(x)}, {"b", std::move(y)}});
   };

@@ -234,6 +234,12 @@ class Inspect(Case):
             result = self.expect(run("diff", self.program, other), 0)
             self.assertEqual(result.stdout, "")
         self.expect(run("diff", self.program, self.ir), 0)
+        # An older stoop knows fewer options and says less.
+        older = json.loads(self.json.read_text())
+        older["schema_version"] = 0
+        del older["options"]["max-seq-len"], older["memory"]["classes"]
+        (self.dir / "older.json").write_text(json.dumps(older))
+        self.assertEqual(self.expect(run("diff", self.program, self.dir / "older.json"), 0).stdout, "")
 
     def test_differences_come_most_important_first(self):
         other = self.dir / "other.mlir"
@@ -343,7 +349,8 @@ class Inspect(Case):
     def test_contradictory_flags(self):
         for flags in (("--why", "embed", "--section", "memory"), ("--why", "embed", "--format", "html"),
                       ("--section", "memory", "--json"), ("--format", "html", "--json"), ("--section", "nonsense"),
-                      ("--format", "xml")):
+                      ("--format", "xml"), ("--why", ""), ("--remarks-filter", "fusion"), ("--dump-phases-to", self.dir),
+                      ("--remarks-filter", "["), ("--dtype", "f32")):
             self.assertEqual(self.expect(run("inspect", self.json, *flags), 2).stdout, "")
 
     # ---- Remarks ----
