@@ -295,6 +295,12 @@ template <class T> static void append(std::string &bytes, llvm::ArrayRef<T> valu
   bytes.append(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
 }
 
+/// Whether the program asks for activations of the model's type beside integer weights.
+static bool keepsActivations(plan::KernelOp kernel) {
+  auto program = kernel->getParentOfType<plan::ProgramOp>();
+  return program && program.getMetadata().contains("activation_dtype");
+}
+
 FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   int64_t rows = tensor(region.segments.front().products.front()).getDimSize(0);
   header.max_rows = rows <= kernels::kGemvRows ? rows : kernels::kAnyRows;
@@ -302,7 +308,9 @@ FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   header.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
   header.whole_panels = 1;
   lm::LinearOp first = region.segments.front().products.front();
-  header.quantized = quantSchemeOf(tensor(first.getWeight())).has_value();
+  if (quantSchemeOf(tensor(first.getWeight())))
+    header.quantized =
+        keepsActivations(kernel) ? kernels::kFloatActivations : kernels::kIntegerActivations;
   if (failed(readPrologue()) || failed(readInputs()))
     return failure();
   for (RegionSegment &segment : region.segments)

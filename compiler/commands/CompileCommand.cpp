@@ -95,7 +95,8 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
       {"--max-threads", Phase::Planned},
       {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
-      {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import}, {"--target-cpu", Phase::Binaries},
+      {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
+      {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},
       {"--cuda-arch", Phase::Binaries}};
   for (const auto &[flag, phase] : decided)
     if (*from >= phase && app.get_option(flag)->count())

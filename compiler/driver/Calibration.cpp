@@ -179,7 +179,7 @@ struct Rounder {
   const llvm::MapVector<StringAttr, RankedTensorType> &types;
   IntegerFile &file;
   ProgressStep progress;
-  llvm::DenseMap<StringAttr, ArrayAttr> sources = {};
+  llvm::DenseMap<StringAttr, ArrayAttr> sources = llvm::DenseMap<StringAttr, ArrayAttr>();
   Value input = {}; ///< whose moments `compensation` has
   std::optional<quant::Compensation> compensation = std::nullopt;
   bool failed = false;

@@ -12,6 +12,7 @@
 #include "compiler/driver/CompilationRecord.h"
 #include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmOps.h"
+#include "ir/support/DType.h"
 #include "ir/plan/PlanOps.h"
 #include "passes/schedule/TargetInfo.h"
 #include "llvm/ADT/StringExtras.h"
@@ -69,6 +70,10 @@ int Compilation::configure() {
     return ExitUsage;
   }
   const QuantizationOptions &quantization = compileOptions.quantization;
+  if (isGpu && quantization.activationDtype != "auto") {
+    session.error("--activation-dtype belongs to integer weights, which --target cuda does not read");
+    return ExitUsage;
+  }
   if (isGpu && (quantization.scheme != "none" || !quantization.overrides.empty())) {
     session.error("--quantization: the kernels of --target cuda do not read integer weights; "
                   "--target cpu does");
@@ -127,6 +132,30 @@ static bool holdsIntegers(ModuleOp module) {
       .wasInterrupted();
 }
 
+/// Notes in the model what --activation-dtype asks for: the float path is named by the only type that
+/// activations can have, the model's.
+LogicalResult Compilation::chooseActivations() {
+  const QuantizationOptions &quantization = compileOptions.quantization;
+  const std::string &wanted = quantization.activationDtype;
+  if (wanted == "auto")
+    return success();
+  auto model = *module().getOps<lm::ModelOp>().begin();
+  std::string own = elementName(model.getDtype()).str(), problem;
+  if (wanted != own)
+    problem = "activations of this model are " + own + " (--dtype)";
+  else if (quantization.scheme == "none" && quantization.overrides.empty() && !holdsIntegers(module()))
+    problem = "it is about integer weights, and --quantization is none";
+  if (!problem.empty()) {
+    session.error("--activation-dtype " + wanted + ": " + problem);
+    failedFor = ExitUsage;
+    return failure();
+  }
+  NamedAttrList metadata(model.getMetadata());
+  metadata.set("activation_dtype", StringAttr::get(model.getContext(), wanted));
+  model.setMetadataAttr(metadata.getDictionary(model.getContext()));
+  return success();
+}
+
 LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (modelOptions.fitContext && failed(fitContext()))
     return failure();
@@ -141,6 +170,8 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
     failedFor = ExitUsage;
     return failure();
   }
+  if (failed(chooseActivations()))
+    return failure();
   FailureOr<CalibratedFiles> files =
       calibrate(session, checkpoint, modelOptions, compileOptions.quantization);
   if (failed(files))

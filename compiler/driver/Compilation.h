@@ -60,6 +60,7 @@ private:
   void preparePhases(Session &phases) const;
   mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
   mlir::LogicalResult fitContext();
+  mlir::LogicalResult chooseActivations();
   MemoryNeed needOf(plan::ProgramOp program) const;
   mlir::LogicalResult checkBudget();
   void refuse(const MemoryNeed &planned);

@@ -125,6 +125,19 @@ void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options) {
       ->check(CLI::Validator(checkOverride, "", "override"));
 }
 
+static void declareActivations(CLI::App &app, QuantizationOptions &options) {
+  auto check = [](const std::string &value) -> std::string {
+    return llvm::is_contained({"auto", "f32", "bf16", "f16"}, value)
+               ? ""
+               : "expects auto, f32, bf16, f16, got '" + value + "'";
+  };
+  app.add_option("--activation-dtype", options.activationDtype,
+                 "what multiplies integer weights: auto (activations rounded to 16-bit integers "
+                 "while few rows are multiplied) or the type of --dtype (never rounded; slower)")
+      ->check(CLI::Validator(check, "", "type"))
+      ->capture_default_str();
+}
+
 void declareCalibration(CLI::App &app, QuantizationOptions &options) {
   auto check = [](const std::string &value) -> std::string {
     return value.empty() ? "expects a file of text" : "";
@@ -189,6 +202,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
       ->allow_extra_args(false)
       ->capture_default_str();
   declareQuantizationOptions(app, options.quantization);
+  declareActivations(app, options.quantization);
   app.add_option("--max-batch-size", options.maxBatchSize, "sequences decoded together")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

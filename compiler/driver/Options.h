@@ -55,6 +55,7 @@ struct QuantizationOptions {
   std::string scheme = "none"; ///< none, int8, int4, int4-g32, int4-g128
   std::vector<std::string> overrides; ///< PATTERN=SCHEME
   std::string calibration; ///< text to round int4 weights by; empty: none
+  std::string activationDtype = "auto"; ///< beside integer weights: auto (integers), f32, bf16, f16
 };
 
 /// How it is compiled.

@@ -88,6 +88,9 @@ struct LinearPart {
   int64_t batch, kv_heads, positions;           // of the cache
 };
 
+// Whether weights are integers, and what activations become beside them when rows are few.
+enum Quantized : int64_t { kFloatWeights = 0, kIntegerActivations = 1, kFloatActivations = 2 };
+
 struct LinearParams {
   int64_t max_rows;  // rows of the entry; up to 4 share one pass over the weights
   int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
@@ -101,7 +104,7 @@ struct LinearParams {
   int64_t whole_panels;   // whether every segment's n is a multiple of 16
   int64_t part_element;   // ElementType of what parts round to and store
   int64_t cache_element;  // ElementType of the caches
-  int64_t quantized;      // whether weights are integers
+  int64_t quantized;      // Quantized
   LinearPrologue prologue;
 };
 

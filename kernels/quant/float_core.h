@@ -11,14 +11,12 @@
 
 namespace stoop::kernels {
 
-// Columns of one unit, [column][16]. zeros: of int4.
+// Columns of one unit, [column][16]. zeros: of int4, else 0.
 template <bool kInt4>
 STOOP_INLINE void expand_unit(u32x16 unit, i32x16 zeros, f32x16 scales, float *out) {
 #pragma clang loop unroll(full)
   for (int c = 0; c < kUnitWidth<kInt4>; ++c) {
-    const int at = c / 2 * (kInt4 ? 4 : 8) + c % 2 * 16;
-    const i32x16 code = kInt4 ? (i32x16)((unit >> at) & 15u) - zeros
-                              : (i32x16)(unit << (24 - at)) >> 24;
+    const i32x16 code = code_of_column<kInt4>(unit, c) - zeros;
     store_vector(out + c * kLanes, scales * __builtin_convertvector(code, f32x16));
   }
 }
@@ -31,7 +29,7 @@ STOOP_INLINE void expand_panel(const QuantLayout &layout, const char *panel, i64
     const f32x16 scales = load_vector<f32x16>(panel);
     const char *units = panel + layout.unit_offset(column);
     for (i64 c = 0; c < columns; c += 4)
-      expand_unit<false>(load_vector<u32x16>(units + c / 4 * kUnitBytes), 0, scales,
+      expand_unit<false>(load_vector<u32x16>(units + c / 4 * kUnitBytes), (i32x16)0, scales,
                          out + c * kLanes);
     return;
   }

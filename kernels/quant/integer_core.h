@@ -140,8 +140,8 @@ STOOP_INLINE void int4_block(const QuantLayout &layout, const char *panel, const
 
 // R rows times one panel: acc = sums over all columns.
 template <int R>
-STOOP_INLINE void integer_panel(const QuantLayout &layout, const char *panel,
-                                const IntegerRows<R> &x, i64 prefetch, f32x16 (&acc)[R]) {
+STOOP_INLINE void multiply_panel(const QuantLayout &layout, const char *panel,
+                                 const IntegerRows<R> &x, i64 prefetch, f32x16 (&acc)[R]) {
 #pragma clang loop unroll(full)
   for (int r = 0; r < R; ++r) acc[r] = splat(0.0f);
   if (layout.is_int4()) {

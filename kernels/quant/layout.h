@@ -54,6 +54,12 @@ STOOP_INLINE i32x16 code_pairs(u32x16 unit, int s) {
   const i16x32 halves = (i16x32)unit;
   return (i32x16)((s == 0 ? halves << 8 : halves) >> 8);
 }
+// Column c of a unit.
+template <bool kInt4>
+STOOP_INLINE i32x16 code_of_column(u32x16 unit, int c) {
+  const int at = c / 2 * (kInt4 ? 4 : 8) + c % 2 * 16;
+  return kInt4 ? (i32x16)((unit >> at) & 15u) : (i32x16)(unit << (24 - at)) >> 24;
+}
 template <bool kInt4>
 constexpr int kPairs = kInt4 ? 4 : 2;  // of a unit
 template <bool kInt4>

@@ -94,6 +94,7 @@ TEST(OptionsTest, BadValuesNameTheFlag) {
       {{"m", "--quantization", "int3"}, "schemes: none, int8, int4, int4-g32, int4-g128"},
       {{"m", "--quantization-override", "embed"}, "PATTERN=SCHEME"},
       {{"m", "--quantization-override", "=int8"}, "PATTERN=SCHEME"},
+      {{"m", "--activation-dtype", "int8"}, "auto, f32, bf16, f16"},
       {{"m", "--quantization-override", "a b=int8"}, "spaces"},
       {{"m", "--quantization-override", "embed=int5"}, "there is no scheme 'int5'"},
       {{"m", "--target", "abacus"}, "supported: cpu, cuda"},

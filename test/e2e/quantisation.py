@@ -19,13 +19,16 @@ from models import CompiledModel, ReferenceModel, RunError
 
 WINDOW = 256
 # Goals: the divergence of nearest at most 0.9 times with the search for ranges and 0.6 times calibrated, likelihood +0.02 %
-# for int8 and +0.25 % for int4, greedy choice of int8 equal in 99 %. Calibrated int4 and the likelihood of int8 meet them.
-# The others are bounded just above what is measured on 1,024 tokens: 0.97 to 1.00, 0.93 to 1.05 and 0.90 to 0.97 of nearest;
-# +0.35 % and +0.39 %; 98.8 %.
+# for int8 and +0.25 % for int4, greedy choice of int8 equal in 99 %. Met: calibrated int4 (0.22 to 0.39 times, +0.15 % at
+# most) and the likelihood of int8. Not met, and bounded just above what is measured on 1,024 tokens: int4 by the search alone
+# (0.93 to 1.05 and 0.90 to 0.97 times, +0.35 % and +0.39 % on tiny-seed; it lessens the error of weights, not of outputs), and
+# the choice of int8 on tiny-seed, 98.8 % (exact nearest: 98.7 %; the logits that trade places lie within 0.13 of each other,
+# half of all steps have 0.7 or more between the best two).
 KL_OF_NEAREST = {"int8": 1.05, "int4-g32": 1.08, "int4-g128": 1.0, "int4-g32 calibrated": 0.6, "int4-g128 calibrated": 0.6}
 NLL = {"int8": 2e-4, "int4-g32": 4e-3, "int4-g128": 4.5e-3, "int4-g32 calibrated": 2.5e-3, "int4-g128 calibrated": 2.5e-3}
 GREEDY = {"int8": 0.985}
 KERNEL_TOLERANCE = 1e-3  # of the largest logit: integer activations
+FLOAT_TOLERANCE = checks.LOGIT_TOLERANCE  # float activations: nothing but sums is rounded
 KERNEL_NLL = 1e-4  # relative
 
 
@@ -125,27 +128,29 @@ def write_calibration(directory, ids, folder):
     return path
 
 
-def check_program(options, directory, recorded, scheme, flags, report):
+def check_program(options, directory, recorded, scheme, flags, report, activations="auto"):
     """The compiled program against the evaluator, which dequantises: decode, prefill and likelihood."""
-    where = f"{os.path.basename(directory)} {scheme} {' '.join(flags)}"
+    where = " ".join([os.path.basename(directory), scheme, *flags])
     flags = ["--quantization", scheme, *flags]
+    tolerance, of = (KERNEL_TOLERANCE, "kernels") if activations == "auto" else (FLOAT_TOLERANCE, "kernels of floats")
     prompts = [generation["prompt_ids"] for generation in recorded.generations]
     expected = ReferenceModel(options.stoop, directory, flags=flags).generate_all(prompts, 8)
     with tempfile.TemporaryDirectory() as folder:
-        program = CompiledModel.compile(options.stoop, directory, os.path.join(folder, "program"), flags=flags)
+        program = CompiledModel.compile(options.stoop, directory, os.path.join(folder, "program"),
+                                        flags=[*flags, "--activation-dtype", activations])
         for prompt, ids in enumerate(prompts):
             document, logits = program.generate(ids, 8)
             other, reference = expected[prompt]
             same = sum(np.cumprod([a == b for a, b in zip(document["ids"], other["ids"])]))
             for row in range(min(same + 1, len(logits))):
-                report.limit("kernels", checks.relative_error(logits[row], reference[row]), KERNEL_TOLERANCE,
+                report.limit(of, checks.relative_error(logits[row], reference[row]), tolerance,
                              f"{where}, prompt {prompt}, token {row}")
         entry = next(entry for entry in recorded.nll if entry["window"] == 64)
         ids = recorded.nll_ids[: 513]
         own = program.perplexity(ids, entry["window"])["mean_nats"]
         reference = ReferenceModel(options.stoop, directory, flags=flags).perplexity(ids, entry["window"])["mean_nats"]
-        report.limit("kernels nll", abs(own / reference - 1), KERNEL_NLL, where)
-    print(f"{where}: worst kernel error {report.worst['kernels']:.2e} of the largest logit", flush=True)
+        report.limit(of + " nll", abs(own / reference - 1), KERNEL_NLL, where)
+    print(f"{where} {of}: worst error {report.worst[of]:.2e} of the largest logit", flush=True)
 
 
 def main():
@@ -172,6 +177,8 @@ def main():
                 with tempfile.TemporaryDirectory() as texts:
                     text = write_calibration(directory, recorded.nll_ids[:600], texts)
                     check_program(options, directory, recorded, "int4-g128", ["--calibration", text], report)
+                for scheme in options.schemes:
+                    check_program(options, directory, recorded, scheme, [], report, activations="f32")
         except RunError as error:
             report.failures.append(str(error))
     for failure in report.failures:

@@ -204,7 +204,9 @@ codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape
   region.header.max_rows = shape.maxRows;
   region.header.prefetch = shape.prefetch;
   region.header.num_inputs = region.header.num_segments = region.header.num_products = 1;
-  region.header.quantized = shape.quantGroup.has_value();
+  region.header.quantized = !shape.quantGroup         ? kernels::kFloatWeights
+                            : shape.floatActivations ? kernels::kFloatActivations
+                                                     : kernels::kIntegerActivations;
   int64_t whole = shape.quantGroup ? kernels::kScaleColumns : 2;
   region.header.packed_columns = (shape.k + whole - 1) / whole * whole;
   region.header.total_cost = panels * shape.k;

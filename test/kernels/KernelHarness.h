@@ -100,6 +100,7 @@ struct LinearShape {
   Element y;
   int64_t prefetch = 512;
   std::optional<int64_t> quantGroup = std::nullopt; ///< integer weights: QuantScheme::group
+  bool floatActivations = false; ///< beside integer weights
 };
 codegen::KernelSpec linearSpec(const std::string &ports, const LinearShape &shape);
 

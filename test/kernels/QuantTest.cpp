@@ -68,7 +68,7 @@ double integerBound(const float *x, const float *w, int64_t k) {
 }
 
 void check(const kernels::KernelLevel &level, const char *name, Element x, const Shape &s,
-           unsigned threads) {
+           unsigned threads, bool floats) {
   SCOPED_TRACE(std::string(name) + " " + test::name(x) + " at " + level.name.str() + ", rows " +
                std::to_string(s.rows) + " of " + std::to_string(s.maxRows) + ", " +
                std::to_string(s.n) + " x " + std::to_string(s.k));
@@ -81,6 +81,7 @@ void check(const kernels::KernelLevel &level, const char *name, Element x, const
   Buffer xBuffer = Buffer::of(x, input), y(s.maxRows * s.n * 4);
   LinearShape shape{s.maxRows, s.n, s.k, s.k, s.n, Element::F32};
   shape.quantGroup = scheme.group;
+  shape.floatActivations = floats;
   LoadedKernel kernel(linearSpec(std::string("stoop_linear_quant_") + test::name(x), shape), level);
   kernel.run({&xBuffer, &w.packed, &y}, s.rows, threads);
   double largest = 0;
@@ -94,7 +95,7 @@ void check(const kernels::KernelLevel &level, const char *name, Element x, const
       }
       largest = std::max(largest, std::abs(sum));
       double rounding = 1e-6 * magnitude + 1e-7;
-      double bound = s.maxRows <= kernels::kGemvRows ? integerBound(a, b, s.k) : 0;
+      double bound = s.maxRows <= kernels::kGemvRows && !floats ? integerBound(a, b, s.k) : 0;
       double error = std::abs(double(y.at(Element::F32, r * s.n + c)) - sum);
       ASSERT_LE(error, bound + rounding) << "row " << r << ", column " << c;
     }
@@ -109,7 +110,9 @@ TEST(QuantLinear, MatchesDequantisedWeights) {
     for (const char *scheme : kSchemes)
       for (const Shape &shape : kShapes) {
         Element x = threads % 3 == 0 ? Element::BF16 : threads % 3 == 1 ? Element::F32 : Element::F16;
-        check(*level, scheme, x, shape, 1 + threads++ % 3);
+        check(*level, scheme, x, shape, 1 + threads++ % 3, /*floats=*/false);
+        if (shape.maxRows <= kernels::kGemvRows)
+          check(*level, scheme, x, shape, 1 + threads % 3, /*floats=*/true);
       }
 }
 
@@ -125,6 +128,7 @@ TEST(QuantLinear, NanReachesItsRowOnly) {
         Buffer xBuffer = Buffer::of(Element::F32, x), y(rows * 40 * 4);
         LinearShape shape{rows, 40, 137, 137, 40, Element::F32};
         shape.quantGroup = scheme.group;
+        shape.floatActivations = rows == 3;
         LoadedKernel kernel(linearSpec("stoop_linear_quant_f32", shape), *level);
         kernel.run({&xBuffer, &w.packed, &y}, rows, 2);
         for (int64_t i = 0; i < rows * 40; ++i)
