@@ -26,6 +26,7 @@ class Recorded:
         self.generations = document["generations"]
         self.nll = document["nll"]
         self.nll_ids = document["nll_ids"]
+        self.is_trained = os.path.basename(os.path.normpath(directory)).split("-")[0] != "rand"
         self.tensors = safetensors_io.load(os.path.join(directory, "expected.safetensors"))
 
     def logits(self, prompt):

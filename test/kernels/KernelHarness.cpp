@@ -1,5 +1,6 @@
 //===- KernelHarness.cpp - compile, load and run one kernel ---------------===//
 #include "test/kernels/KernelHarness.h"
+#include "codegen/cpu/ObjectGates.h"
 #include "codegen/cpu/CpuLevels.h"
 #include "kernels/common/params.h"
 #include "kernels/common/scratch.h"
@@ -239,13 +240,12 @@ template <class T> static T require(Expected<T> value, const char *what) {
 
 test::LoadedKernel::LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level)
     : jit(std::make_unique<Jit>()), scratchBytes(spec.scratchBytes) {
+  codegen::initializeX86Target(); // for the JIT; cached code needs no compiler
   std::string symbol = "stoop_test_kernel";
-  SmallVector<char, 0> object =
-      require(codegen::specializeKernel(spec, level, symbol), "specializeKernel");
+  std::string object = require(codegen::specializeCached(spec, level, symbol), "specializeCached");
   jit->instance = require(orc::LLJITBuilder().create(), "LLJIT");
   orc::LLJIT &lljit = *jit->instance;
-  if (Error error = lljit.addObjectFile(
-          MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size())))) {
+  if (Error error = lljit.addObjectFile(MemoryBuffer::getMemBufferCopy(object))) {
     errs() << toString(std::move(error)) << "\n";
     std::exit(1);
   }

@@ -409,7 +409,7 @@ TEST(FusedRegion, CompilesForEveryLevel) {
     mlir::FailureOr<codegen::KernelSpec> spec = codegen::describeKernel(parsed.kernel);
     ASSERT_TRUE(mlir::succeeded(spec));
     for (const kernels::KernelLevel &level : kernels::kernelLevels()) {
-      auto object = codegen::specializeKernel(*spec, level, std::string("stoop_k0"));
+      auto object = codegen::specializeCached(*spec, level, std::string("stoop_k0"));
       EXPECT_TRUE(bool(object)) << level.name.str() << ": " << llvm::toString(object.takeError());
     }
   }
