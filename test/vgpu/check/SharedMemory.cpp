@@ -33,7 +33,7 @@ void SharedMemory::reset(u32 size, u32 warps, bool enabled) {
     return;
   states.assign(size + 16, Uninitialized);
   cells.assign(size / 4 + 8, {});
-  readers.resize(cells.size() * warps);
+  readers.clear();
 }
 
 void SharedMemory::race(Warp &warp, int lane, const Instruction &inst, const char *kind, u32 offset, u32 epoch) {
@@ -83,7 +83,7 @@ void SharedMemory::checkRaces(Warp &warp, int lane, const Instruction &inst, u32
         race(warp, lane, inst, "write after read", i * 4, cell.read);
       continue;
     }
-    const u32 *epochs = &readers[static_cast<size_t>(i) * numWarps];
+    const u32 *epochs = readersOf(cell);
     for (u32 w = 0; w < numWarps; ++w)
       if (epochs[w] && !ordered(warp, lane, epochs[w])) {
         race(warp, lane, inst, "write after read", i * 4, epochs[w]);
@@ -105,14 +105,18 @@ void SharedMemory::recordRead(Warp &warp, int lane, u32 index, u8 mask) {
   if (cell.read == 0) {
     cell.read = me;
   } else if (cell.read == severalWarps) {
-    u32 &mine = readers[static_cast<size_t>(index) * numWarps + warp.id];
+    u32 &mine = readersOf(cell)[warp.id];
     mine = mine ? mergeSameWarp(mine) : me;
   } else if (cell.read >> 27 == warp.id) {
     cell.read = mergeSameWarp(cell.read);
   } else if (ordered(warp, lane, cell.read)) {
     cell.read = me;
   } else {
-    u32 *epochs = &readers[static_cast<size_t>(index) * numWarps];
+    if (!cell.row) {
+      readers.resize(readers.size() + numWarps);
+      cell.row = static_cast<uint16_t>(readers.size() / numWarps);
+    }
+    u32 *epochs = readersOf(cell);
     std::fill(epochs, epochs + numWarps, 0u);
     epochs[cell.read >> 27] = cell.read;
     epochs[warp.id] = me;
@@ -135,7 +139,52 @@ void SharedMemory::record(Warp &warp, int lane, u32 offset, u32 count, Access ac
   }
 }
 
+/// Aligned accesses to whole cells, the common case: true when all of them are right, and then they are recorded.
+/// Anything else is left to the general way, which finds words for it.
+template <u32 CELLS> bool SharedMemory::checkWords(Warp &warp, const u32 *offsets, u32 mask, bool write) {
+  constexpr u32 count = CELLS * 4;
+  auto mayFollow = [&](u32 lane, u32 me, u32 epoch) { return epoch == me || ordered(warp, lane, epoch); };
+  for (u32 m = mask; m; m &= m - 1) {
+    const u32 lane = static_cast<u32>(__builtin_ctz(m)), offset = offsets[lane], me = pack(warp, lane);
+    if (offset % count || offset >= numBytes || count > numBytes - offset)
+      return false;
+    u8 wrong = 0;
+    for (u32 i = 0; i < count; ++i)
+      wrong |= write ? states[offset + i] == InFlight : states[offset + i] ^ Initialized;
+    if (wrong)
+      return false;
+    for (u32 i = 0; i < CELLS; ++i) {
+      const Cell &cell = cells[offset / 4 + i];
+      if (cell.write && !mayFollow(lane, me, cell.write))
+        return false;
+      if (write && cell.read && (cell.read == severalWarps || !mayFollow(lane, me, cell.read)))
+        return false;
+    }
+  }
+  for (u32 m = mask; m; m &= m - 1) {
+    const u32 lane = static_cast<u32>(__builtin_ctz(m)), offset = offsets[lane], me = pack(warp, lane);
+    if (write)
+      memset(&states[offset], Initialized, count);
+    for (u32 i = 0; i < CELLS; ++i) {
+      Cell &cell = cells[offset / 4 + i];
+      if (write)
+        cell = {me, 0, 0xf, 0, cell.row};
+      else if (cell.read != me)
+        recordRead(warp, static_cast<int>(lane), offset / 4 + i, 0xf);
+      else
+        cell.readMask = 0xf;
+    }
+  }
+  return true;
+}
+
 u32 SharedMemory::check(Warp &warp, const Instruction &inst, const u32 *offsets, u32 mask, u32 count, Access access, u64 used) {
+  if (checks && (access == Access::Read || access == Access::Write)) {
+    const bool write = access == Access::Write;
+    if ((count == 4 && checkWords<1>(warp, offsets, mask, write)) || (count == 8 && checkWords<2>(warp, offsets, mask, write)) ||
+        (count == 16 && checkWords<4>(warp, offsets, mask, write)))
+      return mask;
+  }
   u32 good = 0;
   for (u32 m = mask; m; m &= m - 1) {
     int lane = __builtin_ctz(m);
@@ -179,6 +228,6 @@ void SharedMemory::endBulk(u32 offset, u32 count) {
     return;
   memset(&states[offset], Initialized, count);
   for (u32 i = offset / 4; i <= (offset + count - 1) / 4; ++i)
-    cells[i] = {};
+    cells[i] = {0, 0, 0, 0, cells[i].row};
 }
 } // namespace vgpu

@@ -30,7 +30,10 @@ private:
   struct Cell {
     u32 write = 0, read = 0; // packed epochs, 0: none
     u8 writeMask = 0, readMask = 0;
+    uint16_t row = 0; // of `readers`, from 1; 0: none yet
   };
+  u32 *readersOf(const Cell &cell) { return &readers[static_cast<size_t>(cell.row - 1) * numWarps]; }
+  template <u32 CELLS> bool checkWords(Warp &warp, const u32 *offsets, u32 mask, bool write);
   bool checkState(Warp &warp, int lane, const Instruction &inst, u32 offset, u32 count, Access access, u64 used);
   void checkRaces(Warp &warp, int lane, const Instruction &inst, u32 offset, u32 count, Access access);
   void record(Warp &warp, int lane, u32 offset, u32 count, Access access);
@@ -41,6 +44,6 @@ private:
   bool checks = true;
   std::vector<u8> bytes, states;
   std::vector<Cell> cells;
-  std::vector<u32> readers; // of cells read by several warps: epochs by [cell][warp]
+  std::vector<u32> readers; // of cells read by several warps: epochs by [row][warp]
 };
 } // namespace vgpu

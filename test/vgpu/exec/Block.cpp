@@ -39,12 +39,12 @@ void Block::initWarps() {
 
 void Block::fillSpecials(Warp &warp) {
   const auto &b = launch.block, &g = launch.grid;
-  for (const Program::Special &s : launch.program->specials)
+  for (const Program::Special &s : launch.program->specials) {
+    const size_t dot = s.name.find('.');
+    const std::string_view base = std::string_view(s.name).substr(0, dot);
+    const size_t axis = dot == std::string::npos ? 0 : static_cast<size_t>(s.name[dot + 1] - 'x');
     for (u32 l = 0; l < 32; ++l) {
       u32 t = warp.id * 32 + l;
-      size_t dot = s.name.find('.');
-      std::string base = s.name.substr(0, dot);
-      size_t axis = dot == std::string::npos ? 0 : static_cast<size_t>(s.name[dot + 1] - 'x');
       const std::array<u32, 3> tid = {t % b[0], t / b[0] % b[1], t / (b[0] * b[1])};
       u64 value = 0;
       if (base == "%tid") value = tid[axis];
@@ -68,6 +68,7 @@ void Block::fillSpecials(Warp &warp) {
       else if (base == "%clusterid") value = id[axis];
       memcpy(warp.reg(s.offset) + l * (s.wide ? 8 : 4), &value, s.wide ? 8 : 4);
     }
+  }
 }
 
 u64 Block::instructions() const {

@@ -17,18 +17,24 @@ void packVector(Warp &warp, const Op &op, u32 mask) {
     for (u32 i = 0, l = static_cast<u32>(__builtin_ctz(m)); i < op.count; ++i)
       memcpy(warp.reg(op.d) + whole * l + i * op.size, warp.reg(op.v[i]) + part * l, op.size);
 }
-void unpackVector(Warp &warp, const Op &op, u32 mask) {
-  const u32 whole = op.size * op.count == 8 ? 8 : 4;
+namespace {
+template <u32 WHOLE, class PART> void unpack(Warp &warp, const Op &op, u32 mask) {
   for (u32 m = mask; m; m &= m - 1) {
-    u32 l = static_cast<u32>(__builtin_ctz(m));
-    u8 bytes[8];
-    memcpy(bytes, warp.reg(op.a) + whole * l, whole);
-    for (u32 i = 0; i < op.count; ++i) {
-      u32 value = 0;
-      memcpy(&value, bytes + i * op.size, op.size);
+    const u32 l = static_cast<u32>(__builtin_ctz(m));
+    PART parts[WHOLE / sizeof(PART)];
+    memcpy(parts, warp.reg(op.a) + WHOLE * l, WHOLE);
+    for (u32 i = 0; i < WHOLE / sizeof(PART); ++i)
       if (op.v[i] != noRegister)
-        memcpy(warp.reg(op.v[i]) + 4 * l, &value, 4);
-    }
+        setLane<u32>(warp.reg(op.v[i]), static_cast<int>(l), parts[i]);
+  }
+}
+} // namespace
+void unpackVector(Warp &warp, const Op &op, u32 mask) {
+  const bool isWide = op.size * op.count == 8;
+  switch (op.size) {
+  case 4: return unpack<8, u32>(warp, op, mask);
+  case 2: return isWide ? unpack<8, u16>(warp, op, mask) : unpack<4, u16>(warp, op, mask);
+  default: return isWide ? unpack<8, u8>(warp, op, mask) : unpack<4, u8>(warp, op, mask);
   }
 }
 void setPredicateConstant(Warp &warp, const Op &op, u32 mask) { setPredicate(warp, op.d, mask, op.imm ? ~0u : 0); }

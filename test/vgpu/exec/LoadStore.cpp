@@ -26,6 +26,19 @@ void checkContract(Warp &warp, const Instruction &inst, int lane, u64 address, u
                   " is in no slice of the launch" + near);
 }
 
+/// Whether one slice of the contract lets all lanes go on: the common case.
+bool isInOneSlice(const Launch &launch, const u64 *addresses, u32 mask, u32 count, Access access) {
+  u64 first = ~0ull, last = 0;
+  for (u32 m = mask; m; m &= m - 1) {
+    first = std::min(first, addresses[__builtin_ctz(m)]);
+    last = std::max(last, addresses[__builtin_ctz(m)]);
+  }
+  for (const Slice &slice : launch.contract)
+    if (first >= slice.begin && last + count <= slice.end && (!isRead(access) || slice.mayRead) && (!isWrite(access) || slice.mayWrite))
+      return true;
+  return false;
+}
+
 /// 32 lanes in full, each with its own consecutive bytes: the common case, with one check of the whole range's shadow.
 bool isInitializedTile(const u64 *addresses, u32 count) {
   u64 first = addresses[0];
@@ -111,32 +124,42 @@ u32 resolve(Warp &warp, const Op &op, Space space, u64 *addresses, u32 mask, boo
   }
 }
 
-void loadLanes(Warp &warp, const Op &op, u32 good, u8 *const *pointers) {
+/// Values of MEMORY bytes in registers that hold a REGISTER for each lane.
+template <class MEMORY, class REGISTER> void loadAs(Warp &warp, const Op &op, u32 good, u8 *const *pointers) {
   for (u32 i = 0; i < op.count; ++i) {
     if (op.v[i] == noRegister)
       continue;
     u8 *d = warp.reg(op.v[i]);
     for (u32 m = good; m; m &= m - 1) {
-      int l = __builtin_ctz(m);
-      const u8 *p = pointers[l] + i * op.size;
-      if (op.size == 8) {
-        memcpy(d + 8 * l, p, 8);
-        continue;
-      }
-      u32 value = 0;
-      memcpy(&value, p, op.size);
-      if (op.isSigned && op.size < 4)
-        value = static_cast<u32>(op.size == 1 ? static_cast<i32>(static_cast<i8>(value)) : static_cast<i32>(static_cast<i16>(value)));
-      memcpy(d + 4 * l, &value, 4);
+      MEMORY value;
+      memcpy(&value, pointers[__builtin_ctz(m)] + i * sizeof(MEMORY), sizeof(MEMORY));
+      setLane<REGISTER>(d, __builtin_ctz(m), static_cast<REGISTER>(value));
+    }
+  }
+}
+void loadLanes(Warp &warp, const Op &op, u32 good, u8 *const *pointers) {
+  switch (op.size) {
+  case 8: return loadAs<u64, u64>(warp, op, good, pointers);
+  case 4: return loadAs<u32, u32>(warp, op, good, pointers);
+  case 2: return op.isSigned ? loadAs<i16, u32>(warp, op, good, pointers) : loadAs<u16, u32>(warp, op, good, pointers);
+  default: return op.isSigned ? loadAs<i8, u32>(warp, op, good, pointers) : loadAs<u8, u32>(warp, op, good, pointers);
+  }
+}
+template <class MEMORY, class REGISTER> void storeAs(Warp &warp, const Op &op, u32 good, u8 *const *pointers) {
+  for (u32 i = 0; i < op.count; ++i) {
+    const u8 *s = warp.reg(op.v[i]);
+    for (u32 m = good; m; m &= m - 1) {
+      const MEMORY value = static_cast<MEMORY>(getLane<REGISTER>(s, __builtin_ctz(m)));
+      memcpy(pointers[__builtin_ctz(m)] + i * sizeof(MEMORY), &value, sizeof(MEMORY));
     }
   }
 }
 void storeLanes(Warp &warp, const Op &op, u32 good, u8 *const *pointers) {
-  for (u32 i = 0; i < op.count; ++i) {
-    const u8 *s = warp.reg(op.v[i]);
-    const u32 stride = op.size == 8 ? 8 : 4;
-    for (u32 m = good; m; m &= m - 1)
-      memcpy(pointers[__builtin_ctz(m)] + i * op.size, s + stride * __builtin_ctz(m), op.size);
+  switch (op.size) {
+  case 8: return storeAs<u64, u64>(warp, op, good, pointers);
+  case 4: return storeAs<u32, u32>(warp, op, good, pointers);
+  case 2: return storeAs<u16, u32>(warp, op, good, pointers);
+  default: return storeAs<u8, u32>(warp, op, good, pointers);
   }
 }
 
@@ -195,7 +218,7 @@ u32 checkGlobal(Warp &warp, const Instruction &inst, const u64 *addresses, u32 m
     }
   if (!warp.checks() || !good)
     return good;
-  if (warp.block->launch.hasContract)
+  if (warp.block->launch.hasContract && !isInOneSlice(warp.block->launch, addresses, good, count, access))
     for (u32 m = good; m; m &= m - 1)
       checkContract(warp, inst, __builtin_ctz(m), addresses[__builtin_ctz(m)], count, access);
   GlobalRaces::get().access(warp, inst, addresses, good, count, access);
