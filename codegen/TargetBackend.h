@@ -94,6 +94,12 @@ public:
   /// Checks a plan.binary of this target on its own: format, symbols.
   virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;
 
+  /// The source text that a binary of this target was compiled from; empty: there is none.
+  virtual std::string sourceOf(plan::BinaryOp binary) const { return ""; }
+
+  /// Devices of this target in this machine, in words, for `stoop targets`.
+  virtual std::vector<std::string> devices() const { return {}; }
+
   /// Bytes that a plan reserves for the code of one kernel on one architecture: well above what it
   /// takes on average.
   virtual uint64_t kernelCodeReserve() const = 0;

@@ -11,7 +11,7 @@ namespace stoop::codegen {
 /// none.
 struct CubinInfo {
   unsigned registers = 0;  ///< per thread
-  unsigned sharedBytes = 0; ///< static
+  unsigned sharedBytes = 0; ///< static; from sm_90 on with the 1024 that every block has
   unsigned localBytes = 0; ///< stack frame of a thread
 };
 

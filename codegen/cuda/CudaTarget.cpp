@@ -12,6 +12,8 @@
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/SymbolTable.h"
+#include "runtime/device/cuda/driver.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -58,19 +60,75 @@ public:
   FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
+  std::string sourceOf(plan::BinaryOp binary) const override;
+  std::vector<std::string> devices() const override;
   uint64_t kernelCodeReserve() const override { return 192 << 10; }
   FailureOr<CodeTable> codeTable(plan::ProgramOp program) const override;
 };
 } // namespace
 
+namespace {
+struct LocalGpu {
+  std::string name;
+  unsigned capability; ///< times 10
+};
+} // namespace
+
+/// GPUs that the driver names; none without a driver.
+static std::vector<LocalGpu> localGpus() {
+  rt::CudaDriver api;
+  rt::Message message;
+  int count = 0;
+  if (api.load(message) != STOOP_OK || api.device_count(&count) != 0)
+    return {};
+  std::vector<LocalGpu> gpus;
+  for (int i = 0; i < count; ++i) {
+    char name[128] = "";
+    int device = 0, major = 0, minor = 0;
+    if (api.device_get(&device, i) == 0 && api.device_name(name, sizeof name, device) == 0 &&
+        api.device_attribute(&major, rt::kCudaCapabilityMajor, device) == 0 &&
+        api.device_attribute(&minor, rt::kCudaCapabilityMinor, device) == 0)
+      gpus.push_back({name, static_cast<unsigned>(major * 10 + minor)});
+  }
+  return gpus;
+}
+
+/// Whether cubins of an architecture run there, as the runtime decides it.
+static bool runsOn(const kernels::GpuArchitecture &architecture, const LocalGpu &gpu) {
+  if (architecture.exact)
+    return gpu.capability == architecture.capability;
+  return gpu.capability / 10 == architecture.capability / 10 &&
+         gpu.capability >= architecture.capability;
+}
+
+std::vector<std::string> CudaTarget::devices() const {
+  std::vector<std::string> names;
+  for (const LocalGpu &gpu : localGpus())
+    names.push_back(gpu.name + ", compute capability " + std::to_string(gpu.capability / 10) + "." +
+                    std::to_string(gpu.capability % 10));
+  return names;
+}
+
+std::string CudaTarget::sourceOf(plan::BinaryOp binary) const {
+  if (binary.getKernels().empty())
+    return codegen::samplingSource().str();
+  auto symbol = cast<FlatSymbolRefAttr>(binary.getKernels()[0]);
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(binary, symbol);
+  FailureOr<std::string> text = failure();
+  if (kernel)
+    text = codegen::emitKernel(kernel);
+  return succeeded(text) ? *text : "";
+}
+
 std::vector<codegen::ArchitectureInfo> CudaTarget::describe() const {
   std::vector<codegen::ArchitectureInfo> result;
+  const std::vector<LocalGpu> gpus = localGpus();
   for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures())
     result.push_back({a.name.str(),
                       "compute capability " + std::to_string(a.capability / 10) + "." +
                           std::to_string(a.capability % 10) + (a.exact ? "" : " or newer of its series") +
                           " (" + a.machines.str() + ")",
-                      false});
+                      llvm::any_of(gpus, [&](const LocalGpu &gpu) { return runsOn(a, gpu); })});
   return result;
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/package/Package.h"
 
+#include "codegen/TargetRegistry.h"
 #include "codegen/package/CodeSize.h"
 #include "codegen/package/ExecutableWriter.h"
 #include "codegen/package/PlannedWeights.h"
@@ -32,11 +33,11 @@ static llvm::Expected<std::string> binaryBytes(plan::BinaryOp binary) {
   return llvm::createStringError("binary @" + binary.getSymName() + " has no data");
 }
 
-static llvm::Error saveObject(const std::string &folder, const std::string &name,
-                              const std::string &bytes) {
+static llvm::Error saveTemp(const std::string &folder, const llvm::Twine &name,
+                            const std::string &bytes) {
   llvm::SmallString<128> path(folder);
   std::error_code code = llvm::sys::fs::create_directories(path);
-  llvm::sys::path::append(path, name + ".o");
+  llvm::sys::path::append(path, name);
   if (!code) {
     llvm::raw_fd_ostream file(path, code);
     if (!code)
@@ -45,6 +46,24 @@ static llvm::Error saveObject(const std::string &folder, const std::string &name
   if (code)
     return llvm::createStringError(code, "cannot write '" + path + "': " + code.message());
   return llvm::Error::success();
+}
+
+/// The image of a GPU and the source that it was compiled from.
+static llvm::Error saveImage(plan::ProgramOp program, plan::BinaryOp binary,
+                             const std::string &folder) {
+  if (folder.empty())
+    return llvm::Error::success();
+  llvm::Expected<std::string> bytes = binaryBytes(binary);
+  if (!bytes)
+    return bytes.takeError();
+  FailureOr<const TargetBackend *> backend = targetOf(program);
+  if (failed(backend))
+    return llvm::createStringError("no target '" + program.getTarget() + "'");
+  llvm::StringRef name = binary.getSymName();
+  if (llvm::Error failed = saveTemp(folder, name + "." + binary.getFormat(), *bytes))
+    return failed;
+  std::string source = (*backend)->sourceOf(binary);
+  return source.empty() ? llvm::Error::success() : saveTemp(folder, name + ".cu", source);
 }
 
 static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &job) {
@@ -58,6 +77,8 @@ static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &
   for (auto binary : program.getBody().getOps<plan::BinaryOp>()) {
     if (binary.getFormat() == "cubin" || binary.getFormat() == "ptx") {
       hasImages = true;
+      if (llvm::Error failed = saveImage(program, binary, job.saveTemps))
+        return failed;
       continue;
     }
     if (binary.getFormat() != "elf-object")
@@ -73,7 +94,7 @@ static llvm::Expected<LinkJob> makeLinkJob(plan::ProgramOp program, PackageJob &
     return llvm::createStringError("the program has no binaries; run it through phase binaries");
   for (const auto &[name, bytes] : link.objects)
     if (!job.saveTemps.empty())
-      if (llvm::Error failed = saveObject(job.saveTemps, name, bytes))
+      if (llvm::Error failed = saveTemp(job.saveTemps, name + ".o", bytes))
         return failed;
   return link;
 }

@@ -35,6 +35,8 @@ private:
 void TargetsCommand::printText() {
   for (const codegen::TargetBackend *backend : codegen::targetBackends()) {
     llvm::outs() << "target " << backend->getName() << "\n";
+    for (const std::string &device : backend->devices())
+      llvm::outs() << "  this machine has " << device << "\n";
     for (const codegen::ArchitectureInfo &level : backend->describe())
       llvm::outs() << "  " << llvm::left_justify(level.name, 16)
                    << (level.onThisMachine ? " runs here   needs " : " not here    needs ")
@@ -50,7 +52,9 @@ void TargetsCommand::printJson() {
       levels.push_back(llvm::json::Object{
           {"name", level.name}, {"needs", level.needs}, {"on_this_machine", level.onThisMachine}});
     targets.push_back(
-        llvm::json::Object{{"name", backend->getName()}, {"levels", std::move(levels)}});
+        llvm::json::Object{{"name", backend->getName()},
+                           {"devices", llvm::json::Array(backend->devices())},
+                           {"levels", std::move(levels)}});
   }
   llvm::json::Object document{{"schema_version", 1}, {"targets", std::move(targets)}};
   llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(document))) << "\n";

@@ -51,6 +51,9 @@ static void printHead(const json::Object &report, const TextOutput &out) {
   table.add({"target", textAt(target, "name") + " " +
                            scalarText(json::Value(json::Array(listAt(target, "levels")))) +
                            (needs.empty() ? "" : ", needs " + needs)});
+  if (const json::Object &driver = objectAt(objectAt(report, "needs"), "driver"); !driver.empty())
+    table.add({"driver", textAt(driver, "library") + " of CUDA " + textAt(driver, "cuda_version") +
+                             " or newer"});
   std::string given;
   for (const json::Value &flag : listAt(objectAt(objectAt(report, "ledger"), "flags"), "used"))
     given += (given.empty() ? "" : " ") + textAt(asObject(flag), "key") + " " +
@@ -193,6 +196,21 @@ static std::string splitText(const json::Object &split) {
   return split.empty() ? "" : grouped(numberAt(split, "count")) + " " + unit;
 }
 
+/// Registers and shared memory at each level, and what is spilled: "sm_80 40 regs 4.0 KiB".
+static std::string codeText(const json::Object &kernel) {
+  std::string text;
+  for (const json::Value &value : listAt(kernel, "code")) {
+    const json::Object &code = asObject(value);
+    text += (text.empty() ? "" : ", ") + textAt(code, "level") + " " +
+            std::to_string(numberAt(code, "registers")) + " regs";
+    if (int64_t shared = numberAt(code, "static_shared_bytes"))
+      text += " " + byteText(shared);
+    if (int64_t spilled = numberAt(code, "local_bytes"))
+      text += ", spills " + byteText(spilled);
+  }
+  return text;
+}
+
 /// The parts of a model whose matrices a kernel holds: "layers.*.attn.out + mlp.down".
 static std::string pathsText(const json::Array &paths) {
   std::string text;
@@ -232,7 +250,7 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   out.line("kernels", Tone::Heading);
   Table table;
   table.add(
-      {"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", "split"},
+      {"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", listAt(report, "kernels").empty() || !asObject(listAt(report, "kernels")[0]).get("code") ? "split" : "code"},
       Tone::Dim);
   for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
     const json::Object &kernel = *row.kernel, &split = objectAt(kernel, "split");
@@ -244,7 +262,7 @@ static void printKernels(const json::Object &report, const std::string &entry, s
     table.add({textAt(kernel, "name"), shortened(pathsText(listAt(kernel, "paths")), 36), tunables, ">" + grouped(row.launches),
                ">" + byteText(numberAt(kernel, "bytes")),
                ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
-               ">" + percentText(row.time, total), splitText(split)});
+               ">" + percentText(row.time, total), kernel.get("code") ? codeText(kernel) : splitText(split)});
   }
   table.print(out);
   printRest(rows.size(), limit, "kernels", out);

@@ -12,6 +12,7 @@
 
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -146,9 +147,22 @@ static KernelReport collectKernel(plan::KernelOp kernel, const ProgramReport &pr
   return report;
 }
 
+/// Registers and the like, where binaries carry them.
+static void collectCode(plan::ProgramOp program, ProgramReport &report) {
+  llvm::StringMap<KernelReport *> kernels;
+  for (KernelReport &kernel : report.kernels)
+    kernels[kernel.name] = &kernel;
+  for (plan::BinaryOp binary : program.getOps<plan::BinaryOp>())
+    if (auto resources = binary->getAttrOfType<DictionaryAttr>("resources"))
+      for (auto symbol : binary.getKernels().getAsRange<FlatSymbolRefAttr>())
+        if (KernelReport *kernel = kernels.lookup(symbol.getValue()))
+          kernel->code.push_back({binary.getLevel().str(), resources});
+}
+
 void collectKernels(plan::ProgramOp program, ProgramReport &report) {
   for (plan::KernelOp kernel : program.getOps<plan::KernelOp>())
     report.kernels.push_back(collectKernel(kernel, report));
+  collectCode(program, report);
 }
 
 } // namespace stoop::report

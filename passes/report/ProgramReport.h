@@ -86,6 +86,12 @@ struct EntryReport {
   std::vector<MemoryMap> maps;
 };
 
+/// What a kernel takes of a GPU, as the code compiled for one level says.
+struct CodeReport {
+  std::string level;
+  mlir::DictionaryAttr resources; ///< registers, static_shared_bytes, local_bytes
+};
+
 struct KernelReport {
   std::string name, templateName;
   std::string scheduleSource; ///< heuristic, tuned, forced
@@ -98,6 +104,7 @@ struct KernelReport {
   std::string splitUnit;  ///< what is dealt to threads or blocks; empty if not known
   int64_t splitCount = 0; ///< how many of them
   Cost cost;              ///< of one launch
+  std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };
 
 /// The verdict on one candidate edge: could its ends share a launch?

@@ -152,6 +152,15 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
                       {"entries", std::move(entries)}};
   if (!kernel.splitUnit.empty())
     object["split"] = json::Object{{"unit", kernel.splitUnit}, {"count", kernel.splitCount}};
+  json::Array code;
+  for (const CodeReport &level : kernel.code) {
+    json::Object entry{{"level", level.level}};
+    for (NamedAttribute resource : level.resources)
+      entry[resource.getName().strref()] = cast<IntegerAttr>(resource.getValue()).getInt();
+    code.push_back(std::move(entry));
+  }
+  if (!code.empty())
+    object["code"] = std::move(code);
   addCost(object, kernel.cost, report);
   return object;
 }
@@ -188,6 +197,17 @@ static json::Object targetJson(const ProgramReport &report) {
   return target;
 }
 
+/// What a machine must have. The runtime's CudaDriver asks for this version.
+static json::Object needsJson(const ProgramReport &report) {
+  json::Object needs{{"libraries", json::Array{"libc.so.6"}}, {"cpu_features", json::Array(report.levels)}, {"driver", nullptr}};
+  if (report.target != "cuda")
+    return needs;
+  needs["cpu_features"] = json::Array();
+  needs["driver"] = json::Object{
+      {"library", "libcuda.so.1"}, {"cuda_version", "12.0"}, {"architectures", json::Array(report.levels)}};
+  return needs;
+}
+
 json::Object toJson(const ProgramReport &report) {
   json::Array kernels;
   for (const KernelReport &kernel : report.kernels)
@@ -202,9 +222,7 @@ json::Object toJson(const ProgramReport &report) {
       {"kernels", std::move(kernels)},
       {"fusion", fusionJson(report)},
       {"ledger", orEmptyObject(report.ledger)},
-      {"needs", json::Object{{"libraries", json::Array{"libc.so.6"}},
-                             {"cpu_features", json::Array(report.levels)},
-                             {"driver", nullptr}}},
+      {"needs", needsJson(report)},
       {"warnings", report.warnings ? toValue(report.warnings) : json::Value(json::Array())}};
 }
 

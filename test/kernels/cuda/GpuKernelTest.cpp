@@ -38,6 +38,7 @@ void expectRight(const std::string &kernel, GpuStep step, llvm::StringRef type) 
     EXPECT_LE(outcome.worst, tolerance(type)) << kernel;
     EXPECT_LE(outcome.sourceLines, 60) << kernel;
     EXPECT_EQ(outcome.localBytes, 0u) << "spills: " << kernel;
+    EXPECT_GT(outcome.registers, 0u) << kernel;
   }
 }
 
