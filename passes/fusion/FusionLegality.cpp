@@ -151,6 +151,12 @@ std::optional<Refusal> FusionLegality::refuseEpilogue(RegionGraph::Group a,
   return std::nullopt;
 }
 
+/// What stands behind a linear has to find it in the launch of its producer.
+static Refusal refuseWithoutLinear(Operation *producer) {
+  return {"no linear stands in front of " + nameOf(producer) + " in its launch",
+          "a linear there; the verdicts on its operands say why none is"};
+}
+
 std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *consumer) const {
   RegionGraph::Group a = graph.groupOf(producer), b = graph.groupOf(consumer);
   if (a == b)
@@ -162,10 +168,15 @@ std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *co
   switch (wayOf(producer, consumer)) {
   case FusionWay::Prologue:
     refusal = refusePrologue(producer);
+    if (!refusal && !graph.hasLinear(b))
+      refusal = Refusal{nameOf(consumer) + " is in no launch with a linear that it feeds",
+                        "a linear in its launch; the verdicts on its readers say why none is"};
     break;
   case FusionWay::Columns:
     refusal =
         refuseCapability(anchorKind(consumer).str() + "_epilogue", nameOf(consumer) + " behind");
+    if (!refusal && !graph.hasLinear(a))
+      refusal = refuseWithoutLinear(producer);
     for (Value operand : consumer->getOperands())
       (void)graph.columnsOf(operand, views);
     break;
@@ -178,8 +189,7 @@ std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *co
     break;
   case FusionWay::Epilogue:
     if (!graph.hasLinear(a) && !graph.hasLinear(b))
-      refusal = Refusal{"no linear stands in front of " + nameOf(producer),
-                        "a linear in its launch; the verdicts on its operands say why none is"};
+      refusal = refuseWithoutLinear(producer);
     if (!refusal)
       refusal = refuseEpilogue(a, b);
     break;
