@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/package/OutputFile.h"
 #include "compiler/commands/Command.h"
+#include "compiler/commands/OutputCheck.h"
 #include "compiler/driver/Compilation.h"
 #include "compiler/driver/Packaging.h"
 #include "llvm/Support/FileSystem.h"
@@ -26,6 +27,7 @@ public:
 
 private:
   std::string checkFlags(const CLI::App &app) const;
+  int checkOutput(Session &session, std::vector<std::string> inputs) const;
   int printModule(Session &session, ModuleOp module) const;
   int writeProgram(Session &session, Compilation &compilation) const;
   std::string defaultOutput() const;
@@ -117,6 +119,15 @@ std::string CompileCommand::defaultOutput() const {
   return llvm::sys::fs::is_directory(output) ? output + ".out" : output;
 }
 
+/// Refuses to write over one of the inputs.
+int CompileCommand::checkOutput(Session &session, std::vector<std::string> inputs) const {
+  if (dryRun)
+    return ExitOk;
+  inputs.push_back(options.quantization.calibration);
+  return refuseInputAsOutput(session, "-o", to == Phase::Executable ? defaultOutput() : outputFile,
+                             inputs);
+}
+
 int CompileCommand::printModule(Session &session, ModuleOp module) const {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -160,6 +171,8 @@ int CompileCommand::run(const CLI::App &app) {
     session.error(contradiction);
     return ExitUsage;
   }
+  if (int code = checkOutput(session, filesOf(model.checkpoint)))
+    return code;
   model.configAlone = dryRun;
   Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
@@ -173,6 +186,10 @@ int CompileCommand::run(const CLI::App &app) {
   if (failed(from ? compilation.fromFile(model.checkpoint, *from, std::max(last, *from))
                   : compilation.fromCheckpoint(last)))
     return compilation.failureCode();
+  if (from) // IR says only now where its weights lie
+    for (const std::string &folder : compilation.weightsFolders(weightsFolder))
+      if (int code = checkOutput(session, filesOf(folder)))
+        return code;
   if (dryRun) {
     printPlan(session, compilation);
     return ExitOk;

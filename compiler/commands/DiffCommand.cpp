@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
+#include "compiler/commands/OutputCheck.h"
 #include "compiler/commands/ReportInput.h"
 #include "compiler/inspect/Diff.h"
 #include "compiler/inspect/Html.h"
@@ -78,6 +79,9 @@ int DiffCommand::run(const CLI::App &) {
     session.error("--json and --format html contradict each other");
     return ExitUsage;
   }
+  for (const std::string &input : {first, second})
+    if (int code = refuseInputAsOutput(session, "-o", outputFile, filesOf(input)))
+      return code;
   llvm::json::Object a, b;
   for (auto [path, report] : {std::pair(&first, &a), std::pair(&second, &b)}) {
     ModelOptions model;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
+#include "compiler/commands/OutputCheck.h"
 
 #include "codegen/reference/Decode.h"
 #include "compiler/driver/Calibration.h"
@@ -482,6 +483,11 @@ int EvaluateCommand::run(const CLI::App &app) {
     session.error("--max-seq-len fit is for compiling: evaluate has no --memory-budget");
     return ExitUsage;
   }
+  std::vector<std::string> inputs = filesOf(modelOptions.checkpoint);
+  llvm::append_range(inputs, llvm::ArrayRef<std::string>{options.promptFile, options.promptsFile,
+                                                         options.idsFile, quantization.calibration});
+  if (int code = refuseInputAsOutput(session, "--logits", options.logitsFile, inputs))
+    return code;
   LoadedModel loaded;
   if (failed(load(session, loaded)))
     return ExitBadInput;

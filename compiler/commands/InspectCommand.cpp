@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
+#include "compiler/commands/OutputCheck.h"
 #include "compiler/commands/ReportInput.h"
 #include "compiler/inspect/Html.h"
 #include "compiler/inspect/ReportText.h"
@@ -111,6 +112,8 @@ int InspectCommand::run(const CLI::App &app) {
     session.error(why);
     return ExitUsage;
   }
+  if (int code = refuseInputAsOutput(session, "-o", outputFile, filesOf(model.checkpoint)))
+    return code;
   if (output.verbose && sections.empty())
     sections = {"all"};
   llvm::json::Object report;

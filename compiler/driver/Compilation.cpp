@@ -15,6 +15,7 @@
 #include "ir/support/DType.h"
 #include "ir/plan/PlanOps.h"
 #include "passes/schedule/TargetInfo.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
@@ -356,14 +357,17 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase to) {
   return fromFile(path, *shown, std::max(*shown, to));
 }
 
-/// Folder of the first checkpoint file that a weight of the program names.
-static std::string weightsFolderOf(plan::ProgramOp program) {
-  for (auto weight : program.getBody().getOps<plan::WeightOp>())
-    if (auto sources = weight.getOrigin().getAs<ArrayAttr>("sources"))
-      for (Attribute source : sources)
-        if (auto tensor = dyn_cast<lm::SourceAttr>(source))
-          return llvm::sys::path::parent_path(tensor.getFile()).str();
-  return "";
+std::vector<std::string> Compilation::weightsFolders(const std::string &weightsFolder) {
+  if (!weightsFolder.empty())
+    return {weightsFolder};
+  llvm::SetVector<llvm::StringRef> folders;
+  module().walk([&](Operation *op) {
+    if (isa<lm::WeightOp, plan::WeightOp>(op))
+      op->getAttrDictionary().walk([&](lm::SourceAttr source) {
+        folders.insert(llvm::sys::path::parent_path(source.getFile()));
+      });
+  });
+  return {folders.begin(), folders.end()};
 }
 
 FailureOr<TokenizerBlob> Compilation::tokenizer(const std::string &weightsFolder) {
@@ -371,9 +375,9 @@ FailureOr<TokenizerBlob> Compilation::tokenizer(const std::string &weightsFolder
     return checkpoint.tokenizer;
   for (auto program : module().getOps<plan::ProgramOp>()) {
     auto carried = program.getMetadata().getAs<BoolAttr>("has_tokenizer");
+    std::vector<std::string> folders = weightsFolders(weightsFolder);
     if (carried && carried.getValue())
-      return loadTokenizer(session,
-                           weightsFolder.empty() ? weightsFolderOf(program) : weightsFolder);
+      return loadTokenizer(session, folders.empty() ? "" : folders.front());
   }
   return TokenizerBlob();
 }

@@ -49,6 +49,8 @@ public:
   /// The tokenizer to carry; when the module came from a file, it is read from `weightsFolder` or
   /// from where the weights lie, if the module says that it has one.
   mlir::FailureOr<TokenizerBlob> tokenizer(const std::string &weightsFolder);
+  /// The folders of the checkpoint files that weights name: `weightsFolder` if one is given.
+  std::vector<std::string> weightsFolders(const std::string &weightsFolder);
 
 private:
   /// A plan that is made to know what it needs.

@@ -1,6 +1,7 @@
 // C interface to C++ owners and exceptions.
 #include "runtime/app/model.h"
 
+#include <stdio.h>
 #include <sys/resource.h>
 
 namespace stoop::app {
@@ -109,7 +110,16 @@ int Model::on_progress(void* self, const char* unit, uint64_t done, uint64_t tot
   return interrupted();
 }
 
+// ru_maxrss survives exec: it may be the peak of whoever started the program. VmHWM is of this
+// program alone, but needs /proc.
 uint64_t peak_rss_bytes() {
+  unsigned long long kib = 0;
+  if (FILE* status = fopen("/proc/self/status", "re")) {
+    char line[256];
+    while (kib == 0 && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %llu kB", &kib);
+    fclose(status);
+  }
+  if (kib != 0) return kib * 1024;
   rusage usage;
   if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;

@@ -62,6 +62,40 @@ class Outputs(Case):
         self.expect(run("compile", self.model, "-o", self.out / "file" / "m"), 1, "file")
         self.assertEqual(os.listdir(self.out), ["file"])
 
+    def test_no_input_is_written_over(self):
+        """Neither by its name nor by a link to it, by none of the commands that write."""
+        model, planned = self.checkpoint(), self.dir / "planned.mlir"
+        self.expect(run("compile", model, "--compile-to", "planned", "-o", planned), 0)
+        prompts = self.dir / "prompts.json"
+        prompts.write_text("[[1, 2]]")
+        (self.out / "hard").hardlink_to(model / "model.safetensors")
+        (self.out / "soft").symlink_to(model / "config.json")
+        before = {path: path.read_bytes() for path in (*model.iterdir(), planned, prompts)}
+        plain = self.dir / "plain"  # without an ending the default output has its name
+        plain.write_bytes(planned.read_bytes())
+        for words, fragment in (
+                (("compile", model, "-o", model / "model.safetensors"), "-o"),
+                (("compile", model, "-o", model / "config.json"), "-o"),
+                (("compile", model, "-o", model.name + "/../" + model.name + "/config.json"), "-o"),
+                (("compile", model, "-o", self.out / "hard"), "-o"),
+                (("compile", model, "-o", self.out / "soft", "--compile-to", "graph"), "-o"),
+                (("compile", planned, "--compile-from", "planned", "-o", planned), "-o"),
+                (("compile", planned, "--compile-from", "planned", "-o", model / "model.safetensors"), "-o"),
+                (("compile", plain.name, "--compile-from", "planned"), "-o"),
+                (("inspect", planned, "-o", planned), "-o"),
+                (("inspect", model, "-o", model / "config.json"), "-o"),
+                (("diff", model, planned, "-o", planned), "-o"),
+                (("diff", model, planned, "-o", model / "config.json"), "-o"),
+                (("evaluate", model, "--prompt-ids", "1", "-n", 1, "--logits", model / "model.safetensors"), "--logits"),
+                (("evaluate", model, "--prompts", prompts, "-n", 1, "--logits", prompts), "--logits")):
+            with self.subTest(words=words):
+                result = self.expect(run(*words, cwd=self.dir), 2, "is the input", "name another file with " + fragment)
+                self.assertEqual(result.stderr.count("stoop: error:"), 1)
+                self.assertEqual({path: path.read_bytes() for path in before}, before)
+                self.assertEqual(plain.read_bytes(), planned.read_bytes())
+        self.expect(run("inspect", model, "-o", model / "report.txt"), 0)
+        self.expect(run("inspect", model, "-o", model / "report.txt"), 0)  # an earlier output is no input
+
     @unittest.skipUnless(ROOT, "root alone can give up its capabilities")
     def test_unwritable_directory(self):
         # Root without capabilities obeys permissions, and can still enter a build tree that is closed to other users.

@@ -44,6 +44,14 @@ class Run(unittest.TestCase):
             self.assertEqual(memory["allocated_bytes"], memory["planned_bytes"])
             self.assertGreater(memory["peak_rss_bytes"], 100000)
 
+    def test_peak_memory_is_the_program_s_own(self):
+        """Not that of a larger process that started it."""
+        alone = run_json(MODEL, "run", "--prompt-ids", "1", "-n", 1)["memory"]["peak_rss_bytes"]
+        large = bytearray(os.urandom(1 << 20) * 300)
+        started = run_json(MODEL, "run", "--prompt-ids", "1", "-n", 1)["memory"]["peak_rss_bytes"]
+        self.assertLess(started, alone + len(large) // 2)
+        self.assertLess(started, len(large))
+
     def test_end_of_text(self):
         prompt = next(p for p in iter(lambda: random_ids(3), None) if toy.EOS in greedy(p, 20))
         expected = greedy(prompt, 20)
