@@ -9,6 +9,7 @@
 #include "passes/report/ModelPaths.h"
 #include "llvm/ADT/STLExtras.h"
 
+#include <array>
 #include <optional>
 #include <set>
 
@@ -135,37 +136,76 @@ static json::Array shownTensors(const json::Object &op, int64_t layer) {
   return tensors;
 }
 
-/// The verdicts of an entry that an op is an end of.
+/// The layers that an end of a verdict lies in; nothing if in none.
+static std::optional<std::pair<int64_t, int64_t>> layersOfEnd(const json::Object &verdict,
+                                                              llvm::StringRef end) {
+  std::string path = textAt(objectAt(verdict, end), "path");
+  if (std::optional<int64_t> layer = layerOf(path))
+    return std::make_pair(*layer, *layer);
+  auto [first, last] = layersOf(verdict);
+  auto liesInLayers = [&](llvm::StringRef key) {
+    std::string any = textAt(objectAt(verdict, key), "path");
+    return report::withLayer(any, "0") != any;
+  };
+  if (first < 0 || !liesInLayers(end))
+    return std::nullopt;
+  int64_t back =
+      end == "producer" && liesInLayers("consumer") ? numberAt(verdict, "layer_distance") : 0;
+  return std::make_pair(first - back, last - back);
+}
+
+/// The layer to show for the other end of a verdict whose own end lies in `layer`; -1: none, or
+/// several.
+static int64_t otherLayer(const json::Object &verdict, bool isProducer,
+                          std::optional<int64_t> layer) {
+  auto own = layersOfEnd(verdict, isProducer ? "producer" : "consumer"),
+       other = layersOfEnd(verdict, isProducer ? "consumer" : "producer");
+  if (!other)
+    return -1;
+  if (own && layer)
+    return *layer - own->first + other->first;
+  return other->first == other->second ? other->first : -1;
+}
+
+/// A verdict as the end in `layer` sees it.
+static json::Object edgeJson(const json::Object &edge, llvm::StringRef verdict, bool isProducer,
+                             std::optional<int64_t> layer) {
+  const json::Object &other = objectAt(edge, isProducer ? "consumer" : "producer");
+  json::Object found{
+      {"verdict", verdict},
+      {"direction", isProducer ? "to" : "from"},
+      {"op", textAt(other, "op")},
+      {"path", shownPath(other, otherLayer(edge, isProducer, layer))},
+      {"bytes_per_layer", numberAt(edge, "bytes") / std::max<int64_t>(1, numberAt(edge, "count"))},
+      {"bytes", numberAt(edge, "bytes")},
+      {"count", numberAt(edge, "count")},
+      {"pass", textAt(edge, "pass")}};
+  if (verdict == "missed") {
+    found["reason"] = textAt(edge, "reason");
+    found["remedy"] = textAt(edge, "remedy");
+  }
+  return found;
+}
+
+/// The verdicts of an entry that an op is an end of; of equal layers in a row, an op may be both.
 static json::Array edgesOf(const json::Object &report, const Place &place) {
   json::Array edges;
-  std::string path = anyLayer(textAt(*place.op, "path"));
+  std::optional<int64_t> layer = layerOf(shownPath(*place.op, place.layer));
+  auto isOp = [&](const json::Object &verdict, llvm::StringRef end) {
+    const json::Object &op = objectAt(verdict, end);
+    auto layers = layersOfEnd(verdict, end);
+    return textAt(op, "op") == textAt(*place.op, "op") &&
+           anyLayer(textAt(op, "path")) == anyLayer(textAt(*place.op, "path")) &&
+           (!layers || !layer || (layers->first <= *layer && *layer <= layers->second));
+  };
   for (llvm::StringRef verdict : {"passed", "missed"})
     for (const json::Value &value : listAt(objectAt(report, "fusion"), verdict)) {
       const json::Object &edge = asObject(value);
-      auto [first, last] = layersOf(edge);
-      if (textAt(edge, "entry") != textAt(*place.entry, "name") ||
-          (first >= 0 && place.layer >= 0 && (place.layer < first || place.layer > last)))
+      if (textAt(edge, "entry") != textAt(*place.entry, "name"))
         continue;
-      const json::Object &producer = objectAt(edge, "producer"),
-                         &consumer = objectAt(edge, "consumer");
-      bool isProducer = anyLayer(textAt(producer, "path")) == path;
-      if (!isProducer && anyLayer(textAt(consumer, "path")) != path)
-        continue;
-      const json::Object &other = isProducer ? consumer : producer;
-      json::Object found{{"verdict", verdict},
-                         {"direction", isProducer ? "to" : "from"},
-                         {"op", textAt(other, "op")},
-                         {"path", shownPath(other, place.layer)},
-                         {"bytes_per_layer",
-                          numberAt(edge, "bytes") / std::max<int64_t>(1, numberAt(edge, "count"))},
-                         {"bytes", numberAt(edge, "bytes")},
-                         {"count", numberAt(edge, "count")},
-                         {"pass", textAt(edge, "pass")}};
-      if (verdict == "missed") {
-        found["reason"] = textAt(edge, "reason");
-        found["remedy"] = textAt(edge, "remedy");
-      }
-      edges.push_back(std::move(found));
+      for (bool isProducer : {false, true})
+        if (isOp(edge, isProducer ? "producer" : "consumer"))
+          edges.push_back(edgeJson(edge, verdict, isProducer, layer));
     }
   return edges;
 }
@@ -206,11 +246,13 @@ llvm::Expected<json::Object> explain(const json::Object &report, const std::stri
   if (best == Match::None)
     return unknownName(report, query, wanted, layer);
   json::Array ops;
-  std::set<std::pair<std::string, std::string>> seen; ///< entry and path: the first layer will do
+  std::set<std::array<std::string, 3>> seen; ///< entry, op and path: the first layer will do
   forEachPlace(report, layer, [&](const Place &place) {
     if (matchOf(*place.op, wanted) != best || (layer && layersOf(*place.group).first < 0))
       return;
-    if (!seen.emplace(textAt(*place.entry, "name"), textAt(*place.op, "path")).second)
+    if (!seen.insert(
+                 {textAt(*place.entry, "name"), textAt(*place.op, "op"), textAt(*place.op, "path")})
+             .second)
       return;
     std::string path = shownPath(*place.op, place.layer);
     auto found = llvm::find_if(ops, [&](const json::Value &op) {

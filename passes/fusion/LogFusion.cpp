@@ -194,13 +194,14 @@ static void remarkEdge(lm::EntryOp entry, const Edge &edge) {
     describe(remark::passed(edge.consumer->getLoc(), options));
 }
 
-/// The edges as attributes; those that differ in their layer alone are one entry.
+/// The edges as attributes. Those of following layers that differ in their layer alone are one
+/// entry; `layers` are the consumer's, or the producer's if the consumer lies in none.
 static ArrayAttr makeLog(Builder &builder, StringAttr entry, ArrayRef<Edge> edges) {
   struct Merged {
     int64_t count = 0, bytes = 0;
     std::optional<int64_t> first, last;
   };
-  llvm::MapVector<Attribute, Merged> log;
+  llvm::MapVector<Attribute, SmallVector<Merged, 1>> log; ///< by what is equal: runs of layers
   auto text = [&](const Twine &value) { return builder.getStringAttr(value); };
   auto describe = [&](Operation *op, const ModelPath &path) {
     return builder.getDictionaryAttr(
@@ -217,23 +218,27 @@ static ArrayAttr makeLog(Builder &builder, StringAttr entry, ArrayRef<Edge> edge
     key.set("consumer", describe(edge.consumer, consumer));
     key.set("reason", text(edge.refusal ? edge.refusal->reason : ""));
     key.set("remedy", text(edge.refusal ? edge.refusal->remedy : ""));
-    Merged &merged = log[key.getDictionary(builder.getContext())];
+    if (consumer.layer && producer.layer && *consumer.layer != *producer.layer)
+      key.set("layer_distance", builder.getI64IntegerAttr(*consumer.layer - *producer.layer));
+    std::optional<int64_t> layer = consumer.layer ? consumer.layer : producer.layer;
+    SmallVector<Merged, 1> &runs = log[key.getDictionary(builder.getContext())];
+    if (runs.empty() || (layer && *layer != *runs.back().last && *layer != *runs.back().last + 1))
+      runs.push_back({0, 0, layer, layer});
+    Merged &merged = runs.back();
     ++merged.count;
     merged.bytes += edge.bytes;
-    if (std::optional<int64_t> layer = consumer.layer ? consumer.layer : producer.layer) {
-      merged.first = std::min(merged.first.value_or(*layer), *layer);
-      merged.last = std::max(merged.last.value_or(*layer), *layer);
-    }
+    merged.last = layer;
   }
   SmallVector<Attribute> entries;
-  for (auto &[key, merged] : log) {
-    NamedAttrList attributes(cast<DictionaryAttr>(key));
-    attributes.set("count", builder.getI64IntegerAttr(merged.count));
-    attributes.set("bytes", builder.getI64IntegerAttr(merged.bytes));
-    if (merged.first)
-      attributes.set("layers", builder.getI64ArrayAttr({*merged.first, *merged.last}));
-    entries.push_back(attributes.getDictionary(builder.getContext()));
-  }
+  for (auto &[key, runs] : log)
+    for (const Merged &merged : runs) {
+      NamedAttrList attributes(cast<DictionaryAttr>(key));
+      attributes.set("count", builder.getI64IntegerAttr(merged.count));
+      attributes.set("bytes", builder.getI64IntegerAttr(merged.bytes));
+      if (merged.first)
+        attributes.set("layers", builder.getI64ArrayAttr({*merged.first, *merged.last}));
+      entries.push_back(attributes.getDictionary(builder.getContext()));
+    }
   return builder.getArrayAttr(entries);
 }
 

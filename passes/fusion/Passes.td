@@ -112,8 +112,10 @@ def LogFusion : Pass<"lm-log-fusion", "::mlir::ModuleOp"> {
   let description = [{
     Looks at every pair of a producer and a consumer in an entry and at every pair of linears on the same rows, and writes
     one verdict for each on the entry as `lm.fusion_log`, equal layers merged: a list of
-    {entry, pass, verdict, producer, consumer, layers, count, reason, remedy, bytes}. `bytes` is the traffic of a step, all
-    of `count` together, that the fusion saves or that is still paid. The same goes out as remarks of category `fusion`.
+    {entry, pass, verdict, producer, consumer, layers, layer_distance, count, reason, remedy, bytes}. `layers` are the
+    consumer's (the producer's if the consumer lies in none); the producer's are `layer_distance` less, 0 if not given.
+    `bytes` is the traffic of a step, all of `count` together, that the fusion saves or that is still paid. The same goes
+    out as remarks of category `fusion`.
 
     Example: test/passes/fusion/lm-log-fusion.mlir
   }];

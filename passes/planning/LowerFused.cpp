@@ -147,12 +147,13 @@ LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
     if (isWritten(argument))
       updates.push_back(operand.buffer);
   }
-  for (Value result : fused.getResults()) {
+  Operation *yield = fused.getBody().front().getTerminator();
+  for (auto [result, yielded] : llvm::zip_equal(fused.getResults(), yield->getOperands())) {
     auto type = cast<RankedTensorType>(result.getType());
     bool isLogits =
         llvm::any_of(result.getUsers(), [](Operation *user) { return isa<lm::ReturnOp>(user); });
     Value buffer =
-        alloc(fused.getLoc(), *tensorBytes(type),
+        alloc(yielded.getLoc(), *tensorBytes(type),
               isLogits ? plan::Lifetime::Io : plan::Lifetime::Transient, isLogits ? "logits" : "");
     memory[result] = {buffer, type.getDimSize(1)};
     writes.push_back(buffer);

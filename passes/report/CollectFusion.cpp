@@ -41,6 +41,7 @@ static FusionVerdict readVerdict(DictionaryAttr entry) {
     if (first && last)
       verdict.firstLayer = first.getInt(), verdict.lastLayer = last.getInt();
   }
+  verdict.layerDistance = numberOf(entry, "layer_distance", 0);
   verdict.count = numberOf(entry, "count", 1);
   verdict.bytes = numberOf(entry, "bytes", 0);
   verdict.reason = textOf(entry, "reason");

@@ -111,7 +111,8 @@ struct KernelReport {
 struct FusionVerdict {
   bool passed = false;
   std::string entry, pass, producerOp, producerPath, consumerOp, consumerPath;
-  int64_t firstLayer = -1, lastLayer = -1; ///< both -1: no layer
+  int64_t firstLayer = -1, lastLayer = -1; ///< the consumer's, else the producer's; both -1: no layer
+  int64_t layerDistance = 0; ///< from the producer's layer to the consumer's, where both lie in one
   int64_t count = 1;
   std::string reason, remedy; ///< missed: the first predicate that failed; what would change it
   int64_t bytes = 0;          ///< traffic of a step that is saved, or still paid

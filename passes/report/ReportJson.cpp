@@ -174,6 +174,8 @@ static json::Object verdictJson(const FusionVerdict &verdict) {
       {"count", verdict.count},
       {"bytes", verdict.bytes}};
   addLayers(object, verdict.firstLayer, verdict.lastLayer);
+  if (verdict.layerDistance != 0)
+    object["layer_distance"] = verdict.layerDistance;
   if (!verdict.passed) {
     object["reason"] = verdict.reason;
     object["remedy"] = verdict.remedy;

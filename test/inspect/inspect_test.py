@@ -104,6 +104,19 @@ class Inspect(Case):
             self.assertLessEqual(memory["lower_bound_bytes"], memory["peak_bytes"])
             self.assertLessEqual(memory["peak_bytes"], arenas[memory["arena"]])
 
+    def test_buffers_are_called_after_what_makes_them(self):
+        """By the path of an op of the launch that writes it first; results of one launch have names of their own."""
+        for memory in self.report["memory"]["maps"]:
+            entry = next(e for e in self.report["entries"] if e["name"] == memory["entry"])
+            launches = [[op["path"].replace("*", str(group.get("layers", [0])[0] + turn)) for op in launch["ops"]]
+                        for group in entry["groups"] for turn in range(group["count"]) for launch in group["launches"]]
+            made = [(buffer["first"], buffer["name"]) for buffer in memory["buffers"] if buffer["first"] >= 0]
+            self.assertEqual(len(set(made)), len(made), made)
+            for first, name in made:
+                self.assertIn(name, launches[first])
+        names = {b["name"] for m in self.report["memory"]["maps"] if m["entry"] == "decode_b1" for b in m["buffers"]}
+        self.assertLessEqual({"embed", "layers.0.attn.q_rope", "layers.0.mlp.act", "layers.0.attn.core"}, names)
+
     def package(self, name, *flags):
         """A program from the code of the class's: nothing is compiled again."""
         binaries = self.folder / "phases" / "5-binaries.mlir"
@@ -219,13 +232,40 @@ class Inspect(Case):
                 self.assertGreater(len(verdicts), 0)
                 for verdict in verdicts:
                     first, last = verdict.get("layers", (0, 0))
+                    back = verdict.get("layer_distance", 0)
                     for layer in range(first, last + 1):
                         consumer = places[verdict["consumer"]["op"], at(verdict["consumer"]["path"], layer)]
-                        # What a layer takes from the one in front has that one's number.
-                        candidates = [places.get((verdict["producer"]["op"], at(verdict["producer"]["path"], layer - back)))
-                                      for back in (0, 1)]
-                        together = [bool(place & consumer) for place in candidates if place]
-                        self.assertIn(kind == "passed", together, (entry["name"], layer, verdict))
+                        producer = places[verdict["producer"]["op"], at(verdict["producer"]["path"], layer - back)]
+                        self.assertEqual(kind == "passed", bool(producer & consumer), (entry["name"], layer, verdict))
+
+    def edges(self, query):
+        """(direction, op, path) of each edge that a story tells of, by entry."""
+        ops = json.loads(self.story(query, "--json"))["ops"]
+        return {place["entry"]: {(edge["direction"], edge["op"], edge["path"]) for edge in place["edges"]}
+                for op in ops for place in op["entries"]}
+
+    def test_edges_between_layers_name_the_right_layer(self):
+        """Both ends of an edge tell of it, and every end that is told of is an op of the model."""
+        last = self.report["model"]["layers"] - 1
+        residual = lambda layer: f"layers.{layer}.residual"
+        for layer in range(last + 1):
+            edges = self.edges(residual(layer))["decode_b1"]
+            expected = {("from", "lm.embedding", "embed") if layer == 0 else ("from", "lm.binary", residual(layer - 1)),
+                        ("from", "lm.binary", f"layers.{layer}.join")}
+            expected |= ({("to", "lm.norm", "final_norm")} if layer == last else
+                         {("to", "lm.norm", f"layers.{layer + 1}.norm"), ("to", "lm.binary", residual(layer + 1))})
+            self.assertEqual(edges, expected)
+            if layer:
+                self.assertIn(("from", "lm.binary", residual(layer - 1)), self.edges(f"layers.{layer}.norm")["decode_b1"])
+
+    def test_ops_of_one_path_are_told_apart(self):
+        """The last token's row has the path of the residual that it is gathered from."""
+        last = self.report["model"]["layers"] - 1
+        residual = f"layers.{last}.residual"
+        self.assertEqual(self.edges("gather_last")["prefill_32"], {("from", "lm.binary", residual), ("to", "lm.norm", "final_norm")})
+        self.assertEqual(self.edges("final_norm")["prefill_32"], {("from", "lm.gather_last", residual), ("to", "lm.linear", "head")})
+        for query in ("gather_last", "final_norm", "embed", "head"):
+            self.assertNotIn("*", self.story(query))
 
     # ---- What differs ----
 

@@ -155,6 +155,21 @@ class Page(Case):
                 self.assertTrue(page.evaluate(f"document.querySelector({chip}).classList.contains('missed')"))
                 self.check(page, width)
 
+    def test_an_op_shows_its_own_edges_alone(self):
+        """The last token's row shares its path with a residual; layer 0's residual leads to the next layer."""
+        page = self.open()
+        last = self.report["model"]["layers"] - 1
+        index = [entry["name"] for entry in self.report["entries"]].index("prefill_32")
+        page.evaluate(f"document.querySelectorAll('#layers .controls button')[{index}].click()")
+        edges = lambda: [text.split(" (")[0] for text in page.evaluate(
+            "[...document.querySelectorAll('#tip li')].map(item => item.childNodes[0].textContent + ' (')")]
+        for path, expected in ((f"layers.{last}.residual", ["→ final_norm", "← residual"]),
+                               ("final_norm", ["← residual", "→ head"])):
+            page.evaluate(f"document.querySelector('#layers .op[data-op=\"{path}\"]').focus()")
+            self.assertEqual(edges(), expected)
+        page.evaluate("document.querySelector('#layers .op[data-op=\"layers.*.residual\"]').focus()")
+        self.assertIn("→ norm of the next layer", edges())
+
     def test_missed_fusions_of_each_entry(self):
         page = self.open()
         for index, entry in enumerate(self.report["entries"]):

@@ -128,19 +128,39 @@ function drawOverview() {
 }
 
 // ---- Launches: layers drawn as their fused regions -------------------------------------------------------------
+const anyLayer = (path) => path.replace(/(^|\.)\d+(?=\.|$)/, "$1*");
+const liesInLayers = (path) => anyLayer(path).split(".").includes("*");
+
+/// Layers that a path lies in, where `*` stands for `layers`; null if in none.
+function layersOf(path, layers) {
+  const [, own] = path.match(/(?:^|\.)(\d+)(?=\.|$)/) || [];
+  return own !== undefined ? [Number(own), Number(own)] : liesInLayers(path) && layers ? layers : null;
+}
+
+/// A verdict's `layers` are the consumer's, or the producer's if the consumer lies in none.
 function edgesOf(entry, op, group) {
-  const any = (path) => path.replace(/(^|\.)\d+(?=\.|$)/, "$1*");
-  const meets = (verdict) => !verdict.layers || !group.layers ||
-    (verdict.layers[0] <= group.layers[1] && group.layers[0] <= verdict.layers[1]);
-  const edges = [];
+  const own = layersOf(op.path, group.layers), edges = [];
+  const isOp = (end, layers) => {
+    const its = layersOf(end.path, layers);
+    return end.op === op.op && anyLayer(end.path) === anyLayer(op.path) &&
+      (!its || !own || (its[0] <= own[1] && own[0] <= its[1]));
+  };
   for (const kind of ["passed", "missed"])
     for (const verdict of report.fusion[kind]) {
-      if (verdict.entry !== entry.name || !meets(verdict)) continue;
-      if (any(verdict.producer.path) === any(op.path)) edges.push({...verdict, kind, arrow: "→", other: verdict.consumer});
-      else if (any(verdict.consumer.path) === any(op.path)) edges.push({...verdict, kind, arrow: "←", other: verdict.producer});
+      if (verdict.entry !== entry.name) continue;
+      const distance = verdict.layer_distance || 0;
+      const back = liesInLayers(verdict.consumer.path) ? distance : 0;
+      if (isOp(verdict.producer, verdict.layers && verdict.layers.map((layer) => layer - back)))
+        edges.push({...verdict, kind, arrow: "→", other: verdict.consumer, step: distance});
+      if (isOp(verdict.consumer, verdict.layers))
+        edges.push({...verdict, kind, arrow: "←", other: verdict.producer, step: -distance});
     }
   return edges;
 }
+
+/// " of the next layer", where an edge leaves the layer.
+const layerStep = (step) => !step ? "" : Math.abs(step) > 1 ? ` ${step > 0 ? "+" : ""}${step} layers`
+  : ` of the ${step > 0 ? "next" : "previous"} layer`;
 
 function drawOp(entry, group, launch, op) {
   const edges = edgesOf(entry, op, group);
@@ -151,7 +171,7 @@ function drawOp(entry, group, launch, op) {
     h("h4", {}, `${op.op} ${op.path}`),
     op.tensors && h("div", {class: "soft mono"}, op.tensors.join(", ")),
     h("ul", {}, edges.map((edge) => h("li", {class: edge.kind === "passed" ? "yes" : "no"},
-      `${edge.arrow} ${lastPart(edge.other.path)}`, edge.bytes ? ` (${bytes(edge.bytes)} a step ${edge.kind === "passed" ? "saved" : "still moved"})` : "",
+      `${edge.arrow} ${lastPart(edge.other.path)}${layerStep(edge.step)}`, edge.bytes ? ` (${bytes(edge.bytes)} a step ${edge.kind === "passed" ? "saved" : "still moved"})` : "",
       edge.reason ? h("div", {}, edge.reason) : null,
       edge.remedy ? h("div", {class: "soft"}, "to fuse: " + edge.remedy) : null))),
     edges.length ? null : h("div", {class: "soft"}, "no candidate to fuse with")]);

@@ -10,6 +10,8 @@
 // CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.down"}, {{.*}}pass = "lm-fuse-prologue", producer = {op = "lm.activation", path = "layers.*.act"}, reason = "lm.linear reads whole rows, whose columns all threads of the launch in front make: it has to wait for them", remedy = "a kernel whose threads meet inside; launches have their only barrier at the end", verdict = "missed"
 // Two linears on the same rows are a candidate as well.
 // CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.gate"}, {{.*}}pass = "lm-fuse-segments", producer = {op = "lm.linear", path = "layers.*.up"}, reason = "the target's linear kernels hold no second segment", remedy = "a target with kernels for it (capability multi_segment)", verdict = "missed"
+// `layers` are the consumer's; the producer's are the distance less. What has another distance is no equal.
+// CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.up"}, count = 1 : i64, entry = "decode_b1", layer_distance = 1 : i64, layers = [1, 1], {{.*}}producer = {op = "lm.binary", path = "layers.*.sum"}
 // CHECK: lm.entry score @score_4{{.*}}reason = "each thread would make all 4 rows of lm.norm for itself; that pays up to 2", remedy = "entries of at most 2 rows (--prefill-buckets)", verdict = "missed"
 
 // Remarks name the entry and the model path of the consumer.
