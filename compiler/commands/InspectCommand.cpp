@@ -48,6 +48,7 @@ void InspectCommand::declare(CLI::App &app) {
   app.add_option("--section", sections, "print these sections in full; comma list")
       ->delimiter(',')
       ->allow_extra_args(false) // else the list would swallow CHECKPOINT
+      ->transform([](std::string name) { return CLI::detail::trim(name); })
       ->check(CLI::IsMember(names));
   app.add_option("--why", why,
                  "tell one op's story: layers.3.attn.out, layers.3.self_attention.dense, lm.norm");

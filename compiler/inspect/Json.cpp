@@ -1,6 +1,7 @@
 //===- Json.cpp - reading reports without fuss ----------------------------===//
 #include "compiler/inspect/Json.h"
 
+#include "passes/report/ModelPaths.h"
 #include "passes/report/ProgramReport.h"
 
 namespace stoop::inspect {
@@ -18,6 +19,15 @@ std::string scalarText(const json::Value &value) {
   }
   llvm::raw_string_ostream(text) << value;
   return text;
+}
+
+std::string producerPath(const json::Object &verdict) {
+  std::string path = textAt(objectAt(verdict, "producer"), "path");
+  int64_t distance = numberAt(verdict, "layer_distance");
+  if (distance == 0)
+    return path;
+  return report::withLayer(path, distance > 0 ? "*-" + std::to_string(distance)
+                                              : "*+" + std::to_string(-distance));
 }
 
 llvm::Expected<json::Object> parseReport(llvm::StringRef text, const std::string &origin) {

@@ -38,12 +38,13 @@ static void printHead(const json::Object &report, const TextOutput &out) {
   const json::Object &model = objectAt(report, "model"), &target = objectAt(report, "target");
   auto number = [&](llvm::StringRef key) { return grouped(numberAt(model, key)); };
   Table table;
+  auto counted = [&](llvm::StringRef key, const char *thing) {
+    return number(key) + " " + thing + (numberAt(model, key) == 1 ? "" : "s");
+  };
   table.add({"model", textAt(model, "name") + ": " + textAt(model, "dtype") + ", " +
-                          number("layers") + " layers, hidden " + number("hidden") + ", ffn " +
-                          number("ffn") + ", " + number("heads") + " heads on " +
-                          number("kv_heads") +
-                          (numberAt(model, "kv_heads") == 1 ? " KV head of " : " KV heads of ") +
-                          number("head_dim")});
+                          counted("layers", "layer") + ", hidden " + number("hidden") + ", ffn " +
+                          number("ffn") + ", " + counted("heads", "head") + " on " +
+                          counted("kv_heads", "KV head") + " of " + number("head_dim")});
   table.add({"", "vocabulary " + number("vocab") + ", context " + number("max_positions") +
                      " tokens, batch " + number("batch")});
   std::string needs =
@@ -269,7 +270,7 @@ static void printKernels(const json::Object &report, const std::string &entry, s
 }
 
 static std::string edgeText(const json::Object &verdict) {
-  return textAt(objectAt(verdict, "producer"), "path") + " -> " +
+  return producerPath(verdict) + " -> " +
          textAt(objectAt(verdict, "consumer"), "path");
 }
 

@@ -138,6 +138,14 @@ class Inspect(Case):
             for heading in ("memory", "entries", "kernels", "fusion", "ledger"):
                 self.assertIn("\n" + heading + "\n", text)
 
+    def test_one_is_singular(self):
+        report = copy.deepcopy(self.report)
+        report["model"].update(layers=1, heads=1, kv_heads=1)
+        (self.dir / "one.json").write_text(json.dumps(report))
+        text = self.text(self.dir / "one.json")
+        self.assertIn(" 1 layer, ", text)
+        self.assertIn(" 1 head on 1 KV head of ", text)
+
     def test_colour_on_a_terminal_alone(self):
         def on_terminal(**environment):
             command = ["script", "-qec", f"{stoop_cli.STOOP} inspect {self.json}", "/dev/null"]
@@ -158,7 +166,7 @@ class Inspect(Case):
         ledger = self.text(self.json, "--section", "ledger")
         for key in self.report["ledger"]["tensors"]["used"]:
             self.assertIn(key, ledger)
-        both = self.text(self.json, "--section", "memory,options")
+        both = self.text(self.json, "--section", "memory, options")
         self.assertEqual(both, self.text(self.json, "--section", "options") + self.text(self.json, "--section", "memory"))
 
     # ---- One op's story ----
@@ -299,6 +307,36 @@ class Inspect(Case):
         back = json.loads(run("diff", other, self.program, "--json").stdout)["differences"]
         key = lambda d: (d["section"], d["what"])
         self.assertEqual({key(d): (d["a"], d["b"]) for d in differences}, {key(d): (d["b"], d["a"]) for d in back})
+
+    def test_a_layer_of_its_own_shows(self):
+        """Kernels and verdicts are compared layer by layer: one layer that changed is named, its equals are not."""
+        other = self.dir / "other.mlir"
+        self.expect(run("compile", self.model, "-o", other, "--quantization-override", "layers.1.mlp.*=int8",
+                        "--compile-to", "planned"), 0)
+        differences = json.loads(self.expect(run("diff", self.program, other, "--json"), 1).stdout)["differences"]
+        kernels = [d["what"] for d in differences if d["section"] == "kernels" and d["what"].startswith("decode_b1 ")]
+        self.assertGreater(len(kernels), 0)
+        for what in kernels:
+            self.assertRegex(what, r" \(layer 1\)$")
+
+    def test_lost_fusions_come_first_and_changes_are_rounded(self):
+        reports = [copy.deepcopy(self.report) for _ in range(2)]
+        edge = lambda path, **more: {"entry": "decode_b1", "pass": "p", "producer": {"op": "lm.norm", "path": "layers.*.norm"}, "count": 5,
+                                     "consumer": {"op": "lm.linear", "path": path}, "layers": [0, 4], "bytes": 1, **more}
+        refused = lambda path, reason, **more: edge(path, reason=reason, remedy="", **more)
+        reports[0]["fusion"] = {"passed": [edge("layers.*.b")], "missed": [refused("layers.*.a", "one")]}
+        reports[1]["fusion"] = {"passed": [edge("layers.*.b", layers=[0, 1], count=2), edge("layers.*.b", layers=[3, 3], count=1)],
+                                "missed": [refused("layers.*.a", "two"), refused("layers.*.b", "three", layers=[2, 2], count=1),
+                                           refused("layers.*.b", "three", layers=[4, 4], count=1)]}
+        reports[0]["memory"]["total_bytes"], reports[1]["memory"]["total_bytes"] = 1000, 1006
+        paths = [self.dir / "a.json", self.dir / "b.json"]
+        for path, report in zip(paths, reports):
+            path.write_text(json.dumps(report))
+        text = self.expect(run("diff", *paths), 1).stdout
+        self.assertIn("total: 1 000 -> 1 006 (+1 %)", text)
+        fusion = [line.strip() for line in text[text.index("\nfusion\n"):].splitlines()[2:] if line.startswith("  ") and line[2] != " "]
+        self.assertEqual(fusion, ["decode_b1 norm layers.*.norm -> linear layers.*.b (layers 2, 4)",
+                                  "decode_b1 norm layers.*.norm -> linear layers.*.a (layers 0-4)"])
 
     def test_other_weights_are_a_difference(self):
         folder = self.checkpoint("tiny-7b")

@@ -194,12 +194,14 @@ class Page(Case):
         (self.dir / "base.json").write_text(json.dumps(base))
         both = self.dir / "both.html"
         self.expect(run("diff", self.dir / "base.json", self.json, "--format", "html", "-o", both), 1)
+        text = self.expect(run("diff", self.dir / "base.json", self.json), 1).stdout
+        percent = re.search(r"launches\n.*( \(-\d+ %\))", text).group(1)
         for width in (1280, 400):
             page = self.open(both, width=width)
             self.check(page, width)
             changes = page.evaluate("document.querySelector('#changes').textContent")
             before, after = base["entries"][0]["launches"], self.report["entries"][0]["launches"]
-            self.assertIn(f"{before} → {after}", changes)
+            self.assertIn(f"{before} → {after}{percent}", changes)
             values = lambda: dict((path, value) for path, value, _ in page.evaluate(NUMBERS))
             self.assertEqual(values()["entries/0/launches"], after)
             page.evaluate("document.querySelectorAll('#nav button')[1].click()")

@@ -94,8 +94,8 @@ function drawHead() {
   const model = report.model, target = report.target;
   document.title = `Stoop report: ${model.name || "model"}`;
   find("#title").textContent = model.name || "model";
-  find("#subtitle").textContent = [`${model.family || ""} ${model.dtype || ""}`.trim(), `${model.layers} layers`,
-    `hidden ${plain(model.hidden)}`, `${model.heads} heads on ${model.kv_heads} KV head${model.kv_heads === 1 ? "" : "s"}`, `vocabulary ${plain(model.vocab)}`,
+  find("#subtitle").textContent = [`${model.family || ""} ${model.dtype || ""}`.trim(), `${model.layers} layer${model.layers === 1 ? "" : "s"}`,
+    `hidden ${plain(model.hidden)}`, `${model.heads} head${model.heads === 1 ? "" : "s"} on ${model.kv_heads} KV head${model.kv_heads === 1 ? "" : "s"}`, `vocabulary ${plain(model.vocab)}`,
     `context ${plain(model.max_positions)}`, `${target.name} ${target.levels.join(", ")}`].join(" · ");
   const names = {changes: "Changes", overview: "Overview", layers: "Launches", fusion: "Not fused", memory: "Memory",
                  kernels: "Kernels", ledger: "Ledger", provenance: "Provenance"};
@@ -406,11 +406,11 @@ function drawProvenance() {
 }
 
 // ---- Changes ---------------------------------------------------------------------------------------------------
-function drawChange({what, a, b}) {
+function drawChange({what, a, b, percent}) {
   if (typeof a === "number" && typeof b === "number") {
-    const percent = a ? ` (${b > a ? "+" : ""}${Math.round((b - a) * 100 / a)} %)` : "";
+    const change = percent === undefined ? "" : ` (${percent > 0 ? "+" : ""}${percent} %)`;
     return h("div", {class: "change"}, h("span", {}, what + ": ", h("b", {}, `${plain(a)} → ${plain(b)}`),
-      h("span", {class: b > a ? "up" : "down"}, percent)));
+      h("span", {class: b > a ? "up" : "down"}, change)));
   }
   if (a === null || b === null)
     return h("div", {class: "change"}, h("span", {class: a === null ? "b" : "a"}, h("code", {}, what),
