@@ -410,7 +410,7 @@ void printSummary(const json::Object &report, const TextOutput &out) {
   printWarnings(report, 3, out);
   const json::Object &machine = objectAt(objectAt(report, "target"), "roofline");
   if (!machine.empty())
-    out.line("at best: predicted for " + textAt(machine, "machine") + ", full context", Tone::Dim);
+    out.line("at best: predicted for " + textAt(machine, "machine") + ", rows at the end of a full context", Tone::Dim);
   out.line("more: --section NAME, --why OP, --format json|html", Tone::Dim);
 }
 

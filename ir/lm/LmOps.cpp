@@ -114,6 +114,11 @@ int64_t BinaryOp::getFlops() { return numElements(getResult()); }
 int64_t GatherLastOp::getFlops() { return 0; }
 int64_t RopeOp::getFlops() { return 3 * numElements(getResult()); }
 int64_t KvAppendOp::getFlops() { return 0; }
+/// Of rows of one sequence that end where the cache ends: the last sees all positions, each one
+/// before it one less.
 int64_t AttentionOp::getFlops() {
-  return 4 * numElements(getResult()) * getCache().getType().getPositions();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  int64_t rows = type.getDimSize(0), positions = getCache().getType().getPositions();
+  rows = std::min(rows, positions);
+  return 4 * type.getDimSize(1) * (rows * positions - rows * (rows - 1) / 2);
 }

@@ -13,6 +13,13 @@ namespace stoop::report {
 /// The op with most work in a region's body; the first if none has any.
 mlir::Operation *mainOp(mlir::Block &body);
 
+/// Sequences that a step of the entry serves: its rows if it decodes, else one.
+int64_t sequencesOf(plan::EntryOp entry);
+
+/// What a launch of a kernel's body at least moves and computes for `sequences` sequences whose last
+/// rows end at the full context; no time yet.
+Cost costOf(mlir::Block &body, int64_t sequences);
+
 /// Kernels with costs; needs `machine`.
 void collectKernels(plan::ProgramOp program, ProgramReport &report);
 

@@ -224,11 +224,14 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
     auto found = counts.find(kernel.name);
     if (found == counts.end())
       continue;
-    result.cost.bytes += found->second * kernel.cost.bytes;
-    result.cost.flops += found->second * kernel.cost.flops;
-    result.cost.nanoseconds += found->second * kernel.cost.nanoseconds;
-    if (kernel.cost.memoryBound)
-      memoryTime += found->second * kernel.cost.nanoseconds;
+    // Of this entry's launches, which may serve more sequences than others of the kernel.
+    Cost cost = costOf(program.kernel(kernel.name).getBody().front(), sequencesOf(entry));
+    predict(cost, report.machine);
+    result.cost.bytes += found->second * cost.bytes;
+    result.cost.flops += found->second * cost.flops;
+    result.cost.nanoseconds += found->second * cost.nanoseconds;
+    if (cost.memoryBound)
+      memoryTime += found->second * cost.nanoseconds;
   }
   result.cost.memoryBound = 2 * memoryTime >= result.cost.nanoseconds;
   return result;

@@ -27,13 +27,14 @@ static bool readsByRow(Operation *op, unsigned number) {
          isa<lm::GatherLastOp>(op);
 }
 
-/// Bytes of a region's input that one launch reads: its widest use counts, not each.
-static int64_t inputBytes(BlockArgument input) {
+/// Bytes of a region's input that one launch reads: its widest use counts, not each. Of a cache,
+/// what the sequences that are served have there.
+static int64_t inputBytes(BlockArgument input, int64_t sequences) {
   int64_t bytes = 0;
   for (OpOperand &use : input.getUses()) {
     Operation *op = use.getOwner();
     if (auto cache = dyn_cast<lm::KvType>(input.getType())) {
-      bytes = std::max(bytes, isa<lm::KvAppendOp>(op) ? 0 : cache.getBytes());
+      bytes = std::max(bytes, isa<lm::KvAppendOp>(op) ? 0 : cache.getBytes() / cache.getBatch() * sequences);
       continue;
     }
     auto type = cast<RankedTensorType>(input.getType());
@@ -52,15 +53,24 @@ static int64_t flopsOf(Operation &op) {
   return cost ? cost.getFlops() : 0;
 }
 
-static Cost costOf(Block &body) {
+/// The same of a launch for several sequences, each with one row at the end of its context.
+static int64_t flopsOf(Operation &op, int64_t sequences) {
+  auto attention = dyn_cast<lm::AttentionOp>(op);
+  if (!attention || sequences == 1)
+    return flopsOf(op);
+  int64_t elements = cast<RankedTensorType>(attention.getType()).getNumElements();
+  return 4 * elements * attention.getCache().getType().getPositions();
+}
+
+Cost costOf(Block &body, int64_t sequences) {
   Cost cost;
   for (Operation &op : body.without_terminator()) {
-    cost.flops += flopsOf(op);
+    cost.flops += flopsOf(op, sequences);
     if (auto append = dyn_cast<lm::KvAppendOp>(op)) // the rows written into the cache
       cost.bytes += typeBytes(append.getKeys().getType()) + typeBytes(append.getValues().getType());
   }
   for (BlockArgument input : body.getArguments())
-    cost.bytes += inputBytes(input);
+    cost.bytes += inputBytes(input, sequences);
   for (Type result : body.back().getOperandTypes())
     cost.bytes += typeBytes(result);
   return cost;
@@ -129,7 +139,12 @@ static void splitOf(Block &body, KernelReport &report) {
                report.rows * llvm::divideCeil(columns(main->getResult(0).getType()), 16));
 }
 
-static KernelReport collectKernel(plan::KernelOp kernel, const ProgramReport &program) {
+int64_t sequencesOf(plan::EntryOp entry) {
+  return entry.getKind() == plan::EntryKind::Decode ? entry.getRows() : 1;
+}
+
+static KernelReport collectKernel(plan::KernelOp kernel, int64_t sequences,
+                                  const ProgramReport &program) {
   plan::ScheduleAttr schedule = kernel.getSchedule();
   KernelReport report;
   report.name = kernel.getSymName().str();
@@ -140,7 +155,7 @@ static KernelReport collectKernel(plan::KernelOp kernel, const ProgramReport &pr
   for (Operation &op : body.without_terminator())
     report.ops.push_back(op.getName().getStringRef().str());
   report.rows = rowsOf(body);
-  report.cost = costOf(body);
+  report.cost = costOf(body, sequences);
   predict(report.cost, program.machine);
   if (program.target == "cpu")
     splitOf(body, report);
@@ -160,8 +175,18 @@ static void collectCode(plan::ProgramOp program, ProgramReport &report) {
 }
 
 void collectKernels(plan::ProgramOp program, ProgramReport &report) {
-  for (plan::KernelOp kernel : program.getOps<plan::KernelOp>())
-    report.kernels.push_back(collectKernel(kernel, report));
+  // Entries of different kinds may share a kernel; its cost is that of its cheapest launch.
+  llvm::StringMap<int64_t> sequences;
+  for (plan::EntryOp entry : program.getOps<plan::EntryOp>())
+    for (plan::LaunchOp launch : entry.getOps<plan::LaunchOp>()) {
+      int64_t served = sequencesOf(entry);
+      int64_t &fewest = sequences.try_emplace(launch.getKernel(), served).first->second;
+      fewest = std::min(fewest, served);
+    }
+  for (plan::KernelOp kernel : program.getOps<plan::KernelOp>()) {
+    int64_t fewest = std::max<int64_t>(sequences.lookup(kernel.getSymName()), 1);
+    report.kernels.push_back(collectKernel(kernel, fewest, report));
+  }
   collectCode(program, report);
 }
 

@@ -33,7 +33,7 @@ struct ArenaReport {
 
 /// Bytes and work of something, and what the target's machine needs for it at the least.
 struct Cost {
-  int64_t bytes = 0; ///< read and written with all rows and a full context
+  int64_t bytes = 0; ///< read and written with all rows, the last at the end of the context
   int64_t flops = 0;
   int64_t nanoseconds = 0; ///< predicted: the larger of both below
   bool memoryBound = true; ///< bytes take longer than flops
@@ -103,7 +103,7 @@ struct KernelReport {
   std::vector<std::pair<std::string, int64_t>> entries; ///< launches of each entry that has some
   std::string splitUnit;  ///< what is dealt to threads or blocks; empty if not known
   int64_t splitCount = 0; ///< how many of them
-  Cost cost;              ///< of one launch
+  Cost cost;              ///< of one launch, in the entry where it serves fewest sequences
   std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };
 

@@ -54,6 +54,32 @@ class Contract(MemoryCase):
             # Every token of the context was used, so what was taken is also resident.
             self.assertLess(abs(memory["peak_rss_bytes"] - listed["weights"] - expected), SLACK, memory)
 
+    def test_attention_reads_what_its_sequences_have_in_the_cache(self):
+        """A decode step of N sequences N caches, a prompt's chunk one, and causal rows see what is before them."""
+        context, batch, heads, head_dim, layers = 64, 8, 5, 32, 2  # of rand-f32, which has one KV head
+        flags = ("--dtype", "f32", "-c", context, "--max-batch-size", batch, "--prefill-buckets", "8,48")
+        report = self.plan(self.checkpoint(copy=False), *flags)
+        single = self.plan(self.checkpoint(copy=False), *flags[:4], "--prefill-buckets", "8,48")
+        kernels = {}
+        for kernel in report["kernels"]:
+            if kernel["ops"] == ["lm.attention"]:
+                kernels.update((name, kernel) for name in kernel["entries"])
+        self.assertIs(kernels["decode_b8"], kernels["prefill_8"])  # so the kernel's cost is the prompt's
+        for name, rows, sequences in (("decode_b1", 1, 1), ("decode_b2", 2, 2), ("decode_b4", 4, 4),
+                                      ("prefill_8", 8, 1), ("prefill_48", 48, 1)):
+            with self.subTest(entry=name):
+                cache = sequences * 2 * context * head_dim * 4
+                indices = 2 * rows * 4  # positions and slots
+                seen = rows * context if sequences == rows else sum(range(context - rows + 1, context + 1))
+                self.assertEqual(kernels[name]["bytes"], cache + 2 * rows * heads * head_dim * 4 + indices)
+                self.assertEqual(kernels[name]["flops"], 4 * heads * head_dim * seen)
+        entries, alone = ({entry["name"]: entry for entry in of["entries"]} for of in (report, single))
+        for name in alone:  # whatever else has room in the cache
+            self.assertEqual(entries[name]["bytes"], alone[name]["bytes"], name)
+            self.assertEqual(entries[name]["flops"], alone[name]["flops"], name)
+        more = entries["decode_b8"]["flops"] - entries["decode_b4"]["flops"]
+        self.assertEqual(more, 4 * alone["decode_b1"]["flops"])
+
     def test_cache_bytes_are_those_of_the_formula(self):
         for name in ("rand-11b", "rand-rw1b", "rand-40b"):
             for dtype, context, batch in (("f32", 128, 1), ("bf16", 1984, 3), ("f16", 64, 7)):
