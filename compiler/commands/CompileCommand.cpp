@@ -89,21 +89,6 @@ std::string CompileCommand::checkFlags(const CLI::App &app) const {
     return weightsFolder.empty() ? "" : "--weights needs --compile-from";
   if (to < *from)
     return "--compile-to " + toName + " is before --compile-from " + fromName;
-  // What was decided in the phases that are skipped cannot be changed any more.
-  const std::pair<const char *, Phase> decided[] = {
-      {"--dtype", Phase::Import},          {"--alibi", Phase::Import},
-      {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
-      {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
-      {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
-      {"--max-threads", Phase::Planned},
-      {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
-      {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
-      {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},
-      {"--cuda-arch", Phase::Binaries}};
-  for (const auto &[flag, phase] : decided)
-    if (*from >= phase && app.get_option(flag)->count())
-      return std::string(flag) + " and --compile-from " + fromName +
-             " contradict each other: phase " + phaseName(phase).str() + " has decided it";
   return "";
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Compilation.h"
 
+#include "codegen/ProgramDescriptor.h"
 #include "codegen/TargetRegistry.h"
 #include "compiler/driver/Fit.h"
 #include "compiler/driver/CompilationRecord.h"
@@ -15,6 +16,8 @@
 #include "ir/support/DType.h"
 #include "ir/plan/PlanOps.h"
 #include "passes/schedule/TargetInfo.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -178,6 +181,11 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (failed(files))
     return failure();
   calibrated = std::move(*files);
+  int64_t context = (*module().getOps<lm::ModelOp>().begin()).getMaxPositions();
+  for (int64_t bucket : compileOptions.prefillBuckets)
+    if (bucket > context)
+      session.warning("--prefill-buckets: " + llvm::Twine(bucket) + " is clipped to " +
+                      llvm::Twine(context) + ", the compiled context (--max-seq-len)");
   recordCompilation(module(), flags, levels);
   return advance(Phase::Import, to, /*runFrom=*/true);
 }
@@ -201,8 +209,10 @@ LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
 //===----------------------------------------------------------------------===//
 
 unsigned Compilation::threads() const {
-  return compileOptions.maxThreads ? compileOptions.maxThreads
-                                   : llvm::hardware_concurrency().compute_thread_count();
+  unsigned most = codegen::DescriptorOptions().maxThreads;
+  return compileOptions.maxThreads
+             ? compileOptions.maxThreads
+             : std::min(llvm::hardware_concurrency().compute_thread_count(), most);
 }
 
 /// Needs phase planned.
@@ -329,7 +339,78 @@ void Compilation::refuse(const MemoryNeed &planned) {
                             : whatFits(context, batch)));
 }
 
+//===----------------------------------------------------------------------===//
+// IR from a file
+//===----------------------------------------------------------------------===//
+
+static bool isGiven(const llvm::json::Object &flags, llvm::StringRef flag) {
+  const llvm::json::Array *used = flags.getArray("used");
+  return used && llvm::any_of(*used, [&](const llvm::json::Value &entry) {
+           return entry.getAsObject()->getString("key") == flag;
+         });
+}
+
+/// Whether the phase's pipeline has a pass of that flag.
+static bool hasPass(MLIRContext &context, Phase phase, llvm::StringRef flag) {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  auto ignore = [](const llvm::Twine &) { return failure(); };
+  const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase));
+  if (!pipeline || failed(pipeline->addToPipeline(manager, "", ignore)))
+    return false;
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  manager.printAsTextualPipeline(stream);
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::SplitString(text, names, "(){},");
+  return llvm::is_contained(names, flag);
+}
+
+/// Why the flags contradict IR at phase `from`: what was decided in the phases that are skipped
+/// cannot be changed any more. Empty if they do not.
+static std::string contradictsPhase(MLIRContext &context, const llvm::json::Object &flags,
+                                    const std::vector<std::string> &disabled, Phase from) {
+  const std::pair<const char *, Phase> decided[] = {
+      {"--dtype", Phase::Import},          {"--alibi", Phase::Import},
+      {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
+      {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
+      {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
+      {"--max-threads", Phase::Planned},
+      {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
+      {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
+      {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},
+      {"--cuda-arch", Phase::Binaries}};
+  std::string ir = " and IR at phase " + phaseName(from).str() + " contradict each other: ";
+  for (const auto &[flag, phase] : decided)
+    if (from >= phase && isGiven(flags, flag))
+      return flag + ir + "phase " + phaseName(phase).str() + " has decided it";
+  for (const std::string &pass : disabled)
+    for (Phase phase = Phase::Import; phase <= from; phase = nextPhase(phase))
+      if (hasPass(context, phase, pass))
+        return "--disable-pass " + pass + ir + "it belongs to phase " + phaseName(phase).str();
+  return "";
+}
+
+/// The target that IR was made for; empty where nothing says so.
+static std::string targetOf(ModuleOp module) {
+  for (auto program : module.getOps<plan::ProgramOp>())
+    return program.getTarget().str();
+  for (auto model : module.getOps<lm::ModelOp>())
+    if (auto options = model.getMetadata().getAs<DictionaryAttr>("options"))
+      if (auto target = options.getAs<StringAttr>("target"))
+        return target.str();
+  return "";
+}
+
 LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase to) {
+  auto refuse = [&](const llvm::Twine &message) {
+    session.error(message);
+    failedFor = ExitUsage;
+    return failure();
+  };
+  std::string contradiction =
+      contradictsPhase(session.context(), flags, compileOptions.disabledPasses, from);
+  if (!contradiction.empty())
+    return refuse(contradiction);
   if (!checkpoint.module)
     checkpoint.module = session.parse(path);
   if (!checkpoint.module)
@@ -341,6 +422,11 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
                   (shown ? (" but at phase " + phaseName(*shown)).str() : ": it holds no model"));
     return failure();
   }
+  // Regions are formed for a target.
+  std::string target = from >= Phase::Fused ? targetOf(module()) : "";
+  if (!target.empty() && target != compileOptions.target && (isGiven(flags, "--target") || to > from))
+    return refuse("'" + path + "' was made for --target " + target + ", not " +
+                  compileOptions.target + ": phase " + phaseName(Phase::Fused) + " has decided it");
   recordCompilation(module(), flags, levels);
   return advance(from, to, /*runFrom=*/false);
 }

@@ -180,9 +180,9 @@ static void declareBudget(CLI::App &app, CompileOptions &options) {
          "memory for weights, KV cache and all else, e.g. 8GiB; more is refused")
       ->default_str("none");
   app.add_option("--max-threads", options.maxThreads,
-                 "most threads of the program, which the budget counts (default: this machine's "
-                 "processors with a budget, else no limit)")
-      ->check(CLI::Range(1u, 1024u));
+                 "most threads of the program, at most 256, which the budget counts (default: this "
+                 "machine's processors with a budget, else 256)")
+      ->check(CLI::Range(1u, 256u)); // codegen::DescriptorOptions::maxThreads
 }
 
 void declareCompileOptions(CLI::App &app, CompileOptions &options) {

@@ -146,6 +146,11 @@ static std::vector<std::string> passFlags(MLIRContext &context) {
   return flags;
 }
 
+/// Passes without which no module passes the gate of their phase.
+static constexpr llvm::StringLiteral kRequiredPasses[] = {
+    "lm-split-entry-points", "lm-form-fused-regions", "lm-select-schedule", "plan-lower-fused",
+    "plan-pack-weights",     "plan-layout-kv-cache",  "plan-assign-offsets", "plan-emit-binaries"};
+
 LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
   if (flags.empty())
     return success();
@@ -154,6 +159,10 @@ LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
     if (llvm::StringRef(flag).contains("-verify-") && llvm::is_contained(known, flag)) {
       error("--disable-pass: '" + flag +
             "' is a gate: it checks what later phases rely on and always runs");
+      return failure();
+    }
+    if (llvm::is_contained(kRequiredPasses, flag)) {
+      error("--disable-pass: every program needs '" + flag + "'");
       return failure();
     }
     if (!llvm::is_contained(known, flag)) {

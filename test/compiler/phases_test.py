@@ -65,6 +65,24 @@ class Phases(Case):
         self.expect(run("compile", self.dir / "none.mlir", "--compile-from", "graph"), 1, "none.mlir")
         self.assertFalse((self.dir / "m").exists())
 
+    def test_flags_that_ir_has_decided_are_refused(self):
+        ir = self.dir / "planned.mlir"
+        self.expect(run("compile", self.model, "--compile-to", "planned", "-o", ir), 0)
+        for flags, phase in ((("-c", 100), "import"), (("--dtype", "bf16"), "import"), (("--max-batch-size", 9), "import"),
+                             (("--quantization", "int8"), "graph"), (("--target", "cuda"), "fused"),
+                             (("--disable-pass", "lm-fuse-epilogue"), "fused")):
+            for command in (("inspect", ir), ("compile", ir, "--compile-from", "planned", "-o", self.dir / "m")):
+                with self.subTest(command=command, flags=flags):
+                    result = self.expect(run(*command, *flags), 2, flags[1] if "pass" in flags[0] else "", "phase " + phase)
+                    self.assertEqual(result.stderr.count("stoop: error:"), 1)
+        self.assertFalse((self.dir / "m").exists())
+        self.expect(run("inspect", ir), 0)
+
+    def test_clipped_buckets_are_told(self):
+        result = self.expect(run("plan", self.model, "-c", 512, "--prefill-buckets", "1,1000"), 0, "warning", "1000", "512")
+        self.assertEqual(result.stderr.count("warning"), 1)
+        self.assertNotIn("clipped", self.expect(run("plan", self.model, "-c", 512, "--prefill-buckets", "1,512"), 0).stderr)
+
     def test_dumps_and_temporaries(self):
         dumps, temps = self.dir / "dumps", self.dir / "temps"
         self.expect(run("compile", self.model, "-o", self.dir / "m", "--dump-phases-to", dumps,

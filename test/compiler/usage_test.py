@@ -71,8 +71,15 @@ class Usage(Case):
                 (("--json", "--compile-to", "graph"), ("--json", "--compile-to")),
                 (("--weights", "."), ("--weights", "--compile-from")),
                 (("--compile-from", "planned", "--compile-to", "graph"), ("--compile-to graph", "--compile-from planned")),
-                (("--compile-from", "planned", "--dtype", "bf16"), ("--dtype", "--compile-from planned")),
-                (("--compile-from", "graph", "--prefill-buckets", "8"), ("--prefill-buckets", "--compile-from graph"))):
+                (("--compile-from", "planned", "--dtype", "bf16"), ("--dtype", "phase planned", "phase import has decided it")),
+                (("--compile-from", "graph", "--prefill-buckets", "8"), ("--prefill-buckets", "phase graph has decided it")),
+                (("--compile-from", "fused", "--disable-pass", "lm-fuse-epilogue"), ("lm-fuse-epilogue", "belongs to phase fused")),
+                (("--disable-pass", "plan-assign-offsets"), ("plan-assign-offsets", "every program needs")),
+                (("--disable-pass", "lm-form-fused-regions"), ("lm-form-fused-regions", "every program needs")),
+                (("--disable-pass", "lm-select-schedule"), ("lm-select-schedule", "every program needs")),
+                (("--disable-pass", "plan-pack-weights"), ("plan-pack-weights", "every program needs")),
+                (("--disable-pass", "plan-layout-kv-cache"), ("plan-layout-kv-cache", "every program needs")),
+                (("--max-threads", "257"), ("--max-threads", "1 to 256"))):
             with self.subTest(words=words):
                 given = (checkpoint, "-o", self.dir / "never") if words else ()
                 result = self.expect(run("compile", *given, *words), 2, *fragments)
