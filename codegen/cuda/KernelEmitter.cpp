@@ -1,7 +1,7 @@
 //===- KernelEmitter.cpp - a plan.kernel as CUDA C++ ----------------------===//
 //
-// Templates by name: linear_small, linear_fma, linear_mma, *_rows, *_elements, attention_flash. Shared
-// memory of the plan is asserted in the source, against what the template computes.
+// Templates by name: linear_small, linear_fma, linear_mma, *_rows, *_elements, attention_flash,
+// attention_mma. Shared memory of the plan is asserted in the source, against what the template computes.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/KernelEmitter.h"
@@ -137,7 +137,8 @@ LogicalResult KernelEmitter::emitAttention() {
   StringRef alibi = op.getAlibi() == lm::AlibiMode::None    ? "none"
                     : op.getAlibi() == lm::AlibiMode::Exact ? "exact"
                                                             : "bf16_rounded";
-  open("attention/attention_flash.cuh");
+  bool isMma = name == "attention_mma";
+  open(("attention/" + name + ".cuh").str());
   if (auto slopes = op.getSlopes()) {
     out << "__device__ constexpr float slopes[] = {";
     for (auto [index, slope] : llvm::enumerate(*slopes))
@@ -146,20 +147,24 @@ LogicalResult KernelEmitter::emitAttention() {
   } else {
     out << "__device__ constexpr const float* slopes = nullptr;\n";
   }
-  int64_t group = op.getHeads() / cache.getHeads();
-  int64_t groups = geometry.getGrid()[0] * geometry.getGrid()[1];
   out << "struct Config {\n"
       << formatv("  using Element = {0};\n  using CacheShape = Cache<{1}, {2}, {3}, {4}, {5}>;\n",
                  codegen::deviceType(getElementTypeOrSelf(op.getQuery().getType())),
                  codegen::deviceType(cache.getElementType()), cache.getBatch(), cache.getHeads(),
                  cache.getPositions(), cache.getHeadDim())
       << formatv("  static constexpr int rows = {0}, heads = {1}, kv_heads = {2}, head_dim = {3};\n",
-                 rowsOf(op.getQuery()), op.getHeads(), cache.getHeads(), cache.getHeadDim())
-      << formatv("  static constexpr int threads = {0}, row_tile = {1}, items = {2}, splits = {3}, "
-                 "least_split_keys = {4}, ticket_bytes = {5};\n",
-                 geometry.getThreads(), tunable("row_tile"), std::min<int64_t>(group, 72),
-                 tunable("splits"), tunable("least_split_keys"), llvm::alignTo(groups * 4, 256))
-      << formatv("  static constexpr int query_operand = {0}, cache_operand = {1}, "
+                 rowsOf(op.getQuery()), op.getHeads(), cache.getHeads(), cache.getHeadDim());
+  if (isMma)
+    out << formatv("  static constexpr int row_fragments = {0}, key_tile = {1};\n",
+                   tunable("row_fragments"), tunable("key_tile"));
+  else
+    out << formatv("  static constexpr int threads = {0}, row_tile = {1}, items = {2}, splits = {3}, "
+                   "least_split_keys = {4}, ticket_bytes = {5};\n",
+                   geometry.getThreads(), tunable("row_tile"),
+                   std::min<int64_t>(op.getHeads() / cache.getHeads(), 72), tunable("splits"),
+                   tunable("least_split_keys"),
+                   llvm::alignTo(geometry.getGrid()[0] * geometry.getGrid()[1] * 4, 256));
+  out << formatv("  static constexpr int query_operand = {0}, cache_operand = {1}, "
                  "positions_operand = {2}, slots_operand = {3}, result_operand = {4};\n",
                  query, number(op.getCache()), number(op.getPositions()), number(op.getSlots()),
                  result)
@@ -168,8 +173,8 @@ LogicalResult KernelEmitter::emitAttention() {
       << formatv("  static constexpr float scale = {0};\n  static constexpr Alibi alibi = "
                  "Alibi::{1};\n};\n",
                  codegen::floatLiteral(op.getScale().convertToFloat()), alibi);
-  close("attention_flash<Config>(a, slopes)", "static_assert(attention_shared_bytes<Config>() == " +
-                                                  Twine(geometry.getShared()) + ");\n");
+  close(name + "<Config>(a, slopes)", "static_assert(" + name + "_shared_bytes<Config>() == " +
+                                          Twine(geometry.getShared()) + ");\n");
   return success();
 }
 
@@ -177,7 +182,7 @@ FailureOr<std::string> KernelEmitter::emit() {
   LogicalResult done = name.starts_with("linear_")     ? emitLinear()
                        : name.ends_with("_rows")       ? emitRows()
                        : name.ends_with("_elements")   ? emitElements()
-                       : name == "attention_flash"     ? emitAttention()
+                       : name.starts_with("attention_") ? emitAttention()
                                                        : failure();
   if (failed(done))
     return failure();

@@ -1,15 +1,15 @@
-// Causal attention over the KV cache with online softmax; scores never reach memory.
+// Causal attention over the KV cache with online softmax, in float32; scores never reach memory. For few rows, for float32
+// and for heads that tensor cores do not take.
 // A block takes all query heads of one KV head together (up to ITEMS pairs of row and head), so that keys and values are
 // read once for the whole group, and one split of the keys. Splits leave (max, sum, weighted values) in the scratch;
 // the last block of a group to finish merges them in the order of the keys, so results do not depend on timing.
 // Work: keys in tiles of 32, a lane a key for the scores, a lane a column for the values, an item a warp at a time.
 // Memory traffic: keys and values once per group (and row tile); bound: memory at decode, FMA issue at prefill.
 #pragma once
+#include "kernels/attention/alibi.cuh"
 #include "kernels/rope/rotate.cuh"
 
 namespace stoop::gpu {
-
-enum class Alibi { none, bf16_rounded, exact };
 
 // What the launch's geometry and shapes fix. ROWS: of the entry; ROW_TILE rows share a block (1: rows are sequences of
 // their own). Operands: 0 query, 1 cache, 2 positions, 3 slots, 4 result, unless the generator says otherwise.
@@ -27,7 +27,7 @@ struct AttentionShape {
 };
 
 template <class C>
-constexpr int attention_shared_bytes() {
+constexpr int attention_flash_shared_bytes() {
   using Shape = AttentionShape<C>;
   return 4 * (Shape::places * C::head_dim + 32 * Shape::key_pitch + 32 * C::head_dim);
 }
@@ -38,28 +38,19 @@ struct Running {
   float most, sum, values[N];
 };
 
-// One item's bias of a key position, before the scale.
-template <class C>
-__device__ inline float alibi_bias(const float* slopes, int head, int position) {
-  if constexpr (C::alibi == Alibi::none) return 0;
-  const float at = static_cast<float>(position);
-  if constexpr (C::alibi == Alibi::exact) return slopes[head] * at;
-  return round_to<bf16>(round_to<bf16>(slopes[head]) * round_to<bf16>(at));
-}
-
 // Adds the 32 keys of a tile to one item. `last`: the item's last visible position, `key0`: position of the tile.
 template <class C, int N>
 __device__ inline void attend_tile(Running<N>& r, const float* q, const float* keys, const float* values, int key0, int num_keys,
-                                   int last, const float* slopes, int head) {
+                                   int last, float slope) {
   constexpr int pitch = AttentionShape<C>::key_pitch;
   const int lane = threadIdx.x % 32, position = key0 + lane;
   float dot = 0;
 #pragma unroll 8
   for (int d = 0; d < C::head_dim; ++d) dot += q[d] * keys[lane * pitch + d];
   const bool is_visible = lane < num_keys && position <= last;
-  const float score = is_visible ? (dot + alibi_bias<C>(slopes, head, position)) * C::scale : -__int_as_float(0x7f800000);
+  const float score = is_visible ? (dot + alibi_bias<C>(slope, position)) * C::scale : minus_infinity();
   const float most = fmaxf(r.most, warp_max(score));
-  if (most == -__int_as_float(0x7f800000)) return;  // nothing visible yet
+  if (most == minus_infinity()) return;  // nothing visible yet
   const float p = is_visible ? expf(score - most) : 0.0f, keep = expf(r.most - most);
   r.sum = r.sum * keep + warp_sum(p);
   r.most = most;
@@ -109,7 +100,7 @@ __device__ inline void merge_splits(const A& a, const AttentionBlock& b, const f
   constexpr int floats = C::head_dim + 2;
   for (int i = threadIdx.x; i < b.num_rows * b.num_heads * C::head_dim; i += C::threads) {
     const int item = i / C::head_dim, d = i % C::head_dim;
-    float most = -__int_as_float(0x7f800000);
+    float most = minus_infinity();
     for (int s = 0; s < b.num_splits; ++s) most = fmaxf(most, partials[s * split_stride + item * floats]);
     float sum = 0, value = 0;
     for (int s = 0; s < b.num_splits; ++s) {
@@ -169,8 +160,8 @@ __device__ inline void attend_split(const A& a, const AttentionBlock& b, int slo
       const int item = threadIdx.x / 32 + i * Shape::warps;
       if (item >= b.num_rows * b.num_heads) break;
       const int last = input<int>(a, C::positions_operand)[b.row0 + item / b.num_heads];
-      attend_tile<C>(running[i], queries + item * C::head_dim, keys, values, key0, num_keys, last, slopes,
-                     b.head0 + item % b.num_heads);
+      attend_tile<C>(running[i], queries + item * C::head_dim, keys, values, key0, num_keys, last,
+                     alibi_slope<C>(slopes, b.head0 + item % b.num_heads));
     }
     __syncthreads();  // all have used the tile
   }
@@ -191,7 +182,7 @@ __device__ inline void attention_flash(const A& a, const float* slopes) {
   Running<Shape::columns_per_lane> running[Shape::items_per_warp];
 #pragma unroll
   for (int i = 0; i < Shape::items_per_warp; ++i) {
-    running[i].most = -__int_as_float(0x7f800000);
+    running[i].most = minus_infinity();
     running[i].sum = 0;
 #pragma unroll
     for (int c = 0; c < Shape::columns_per_lane; ++c) running[i].values[c] = 0;

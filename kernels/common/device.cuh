@@ -56,6 +56,8 @@ template <> __device__ inline f16 from_float<f16>(float v) {
   return narrow;
 }
 
+__device__ inline float minus_infinity() { return -__int_as_float(0x7f800000); }
+
 // The float32 value of `v` rounded to T.
 template <class T>
 __device__ inline float round_to(float v) { return to_float(from_float<T>(v)); }

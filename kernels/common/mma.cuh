@@ -16,6 +16,26 @@ __device__ inline void commit_async() { asm volatile("cp.async.commit_group;" ::
 template <int N>
 __device__ inline void wait_async() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 
+// Elements [k0, k0 + WIDTH) of `count` rows into shared memory rows PITCH elements apart, VECTOR at a time, by THREADS
+// threads; zeros from element `length` on and where `row(i)` is null. `row(0)` is not. 16 bytes are copied asynchronously.
+template <int THREADS, int WIDTH, int PITCH, int VECTOR, class T, class Row>
+__device__ inline void stage_rows(T* to, int count, int k0, int length, Row row) {
+  constexpr int chunks = WIDTH / VECTOR;
+  for (int i = threadIdx.x; i < count * chunks; i += THREADS) {
+    const int r = i / chunks, k = i % chunks * VECTOR;
+    const T* from = row(r);
+    const bool is_valid = from && k0 + k < length;
+    T* at = to + r * PITCH + k;
+    if constexpr (VECTOR * sizeof(T) == 16) {
+      copy_async16(at, is_valid ? from + k0 + k : row(0), is_valid);  // a copy of no bytes needs some address
+    } else {
+      Vector<T, VECTOR> v = {};
+      if (is_valid) v = *reinterpret_cast<const Vector<T, VECTOR>*>(from + k0 + k);
+      *reinterpret_cast<Vector<T, VECTOR>*>(at) = v;
+    }
+  }
+}
+
 // Fragment of 16 rows x 16 columns, row-major in shared memory, rows `pitch` elements apart (16-byte aligned).
 template <class T>
 __device__ inline void load_rows16(u32 (&to)[4], const T* from, int pitch) {
@@ -32,6 +52,32 @@ __device__ inline void load_columns8(u32 (&to)[2], const T* from, int pitch) {
   const int lane = threadIdx.x % 16;
   const u32 at = shared_address(from + lane % 8 * pitch + lane / 8 * 8);
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(at) : "memory");
+}
+
+// Two fragments of 16 (k) x 8 (n), side by side, where shared memory holds 16 rows of k with n side by side.
+template <class T>
+__device__ inline void load_transposed16(u32 (&to)[4], const T* from, int pitch) {
+  const int lane = threadIdx.x % 32;
+  const u32 at = shared_address(from + lane % 16 * pitch + lane / 16 * 8);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(at)
+               : "memory");
+}
+
+// Two floats rounded to T, `low` in the lower half.
+template <class T> __device__ inline u32 pack(float low, float high);
+template <>
+__device__ inline u32 pack<bf16>(float low, float high) {
+  u32 both;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
+}
+template <>
+__device__ inline u32 pack<f16>(float low, float high) {
+  u32 both;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
 }
 
 // sums += rows (16 x 16) columns (16 x 8), in float32.

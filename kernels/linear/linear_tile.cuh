@@ -75,27 +75,10 @@ struct MmaTile {
   template <class C>
   static constexpr int shared_bytes = C::stages * (C::tile_rows + C::tile_columns) * pitch * 2;
 
-  // Elements [k0, k0 + step) of `count` rows into shared memory; `row(i)` is null where zeros belong.
   template <class L, class T, class Row>
   static __device__ void fill(T* to, int count, int k0, Row row) {
-    constexpr int vector = L::vector, chunks = step / vector;
-    for (int i = threadIdx.x; i < count * chunks; i += threads) {
-      const int r = i / chunks, k = i % chunks * vector;
-      const T* from = row(r);
-      const bool is_valid = from && k0 + k < L::k;
-      T* at = to + r * pitch + k;
-      if constexpr (vector * sizeof(T) == 16) {
-        copy_async16(at, is_valid ? from + k0 + k : input_anchor(from, row), is_valid);
-      } else {
-        Vector<T, vector> v = {};
-        if (is_valid) v = *reinterpret_cast<const Vector<T, vector>*>(from + k0 + k);
-        *reinterpret_cast<Vector<T, vector>*>(at) = v;
-      }
-    }
+    stage_rows<threads, step, pitch, L::vector>(to, count, k0, L::k, row);
   }
-  // An address for a copy of no bytes: some valid row.
-  template <class T, class Row>
-  static __device__ const T* input_anchor(const T* from, Row row) { return from ? from : row(0); }
 
   template <class L, class S, class C, class A>
   static __device__ void run(const A& a, int row0, int tile, int rows, char* shared, float* sums, bool is_first) {

@@ -24,6 +24,8 @@ using llvm::divideCeil;
 
 /// Rows of a tile and threads of a block; the templates assert them.
 static constexpr int64_t kTileRows = 64, kThreads = 256, kMmaThreads = 128, kSmallWarps = 8;
+/// Warps of a block and items of a fragment, kernels/attention/attention_mma.cuh.
+static constexpr int64_t kMmaWarps = 4, kFragment = 16;
 /// Keys of a tile and the most query heads of a block, kernels/attention/attention_flash.cuh.
 static constexpr int64_t kKeyTile = 32, kMostHeads = 72;
 
@@ -52,7 +54,8 @@ private:
   int64_t stagedBytes(const lm::RegionParts &parts) const;
   int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
   int64_t mostLinears(const lm::RegionParts &parts) const;
-  plan::GeometryAttr attention(lm::AttentionOp op);
+  plan::GeometryAttr flashAttention(lm::AttentionOp op);
+  plan::GeometryAttr mmaAttention(lm::AttentionOp op);
 
   plan::KernelOp kernel;
   StringRef name;
@@ -88,7 +91,7 @@ int64_t GeometryOf::mostLinears(const lm::RegionParts &parts) const {
 }
 
 /// Tickets of all groups, then partial results of every group and split.
-plan::GeometryAttr GeometryOf::attention(lm::AttentionOp op) {
+plan::GeometryAttr GeometryOf::flashAttention(lm::AttentionOp op) {
   lm::KvType cache = op.getCache().getType();
   int64_t group = op.getHeads() / cache.getHeads(), headDim = cache.getHeadDim();
   int64_t headsPerBlock = std::min(group, kMostHeads), rowTile = tunable("row_tile");
@@ -102,17 +105,28 @@ plan::GeometryAttr GeometryOf::attention(lm::AttentionOp op) {
   return make({groups, cache.getHeads(), splits}, kThreads, shared, scratch);
 }
 
+/// Items are pairs of row and query head of a KV head. Rows in shared memory: whole fragments of columns
+/// and 8 elements more.
+plan::GeometryAttr GeometryOf::mmaAttention(lm::AttentionOp op) {
+  lm::KvType cache = op.getCache().getType();
+  int64_t items = rowsOf(op.getQuery()) * (op.getHeads() / cache.getHeads());
+  int64_t perBlock = kMmaWarps * kFragment * tunable("row_fragments");
+  int64_t pitch = llvm::alignTo(cache.getHeadDim(), kFragment) + 8;
+  return make({static_cast<int64_t>(divideCeil(items, perBlock)), cache.getHeads(), 1}, kMmaThreads,
+              2 * pitch * (perBlock + 2 * tunable("key_tile")));
+}
+
 FailureOr<plan::GeometryAttr> GeometryOf::compute() {
   bool small = name == "linear_small", fma = name == "linear_fma", mma = name == "linear_mma",
        rows = name.ends_with("_rows"), elements = name.ends_with("_elements"),
-       flash = name == "attention_flash";
-  if (!small && !fma && !mma && !rows && !elements && !flash)
+       attention = name.starts_with("attention_");
+  if (!small && !fma && !mma && !rows && !elements && !attention)
     return plan::GeometryAttr();
   FailureOr<lm::RegionParts> parts = lm::takeApart(kernel.getBody().front());
   if (failed(parts))
     return failure();
-  if (flash)
-    return parts->attention ? attention(parts->attention) : plan::GeometryAttr();
+  if (attention && parts->attention)
+    return name == "attention_mma" ? mmaAttention(parts->attention) : flashAttention(parts->attention);
   if (rows) {
     Value first =
         parts->source ? Value(parts->source->getResult(0)) : parts->norms.front().getResult();

@@ -1,7 +1,7 @@
 //===- GpuProvider.cpp - schedules of kernels launched as grids -----------===//
 //
-// Few rows stream the weights (linear_small); many are multiplied in tiles, by tensor cores where input
-// and weight are of one narrow type. A tile's width must divide the rotation's heads evenly, whole or in
+// Few rows stream the weights (linear_small); many are multiplied in tiles, by tensor cores where both
+// factors are of one narrow type, attention of prompts likewise. A tile's width must divide the rotation's heads evenly, whole or in
 // halves. Numbers are arithmetic from shapes; none was measured.
 //
 //===----------------------------------------------------------------------===//
@@ -77,7 +77,27 @@ static bool chooseLinear(lm::FusedOp fused, Choice &choice) {
   return width != 0 && !readsPrologue; // tiles read rows from memory
 }
 
-/// Decode: splits so that all multiprocessors have a block; prefill: tiles of about 32 items.
+/// Whether attention_mma takes it: one narrow type, heads of whole 16-byte chunks whose sums fit registers.
+static bool takesTensorCores(lm::AttentionOp op) {
+  lm::KvType cache = op.getCache().getType();
+  Type element = getElementTypeOrSelf(op.getQuery().getType());
+  return !element.isF32() && element == cache.getElementType() && cache.getHeadDim() % 8 == 0 &&
+         cache.getHeadDim() <= 256;
+}
+
+/// Two fragments a warp halve the traffic of keys and values, where their sums fit registers and half as
+/// many blocks still give every multiprocessor one.
+static void chooseMmaAttention(lm::AttentionOp op, const TargetInfo &target, Choice &choice) {
+  lm::KvType cache = op.getCache().getType();
+  int64_t rows = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0);
+  int64_t blocks = llvm::divideCeil(rows * (op.getHeads() / cache.getHeads()), 128) * cache.getHeads();
+  bool isWide = cache.getHeadDim() <= 80 && blocks >= target.multiprocessors;
+  choice.name = "attention_mma";
+  choice.set("key_tile", cache.getHeadDim() <= 128 ? 64 : 32);
+  choice.set("row_fragments", isWide ? 2 : 1);
+}
+
+/// Decode: splits so that all multiprocessors have a block; prefill: tensor cores, or tiles of about 32 items.
 static void chooseAttention(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
   auto op = *fused.getOps<lm::AttentionOp>().begin();
   lm::KvType cache = op.getCache().getType();
@@ -85,6 +105,8 @@ static void chooseAttention(lm::FusedOp fused, const TargetInfo &target, Choice 
   int64_t group = op.getHeads() / cache.getHeads();
   auto entry = fused->getParentOfType<lm::EntryOp>();
   bool isDecode = !entry || entry.getKind() == lm::EntryKind::Decode;
+  if (!isDecode && takesTensorCores(op))
+    return chooseMmaAttention(op, target, choice);
   int64_t splits = 1, leastKeys = 128;
   if (isDecode) {
     splits = llvm::divideCeil(target.multiprocessors, cache.getHeads() * rows);

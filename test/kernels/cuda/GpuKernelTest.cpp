@@ -202,21 +202,32 @@ struct AttentionShape {
   int rows, valid, heads, kvHeads, headDim, positions, first, rowTile, splits, leastKeys;
   bool isDecode;
   const char *alibi;
+  int stride = 0; ///< of query and result; 0: dense
 };
 
-std::string attentionKernel(const AttentionShape &s, llvm::StringRef type) {
+/// Prompt rows on tensor cores: fragments of a warp and keys of a tile in place of row tiles and splits.
+std::string mmaSchedule(const AttentionShape &s) {
+  return formatv("\"attention_mma\", source = \"test\", tunables = {{key_tile = {0} : i64, row_fragments = {1} : i64}",
+                 s.leastKeys, s.rowTile);
+}
+std::string flashSchedule(const AttentionShape &s) {
+  return formatv("\"attention_flash\", source = \"test\", tunables = {{least_split_keys = {0} : i64, row_tile = {1} : i64, "
+                 "splits = {2} : i64}",
+                 s.leastKeys, s.rowTile, s.splits);
+}
+
+std::string attentionKernel(const AttentionShape &s, llvm::StringRef type, const std::string &schedule) {
   std::string Q = tensor(s.rows, s.heads * s.headDim, type), slopes;
   for (int head = 0; head < s.heads; ++head)
     slopes += formatv("{0}{1:F7}", head ? ", " : "", 0.5 / (head + 1)).str();
   std::string alibi = llvm::StringRef(s.alibi) == "none" ? "none" : formatv("{0} slopes([{1}])", s.alibi, slopes).str();
   std::string cache = formatv("!lm.kv<{0}x{1}x{2}x{3}x{4}>", s.isDecode ? s.rows : 1, s.positions, s.kvHeads, s.headDim, type);
-  return formatv(R"(plan.kernel @k schedule(#plan.schedule<"attention_flash", source = "test", tunables = {{least_split_keys = {0} : i64,
-      row_tile = {1} : i64, splits = {2} : i64}>) row_strides([{3}, 0, 1, 1, {3}]) {{
-    ^bb0(%q: {4}, %c: {5}, %p: tensor<{6}xi32>, %s: tensor<{6}xi32>):
-      %0 = lm.attention %q, %c, %p, %s heads({7}) scale({8:F6}) alibi {9} : ({4}, {5}, tensor<{6}xi32>, tensor<{6}xi32>) -> {4}
-      lm.yield %0 : {4}
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 1, 1, {1}]) {{
+    ^bb0(%q: {2}, %c: {3}, %p: tensor<{4}xi32>, %s: tensor<{4}xi32>):
+      %0 = lm.attention %q, %c, %p, %s heads({5}) scale({6:F6}) alibi {7} : ({2}, {3}, tensor<{4}xi32>, tensor<{4}xi32>) -> {2}
+      lm.yield %0 : {2}
     })",
-                 s.leastKeys, s.rowTile, s.splits, s.heads * s.headDim, Q, cache, s.rows, s.heads,
+                 schedule, s.stride ? s.stride : s.heads * s.headDim, Q, cache, s.rows, s.heads,
                  1 / std::sqrt(double(s.headDim)), alibi);
 }
 } // namespace
@@ -237,7 +248,28 @@ TEST(GpuAttention, GroupsHeadsAndSplits) {
     for (llvm::StringRef type : {"f32", "bf16"}) {
       if (!isExhaustive() && type == "bf16" && s.headDim != 64)
         continue;
-      expectRight(attentionKernel(s, type), stepOf(s.rows, s.valid, s.first, s.isDecode), type);
+      expectRight(attentionKernel(s, type, flashSchedule(s)), stepOf(s.rows, s.valid, s.first, s.isDecode), type);
+    }
+}
+
+/// Fields: rows, valid, heads, KV heads, head size, positions, first position, fragments a warp, -, keys of a tile.
+TEST(GpuAttention, TensorCores) {
+  std::vector<AttentionShape> shapes = {
+      {20, 17, 6, 2, 40, 64, 11, 1, 0, 32, false, "none"},       // half a fragment of columns is zeros; a prefix in the cache
+      {3, 3, 71, 1, 64, 160, 150, 2, 0, 64, false, "none"},      // 71 heads fill fragments across rows
+      {70, 66, 2, 2, 80, 70, 0, 1, 0, 64, false, "none"},        // items of several blocks; keys end inside a tile
+      {33, 33, 4, 1, 128, 64, 7, 1, 0, 64, false, "none"},
+      {9, 9, 4, 4, 64, 64, 30, 1, 0, 64, false, "hf"},
+      {17, 16, 2, 2, 64, 40, 0, 2, 0, 16, false, "exact"},
+      {5, 4, 3, 1, 256, 48, 40, 1, 0, 32, false, "none"},
+      {6, 6, 4, 2, 24, 40, 3, 1, 0, 32, false, "none", 104},     // strided query and result: element by element
+      {4, 0, 2, 1, 16, 16, 0, 1, 0, 16, false, "none"},          // nothing but padding
+  };
+  for (const AttentionShape &s : shapes)
+    for (llvm::StringRef type : {"bf16", "f16"}) {
+      if (!isExhaustive() && type == "f16" && s.headDim != 40 && s.headDim != 128)
+        continue;
+      expectRight(attentionKernel(s, type, mmaSchedule(s)), stepOf(s.rows, s.valid, s.first), type);
     }
 }
 

@@ -42,6 +42,16 @@ plan.program @p target("cuda") metadata({}) {
         : (tensor<1x128xf32>, !lm.kv<1x128x2x16xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x128xf32>
     lm.yield %0 : tensor<1x128xf32>
   }
+  // 40 rows x 4 heads a KV head: 160 items in blocks of 128; 128 queries, 64 keys and 64 values of 48 + 8 elements.
+  // CHECK-LABEL: plan.kernel @prompt
+  // CHECK-SAME: grid = [2, 2, 1], threads = 128, shared = 28672, scratch = 0
+  plan.kernel @prompt schedule(<"attention_mma", source = "heuristic", tunables = {key_tile = 64 : i64, row_fragments = 2 : i64}>)
+      row_strides([320, 0, 1, 1, 320]) {
+  ^bb0(%q: tensor<40x320xbf16>, %c: !lm.kv<1x128x2x40xbf16>, %p: tensor<40xi32>, %s: tensor<40xi32>):
+    %0 = lm.attention %q, %c, %p, %s heads(8) scale(0.25) alibi none
+        : (tensor<40x320xbf16>, !lm.kv<1x128x2x40xbf16>, tensor<40xi32>, tensor<40xi32>) -> tensor<40x320xbf16>
+    lm.yield %0 : tensor<40x320xbf16>
+  }
   // CHECK-LABEL: plan.kernel @cpu
   // CHECK-NOT: geometry
   plan.kernel @cpu schedule(<"norm", source = "heuristic", tunables = {}>) row_strides([64, 0, 64]) {
