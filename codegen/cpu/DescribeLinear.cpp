@@ -19,8 +19,6 @@ using codegen::LinearRegion;
 using codegen::RegionPart;
 using codegen::RegionSegment;
 
-/// Bytes ahead in the weight stream at which software prefetch pays, when the schedule names none.
-static constexpr int64_t kDefaultPrefetchBytes = 1024;
 static constexpr int64_t kLanes = 16;
 
 int64_t codegen::elementType(Type type) {
@@ -40,6 +38,7 @@ public:
   FailureOr<std::string> read(codegen::KernelSpec &spec);
 
 private:
+  LogicalResult readSchedule();
   LogicalResult readPrologue();
   LogicalResult readInputs();
   LogicalResult readSegment(RegionSegment &segment);
@@ -81,6 +80,29 @@ void LinearReader::setYield(Value v, int64_t &yieldOperand, int64_t &yieldStride
       yieldStride = stride(yieldOperand);
       ++header.num_yields;
     }
+}
+
+/// Tunables that a schedule leaves out, as those of other numbers of rows, have the value for which
+/// nothing was measured.
+LogicalResult LinearReader::readSchedule() {
+  auto tunable = [&](StringRef name, int64_t otherwise) {
+    auto value = kernel.getSchedule().getTunables().getAs<IntegerAttr>(name);
+    return value ? value.getInt() : otherwise;
+  };
+  bool few = header.max_rows <= kernels::kGemvRows;
+  header.prefetch = few ? tunable("prefetch", 1024) : 0;
+  header.block_panels = tunable("block_panels", few ? kernels::kGemvBlockPanels : kernels::kGemmBlockPanels);
+  header.block_rows = tunable("block_rows", kernels::kGemmBlockRows);
+  header.block_inner = tunable("block_inner", kernels::kGemmBlockInner);
+  header.split_panels = tunable("split_panels", kernels::kGemmBlockPanels);
+  for (auto product : kernel.getBody().getOps<lm::LinearOp>()) {
+    std::optional<QuantScheme> scheme = quantSchemeOf(tensor(product.getWeight()));
+    if (!few && scheme && scheme->group && header.block_inner % scheme->group != 0)
+      return product.emitOpError() << "has groups of " << scheme->group
+                                   << " columns; tunable 'block_inner' is no multiple of that: "
+                                   << header.block_inner;
+  }
+  return success();
 }
 
 LogicalResult LinearReader::readPrologue() {
@@ -304,18 +326,18 @@ static bool keepsActivations(plan::KernelOp kernel) {
 FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   int64_t rows = tensor(region.segments.front().products.front()).getDimSize(0);
   header.max_rows = rows <= kernels::kGemvRows ? rows : kernels::kAnyRows;
-  auto prefetch = kernel.getSchedule().getTunables().getAs<IntegerAttr>("prefetch");
-  header.prefetch = prefetch ? prefetch.getInt() : kDefaultPrefetchBytes;
   header.whole_panels = 1;
   lm::LinearOp first = region.segments.front().products.front();
   if (quantSchemeOf(tensor(first.getWeight())))
     header.quantized =
         keepsActivations(kernel) ? kernels::kFloatActivations : kernels::kIntegerActivations;
-  if (failed(readPrologue()) || failed(readInputs()))
+  if (failed(readSchedule()) || failed(readPrologue()) || failed(readInputs()))
     return failure();
   for (RegionSegment &segment : region.segments)
     if (failed(readSegment(segment)))
       return failure();
+  header.block_panels =
+      kernels::block_panels_of(header.block_panels, header.max_rows, header.most_products);
   header.num_inputs = inputs.size();
   header.num_segments = segments.size();
   header.num_products = products.size();

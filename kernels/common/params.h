@@ -105,6 +105,10 @@ struct LinearParams {
   int64_t part_element;   // ElementType of what parts round to and store
   int64_t cache_element;  // ElementType of the caches
   int64_t quantized;      // Quantized
+  // The schedule's blocks (scratch.h): panels of each product whose sums wait together; of many rows
+  // also rows and inner columns of a block, and panels that a thread has at least before threads
+  // share out rows instead of columns.
+  int64_t block_panels, block_rows, block_inner, split_panels;
   LinearPrologue prologue;
 };
 

@@ -12,13 +12,14 @@ namespace stoop::kernels {
 // Most rows of `linear` that share one pass over the weights; more are multiplied in blocks.
 constexpr int64_t kGemvRows = 4;
 
-// Blocks of the matrix product: rows, 16-column panels, inner elements. Tiles take more rows.
+// Blocks of the matrix product where nothing was measured: rows, 16-column panels, inner elements.
 constexpr int64_t kGemmBlockRows = 48, kGemmBlockPanels = 32, kGemmBlockInner = 1024;
-constexpr int64_t kTileBlockRows = 64, kTileBlockInner = 1024;
+// Rows of a strip, which blocks consist of; tiles take whole pairs of tiles.
+constexpr int64_t kGemmStrip = 6, kTileRows = 32;
 constexpr int64_t kTileElements = 16 * 32;
 
-// Panels whose sums wait together when few rows are multiplied: enough that the streams of several
-// products are long.
+// Panels whose sums wait together when few rows are multiplied, where nothing was measured: enough
+// that the streams of several products are long.
 constexpr int64_t kGemvBlockPanels = 8;
 
 // Columns of a row of activations that share a scale beside quantised weights.
@@ -27,16 +28,26 @@ constexpr int64_t kScaleColumns = 128;
 // Panels of quantised weights that are multiplied together, at most.
 constexpr int64_t kExpandedPanels = 4;
 
-// Columns that a norm writes at a time before they are packed.
-constexpr int64_t kChunkColumns = kGemmBlockInner;
+// Columns that a norm writes at a time before they are packed: the most that a block has.
+constexpr int64_t kChunkColumns = 1024;
 
 // Panels of a block of a region: whole units of each segment fit in.
 [[gnu::always_inline]] inline constexpr int64_t linear_block_panels(const LinearParams &p) {
-  const int64_t few = p.most_products > 1 ? kGemvBlockPanels : 1;
-  const int64_t many =
-      p.most_products > 1 ? 2 * kGemmBlockPanels / p.most_products : kGemmBlockPanels;
-  const int64_t wanted = p.max_rows <= kGemvRows ? few : many > 1 ? many : 1;
-  return wanted > p.most_unit_panels ? wanted : p.most_unit_panels;
+  return p.block_panels > p.most_unit_panels ? p.block_panels : p.most_unit_panels;
+}
+
+// What a schedule's `panels` comes to in a region with that many products in a segment: few rows of
+// one product need no block, many rows of several share the cache.
+[[gnu::always_inline]] inline constexpr int64_t block_panels_of(int64_t panels, int64_t max_rows,
+                                                                int64_t most_products) {
+  if (max_rows <= kGemvRows) return most_products > 1 ? panels : 1;
+  const int64_t many = most_products > 1 ? 2 * panels / most_products : panels;
+  return many > 1 ? many : 1;
+}
+
+// Rows of a block of tiles.
+[[gnu::always_inline]] inline constexpr int64_t tile_block_rows(const LinearParams &p) {
+  return (p.block_rows + kTileRows - 1) / kTileRows * kTileRows;
 }
 
 // The scratch of `linear`, in bytes; pieces lie one behind the other, 64-byte aligned.
@@ -57,9 +68,8 @@ struct LinearScratch {
 
 [[gnu::always_inline]] inline constexpr LinearScratch linear_scratch(const LinearParams &p) {
   const bool few = p.max_rows <= kGemvRows;
-  const int64_t rows = few ? p.max_rows : kTileBlockRows;
-  const int64_t blocked = kGemmBlockRows * kGemmBlockInner * 4;
-  const int64_t tiled = kTileBlockRows * kTileBlockInner * 2;
+  const int64_t rows = few ? p.max_rows : tile_block_rows(p);
+  const int64_t blocked = p.block_rows * p.block_inner * 4, tiled = rows * p.block_inner * 2;
   // Tiles multiply panels in pairs.
   const int64_t panels = (linear_block_panels(p) + 1) / 2 * 2;
   LinearScratch s = {};
@@ -70,7 +80,7 @@ struct LinearScratch {
   s.sums = p.most_products * panels * rows * 16 * 4;
   s.tail = p.num_parts > 0 ? (p.tail_values + 1) * p.most_unit_panels * 16 * 4 : 0;
   s.tile_tails = few ? 0 : 2 * kTileElements * 2;
-  s.expanded = few || !p.quantized ? 0 : kExpandedPanels * kGemmBlockInner * 16 * 4;
+  s.expanded = few || !p.quantized ? 0 : kExpandedPanels * p.block_inner * 16 * 4;
   return s;
 }
 

@@ -1,10 +1,10 @@
 // The products of a region for many rows (prefill): blocked matrix products on packed activations.
 //
-// Per thread: for 48 rows, for a block of its columns (512 of one product), for 1024 of the inner
-// dimension: pack the rows (192 KiB at most), then run the register-blocked core over strips of 6
-// rows; sums of unfinished inner blocks wait in scratch (96 KiB, twice that for several products).
-// So scratch is a constant, the packed block and one panel stay in L2, and weights come from memory
-// once every 48 rows. Products that read the same input share its packing. Bound: FMA (or
+// Per thread: for a block of rows (48 unless the schedule says otherwise), for a block of its columns
+// (512 of one product), for a block of the inner dimension (1024): pack the rows (192 KiB), then run
+// the register-blocked core over strips of 6 rows; sums of unfinished inner blocks wait in scratch (96
+// KiB, twice that for several products). So scratch is a constant, the packed block and one panel stay
+// in L2, and weights come from memory once every block of rows. Products that read the same input share its packing. Bound: FMA (or
 // vdpbf16ps) issue.
 #ifndef STOOP_KERNELS_GEMM_GEMM_H
 #define STOOP_KERNELS_GEMM_GEMM_H
@@ -20,14 +20,13 @@ constexpr int kGemmPanels = 4;  // 24 of 32 registers accumulate
 #else
 constexpr int kGemmPanels = 1;  // 12 of 16
 #endif
-constexpr int kGemmStrip = 6;
 
 // How threads share the work: each has some of the row blocks and some of the columns.
 struct ThreadGrid {
   i64 row, rows, column, columns;
 };
 
-// Threads split columns until each would have less than a block of a segment, then rows: a thread
+// Threads split columns until each would have less than the schedule's `split_panels`, then rows: a thread
 // packs (and normalises) all rows that it multiplies, whatever its number of columns.
 STOOP_INLINE ThreadGrid thread_grid(const stoop_kernel_args *args, const LinearParams *p,
                                     i64 row_blocks) {
@@ -37,7 +36,7 @@ STOOP_INLINE ThreadGrid thread_grid(const stoop_kernel_args *args, const LinearP
   i64 rows = 1;
 #pragma clang loop unroll(disable)
   while (args->num_threads % (2 * rows) == 0 && 2 * rows <= row_blocks &&
-         panels * rows < kGemmBlockPanels * (i64)args->num_threads)
+         panels * rows < p->split_panels * (i64)args->num_threads)
     rows *= 2;
   return {args->thread % rows, rows, args->thread / rows, args->num_threads / rows};
 }
@@ -64,7 +63,7 @@ STOOP_INLINE void gemm_tile(const typename P::A *a, const typename P::Weight *w,
 // another.
 template <class P, class X>
 struct BlockedCore {
-  static constexpr i64 kRows = kGemmBlockRows, kInner = kGemmBlockInner;
+  STOOP_INLINE static i64 block_rows(const LinearParams *p) { return p->block_rows; }
   typename P::A *a;  // [strip][unit][kGemmStrip][kSubs]
 
   STOOP_INLINE BlockedCore(Scratch &scratch, const LinearScratch &sizes)
@@ -125,8 +124,8 @@ STOOP_INLINE void multiply_block(const stoop_kernel_args *args, const LinearPara
     for (i64 j = 0; j < s->num_products; ++j) read |= products[j].input == i;
     if (!read) continue;
 #pragma clang loop unroll(disable)
-    for (i64 k0 = 0; k0 < in->columns; k0 += Core::kInner) {
-      const i64 columns = min_of(Core::kInner, in->columns - k0);
+    for (i64 k0 = 0; k0 < in->columns; k0 += p->block_inner) {
+      const i64 columns = min_of(p->block_inner, in->columns - k0);
       core.pack(prologue, in, row0, rows, k0, columns);
 #pragma clang loop unroll(disable)
       for (i64 j = 0; j < s->num_products; ++j)
@@ -146,15 +145,16 @@ STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64
   Core core(scratch, sizes);
   auto *data = scratch.take<float>(sizes.sums / 4);
   auto *tail = scratch.take<float>(sizes.tail / 4);
-  const BlockSums sums = {data, even_panels * Core::kRows * kLanes, Core::kRows * kLanes};
-  const i64 row_blocks = divide_up(num_rows, Core::kRows);
+  const i64 most_rows = Core::block_rows(p);
+  const BlockSums sums = {data, even_panels * most_rows * kLanes, most_rows * kLanes};
+  const i64 row_blocks = divide_up(num_rows, most_rows);
   const ThreadGrid grid = thread_grid(args, p, row_blocks);
   const Range blocks = share_of(row_blocks, grid.row, grid.rows);
 
   prologue.yield(num_rows);
 #pragma clang loop unroll(disable)
   for (i64 block = blocks.begin; block < blocks.end; ++block) {
-    const i64 row0 = block * Core::kRows, rows = min_of(Core::kRows, num_rows - row0);
+    const i64 row0 = block * most_rows, rows = min_of(most_rows, num_rows - row0);
     prologue.measure(row0, rows);
 #pragma clang loop unroll(disable)
     for (i64 index = 0; index < p->num_segments; ++index) {

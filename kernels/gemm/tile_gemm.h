@@ -144,7 +144,7 @@ STOOP_INLINE void copy_tail(uint16_t *out, const uint16_t *w, i64 pairs) {
 // Multiplies with tiles; see BlockedCore.
 template <class Tiles>
 struct TiledCore {
-  static constexpr i64 kRows = kTileBlockRows, kInner = kTileBlockInner;
+  STOOP_INLINE static i64 block_rows(const LinearParams *p) { return tile_block_rows(*p); }
   uint16_t *a;     // [row / 16][k / 32][16][32]
   uint16_t *tail;  // the last, partial tiles of two panels
   Tiles tiles;

@@ -49,14 +49,16 @@ STOOP_INLINE void expand_panel(const QuantLayout &layout, const char *panel, i64
 template <class X>
 struct ExpandingCore {
   using P = FmaPolicy<F32>;
-  static constexpr i64 kRows = kGemmBlockRows, kInner = kGemmBlockInner;
-  static constexpr i64 kPanelFloats = kInner * kLanes;
+  STOOP_INLINE static i64 block_rows(const LinearParams *p) { return p->block_rows; }
   static_assert(kGemmPanels <= kExpandedPanels);
   BlockedCore<P, X> rows;
-  float *weights;  // [kGemmPanels][kInner][16]
+  i64 panel_floats;
+  float *weights;  // [kGemmPanels][block_inner][16]
 
   STOOP_INLINE ExpandingCore(Scratch &scratch, const LinearScratch &sizes)
-      : rows(scratch, sizes), weights(scratch.take<float>(sizes.expanded / 4)) {}
+      : rows(scratch, sizes),
+        panel_floats(sizes.expanded / 4 / kExpandedPanels),
+        weights(scratch.take<float>(sizes.expanded / 4)) {}
 
   STOOP_INLINE void pack(const Prologue<X> &prologue, const LinearInput *in, i64 row0, i64 num_rows,
                          i64 k0, i64 columns) {
@@ -67,7 +69,7 @@ struct ExpandingCore {
   STOOP_INLINE void multiply_expanded(i64 num_rows, i64 k0, i64 columns, float *sums,
                                       i64 sums_panel) {
     for (i64 s = 0; s < divide_up(num_rows, kGemmStrip); ++s)
-      gemm_tile<P, NP>(rows.a + s * columns * kGemmStrip, weights, kPanelFloats, columns,
+      gemm_tile<P, NP>(rows.a + s * columns * kGemmStrip, weights, panel_floats, columns,
                        sums + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
   }
 
@@ -82,7 +84,7 @@ struct ExpandingCore {
 #pragma clang loop unroll(disable)
       for (i64 i = 0; i < step; ++i)
         expand_panel(layout, w + (panel + i) * layout.panel_bytes(), k0, columns,
-                     weights + i * kPanelFloats);
+                     weights + i * panel_floats);
       if (step == kGemmPanels)
         multiply_expanded<kGemmPanels>(num_rows, k0, columns, sums + panel * sums_panel, sums_panel);
       else

@@ -7,8 +7,10 @@
 #include "passes/schedule/HeuristicProvider.h"
 
 #include "ir/support/DType.h"
+#include "kernels/common/scratch.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -27,15 +29,28 @@ int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
   return weightBytes > target.cachedWeightBytes ? 32 * vectorBytes : 0;
 }
 
+/// Blocks are the same at all levels: the packed one and a panel fit into 512 KiB of cache.
+int64_t HeuristicProvider::valueOf(StringRef tunable, lm::FusedOp fused) const {
+  bool few = linearRows(fused) <= kernels::kGemvRows;
+  return llvm::StringSwitch<int64_t>(tunable)
+      .Case("prefetch", prefetchBytes(fused))
+      .Case("block_panels", few ? kernels::kGemvBlockPanels : kernels::kGemmBlockPanels)
+      .Case("block_rows", kernels::kGemmBlockRows)
+      .Case("block_inner", kernels::kGemmBlockInner)
+      .Case("split_panels", kernels::kGemmBlockPanels)
+      .Default(-1);
+}
+
 plan::ScheduleAttr HeuristicProvider::choose(lm::FusedOp fused) const {
   const TemplateInfo *kernel = target.templateForKind(fused.getKind());
   if (!kernel)
     return {};
   Builder builder(fused.getContext());
   SmallVector<NamedAttribute> tunables;
-  if (kernel->findTunable("prefetch"))
-    tunables.push_back(
-        builder.getNamedAttr("prefetch", builder.getI64IntegerAttr(prefetchBytes(fused))));
+  for (const TunableInfo &tunable : kernel->tunables)
+    if (TemplateInfo::applies(tunable, linearRows(fused)))
+      tunables.push_back(builder.getNamedAttr(
+          tunable.name, builder.getI64IntegerAttr(valueOf(tunable.name, fused))));
   return plan::ScheduleAttr::get(fused.getContext(), kernel->name, "heuristic",
                                  builder.getDictionaryAttr(tunables));
 }

@@ -20,6 +20,7 @@ public:
 
 private:
   int64_t prefetchBytes(lm::FusedOp fused) const;
+  int64_t valueOf(llvm::StringRef tunable, lm::FusedOp fused) const;
 
   const TargetInfo &target;
   llvm::ArrayRef<const LevelInfo *> levels;

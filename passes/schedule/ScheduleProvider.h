@@ -7,6 +7,13 @@
 
 namespace stoop::schedule {
 
+/// Rows of a region's linears; 0 for a region without.
+inline int64_t linearRows(lm::FusedOp fused) {
+  int64_t rows = 0;
+  fused.walk([&](lm::LinearOp linear) { rows = linear.getType().getDimSize(0); });
+  return rows;
+}
+
 /// A source of schedules: heuristics, or a record of measurements. Providers are asked in turn; the
 /// first answer counts. Their answers are attributes in the IR, so nothing behind phase scheduled
 /// asks again.

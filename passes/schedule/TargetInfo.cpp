@@ -20,8 +20,19 @@ static const LevelInfo cpuLevels[] = {
 
 /// Tunables of the template called `name`.
 static llvm::ArrayRef<TunableInfo> cpuTunables(llvm::StringRef name) {
+  static const int64_t ahead[] = {0, 256, 512, 1024, 1536, 2048, 4096, 8192};
+  static const int64_t panels[] = {2, 4, 8, 16, 32, 64}, rows[] = {24, 48, 96, 144};
+  static const int64_t inner[] = {256, 512, 1024}, split[] = {0, 32, 1 << 16};
   static const TunableInfo linear[] = {
-      {"prefetch", 0, 1 << 16}, // bytes ahead in the weight stream when few rows are multiplied
+      // Few rows: bytes ahead in the weight stream.
+      {"prefetch", 0, 1 << 16, 1, RowRange::Few, ahead},
+      // Panels of each product whose sums wait together.
+      {"block_panels", 1, 256, 1, RowRange::Any, panels},
+      // Many rows: rows and inner columns of a packed block.
+      {"block_rows", kernels::kGemmStrip, 240, kernels::kGemmStrip, RowRange::Many, rows},
+      {"block_inner", 128, kernels::kChunkColumns, 128, RowRange::Many, inner},
+      // Panels that a thread has at least before threads share out rows instead of columns.
+      {"split_panels", 0, 1 << 16, 1, RowRange::Many, split},
   };
   return name == "linear" ? llvm::ArrayRef<TunableInfo>(linear) : llvm::ArrayRef<TunableInfo>();
 }
@@ -84,6 +95,37 @@ std::string FusionInfo::pipelineOptions() const {
   return text + "max-prologue-columns=" + std::to_string(maxPrologueColumns) +
          " max-prologue-rows=" + std::to_string(maxPrologueRows) +
          " max-gathered-rows=" + std::to_string(maxGatheredRows);
+}
+
+bool TemplateInfo::applies(const TunableInfo &tunable, int64_t rows) {
+  bool few = rows <= kernels::kGemvRows;
+  return tunable.rows == RowRange::Any || few == (tunable.rows == RowRange::Few);
+}
+
+std::string TemplateInfo::whyNot(llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>> values,
+                                 int64_t rows) const {
+  for (const TunableInfo &tunable : tunables) {
+    if (!applies(tunable, rows))
+      continue;
+    auto given = llvm::find_if(values, [&](auto &value) { return value.first == tunable.name; });
+    std::string quoted = "tunable '" + tunable.name.str() + "'";
+    if (given == values.end())
+      return "expects " + quoted + " of template '" + name.str() + "'";
+    if (!tunable.holds(given->second))
+      return "expects " + quoted + " between " + std::to_string(tunable.least) + " and " +
+             std::to_string(tunable.most) +
+             (tunable.step > 1 ? ", a multiple of " + std::to_string(tunable.step) : "") + ", got " +
+             std::to_string(given->second);
+  }
+  for (auto &[given, value] : values) {
+    const TunableInfo *tunable = findTunable(given);
+    if (!tunable)
+      return "has tunable '" + given.str() + "', which template '" + name.str() + "' does not have";
+    if (!applies(*tunable, rows))
+      return "has tunable '" + given.str() + "', which template '" + name.str() +
+             "' does not have for " + std::to_string(rows) + (rows == 1 ? " row" : " rows");
+  }
+  return "";
 }
 
 const TunableInfo *TemplateInfo::findTunable(llvm::StringRef name) const {

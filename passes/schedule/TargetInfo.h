@@ -15,10 +15,19 @@
 
 namespace stoop::schedule {
 
+/// Rows that a tunable is about.
+enum class RowRange { Any, Few, Many };
+
 /// An integer that a template leaves open, and its bounds (inclusive).
 struct TunableInfo {
   llvm::StringRef name;
   int64_t least, most;
+  int64_t step = 1;              ///< values are multiples of it
+  RowRange rows = RowRange::Any; ///< regions of other sizes do not have it
+  /// Values that a search tries; none: it is not searched for.
+  llvm::ArrayRef<int64_t> candidates = {};
+
+  bool holds(int64_t value) const { return value >= least && value <= most && value % step == 0; }
 };
 
 /// A kernel template of a target: the kind of region it implements and its tunables.
@@ -28,6 +37,12 @@ struct TemplateInfo {
   llvm::ArrayRef<TunableInfo> tunables;
 
   const TunableInfo *findTunable(llvm::StringRef name) const;
+  /// Whether a region of `rows` rows has the tunable: the CPU's kernels are others for up to
+  /// kernels::kGemvRows rows.
+  static bool applies(const TunableInfo &tunable, int64_t rows);
+  /// Why a schedule with these values is none of this template for `rows` rows; empty if it is one.
+  std::string
+  whyNot(llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>> values, int64_t rows) const;
 };
 
 /// A feature level that kernels are compiled for.

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Passes.h"
+#include "passes/schedule/ScheduleProvider.h"
 #include "passes/schedule/TargetInfo.h"
 
 #include "ir/lm/LmOps.h"
@@ -22,20 +23,16 @@ using namespace stoop;
 /// Exactly the template's tunables, each an integer within its bounds.
 static LogicalResult verifyTunables(lm::FusedOp fused, const schedule::TemplateInfo &kernel,
                                     DictionaryAttr tunables) {
-  for (const schedule::TunableInfo &tunable : kernel.tunables) {
-    auto value = tunables.getAs<IntegerAttr>(tunable.name);
+  SmallVector<std::pair<StringRef, int64_t>> values;
+  for (NamedAttribute attribute : tunables) {
+    auto value = dyn_cast<IntegerAttr>(attribute.getValue());
     if (!value)
-      return fused.emitOpError() << "expects tunable '" << tunable.name << "' of template '"
-                                 << kernel.name << "'";
-    if (value.getInt() < tunable.least || value.getInt() > tunable.most)
-      return fused.emitOpError() << "expects tunable '" << tunable.name << "' between "
-                                 << tunable.least << " and " << tunable.most << ", got "
-                                 << value.getInt();
+      return fused.emitOpError() << "expects an integer as tunable '"
+                                 << attribute.getName().getValue() << "'";
+    values.push_back({attribute.getName().getValue(), value.getInt()});
   }
-  for (NamedAttribute attribute : tunables)
-    if (!kernel.findTunable(attribute.getName()))
-      return fused.emitOpError() << "has tunable '" << attribute.getName().getValue()
-                                 << "', which template '" << kernel.name << "' does not have";
+  if (std::string problem = kernel.whyNot(values, schedule::linearRows(fused)); !problem.empty())
+    return fused.emitOpError() << problem;
   return success();
 }
 

@@ -204,6 +204,12 @@ codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape
   int64_t panels = (shape.n + 15) / 16;
   region.header.max_rows = shape.maxRows;
   region.header.prefetch = shape.prefetch;
+  LinearShape::Blocks blocks = shape.blocks.value_or(LinearShape::Blocks{
+      kernels::kGemmBlockPanels, kernels::kGemmBlockRows, kernels::kGemmBlockInner, kernels::kGemmBlockPanels});
+  region.header.block_panels = kernels::block_panels_of(blocks.panels, shape.maxRows, 1);
+  region.header.block_rows = blocks.rows;
+  region.header.block_inner = blocks.inner;
+  region.header.split_panels = blocks.splitPanels;
   region.header.num_inputs = region.header.num_segments = region.header.num_products = 1;
   region.header.quantized = !shape.quantGroup         ? kernels::kFloatWeights
                             : shape.floatActivations ? kernels::kFloatActivations

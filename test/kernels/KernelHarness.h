@@ -101,6 +101,11 @@ struct LinearShape {
   int64_t prefetch = 512;
   std::optional<int64_t> quantGroup = std::nullopt; ///< integer weights: QuantScheme::group
   bool floatActivations = false; ///< beside integer weights
+  /// The schedule's blocks; none: those where nothing was measured.
+  struct Blocks {
+    int64_t panels, rows, inner, splitPanels;
+  };
+  std::optional<Blocks> blocks = std::nullopt;
 };
 codegen::KernelSpec linearSpec(const std::string &ports, const LinearShape &shape);
 

@@ -109,6 +109,22 @@ TEST(Linear, SoftwareTwinsMatchReference) {
       checkAll(port, {Element::BF16, Element::BF16, Element::BF16}, *level, std::size(kCases));
 }
 
+/// Every block that a schedule may ask for: one strip of rows, tails in each dimension, one block of
+/// everything; columns shared out, rows shared out.
+TEST(Linear, BlocksOfASchedule) {
+  const LinearShape::Blocks blocks[] = {
+      {2, 6, 128, 0}, {5, 54, 384, 1 << 16}, {64, 144, 1024, 32}};
+  Types t{Element::BF16, Element::BF16, Element::BF16};
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (const std::string &port : {portName(t), kTileTwin})
+      for (unsigned i = 0; i < std::size(blocks); ++i) {
+        Shape s{128, 101, 150, 900};
+        LinearShape shape{s.maxRows, s.n, s.k, s.k + kXPadding, s.n + kYPadding, t.y};
+        shape.blocks = blocks[i];
+        check(LoadedKernel(linearSpec(port, shape), *level), port, t, s, *level, 1 + i);
+      }
+}
+
 TEST(Linear, ThreadsDoNotChangeTheResult) {
   Types t{Element::BF16, Element::F32, Element::F32};
   Shape s{64, 37, 211, 300};

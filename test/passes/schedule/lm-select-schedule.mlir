@@ -7,13 +7,16 @@
 // LEVEL: target 'cpu' has no feature level 'avx1024'
 
 // A template per kind. A weight that a core's cache keeps is not fetched ahead; one that comes from memory is, by more
-// when vectors are wider. A schedule that is there already stays and counts as forced.
+// when vectors are wider. Many rows have blocks instead of a prefetch distance. A schedule that is there already stays and
+// counts as forced.
 // CHECK-LABEL: lm.entry decode @decode_b1
 // CHECK: lm.fused "embedding"({{.*}}) {plan.schedule = #plan.schedule<"embedding", source = "heuristic", tunables = {}>}
-// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>}
-// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 1024 : i64}>}
-// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "forced", tunables = {prefetch = 512 : i64}>}
-// WIDE: tunables = {prefetch = 2048 : i64}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 0 : i64}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 1024 : i64}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "forced", tunables = {block_panels = 4 : i64, prefetch = 512 : i64}>}
+// CHECK-LABEL: lm.entry prefill @prefill_5
+// CHECK: tunables = {block_inner = 1024 : i64, block_panels = 32 : i64, block_rows = 48 : i64, split_panels = 32 : i64}
+// WIDE: tunables = {block_panels = 8 : i64, prefetch = 2048 : i64}
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 1 : i64,
     kv_heads = 1 : i64, head_dim = 8 : i64, ffn = 8 : i64, vocab = 16384 : i64, max_positions = 16 : i64,
     batch = 1 : i64, metadata = {}} {
@@ -37,13 +40,27 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
       %r = lm.linear %i, %j : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32>
       lm.yield %r : tensor<1x16384xf32>
     }
-    %z = lm.fused "linear" (%y, %big) {plan.schedule = #plan.schedule<"linear", source = "tuned", tunables = {prefetch = 512 : i64}>}
+    %z = lm.fused "linear" (%y, %big) {plan.schedule = #plan.schedule<"linear", source = "tuned", tunables = {block_panels = 4 : i64, prefetch = 512 : i64}>}
         : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32> {
     ^bb0(%i: tensor<1x8xf32>, %j: tensor<16384x8xf32>):
       %r = lm.linear %i, %j : (tensor<1x8xf32>, tensor<16384x8xf32>) -> tensor<1x16384xf32>
       lm.yield %r : tensor<1x16384xf32>
     }
     lm.return %z : tensor<1x16384xf32>
+  }
+  lm.entry prefill @prefill_5(%tokens: tensor<5xi32>, %positions: tensor<5xi32>, %slots: tensor<5xi32>) -> tensor<5x16384xf32> {
+    %big = lm.load_weight @big : tensor<16384x8xf32>
+    %x = lm.fused "embedding" (%tokens, %big) : (tensor<5xi32>, tensor<16384x8xf32>) -> tensor<5x8xf32> {
+    ^bb0(%i: tensor<5xi32>, %j: tensor<16384x8xf32>):
+      %r = lm.embedding %i, %j : (tensor<5xi32>, tensor<16384x8xf32>) -> tensor<5x8xf32>
+      lm.yield %r : tensor<5x8xf32>
+    }
+    %u = lm.fused "linear" (%x, %big) : (tensor<5x8xf32>, tensor<16384x8xf32>) -> tensor<5x16384xf32> {
+    ^bb0(%i: tensor<5x8xf32>, %j: tensor<16384x8xf32>):
+      %r = lm.linear %i, %j : (tensor<5x8xf32>, tensor<16384x8xf32>) -> tensor<5x16384xf32>
+      lm.yield %r : tensor<5x16384xf32>
+    }
+    lm.return %u : tensor<5x16384xf32>
   }
 }
 
