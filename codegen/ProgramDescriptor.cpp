@@ -110,8 +110,8 @@ private:
 class DescriptorBuilder {
 public:
   DescriptorBuilder(plan::ProgramOp program, const codegen::CodeTable &code,
-                    const codegen::DescriptorOptions &options, llvm::Module &module)
-      : program(program), code(code), options(options), out(module) {}
+                    bool hasTokenizer, llvm::Module &module)
+      : program(program), code(code), hasTokenizer(hasTokenizer), out(module) {}
 
   /// The address of the finished stoop_program_desc.
   FailureOr<Constant *> build();
@@ -140,7 +140,7 @@ private:
 
   plan::ProgramOp program;
   const codegen::CodeTable &code;
-  const codegen::DescriptorOptions &options;
+  bool hasTokenizer;
   ConstantWriter out;
   DenseMap<StringAttr, unsigned> arenaIndex, kernelIndex;
   std::optional<unsigned> weightsArena;
@@ -182,7 +182,7 @@ FailureOr<Constant *> DescriptorBuilder::modelInfo() {
       {out.string(name ? name.getValue() : program.getSymName()), out.u32(*vocab),
        out.u32(*positions), out.u32(*batch), out.u32(eos.size()), out.array(eos, "eos"),
        out.u64(integer("bos", -1)), out.u32(integer("num_token_ids", *vocab)),
-       out.u32(options.hasTokenizer), out.f32(number("temperature", 0)),
+       out.u32(hasTokenizer), out.f32(number("temperature", 0)),
        out.f32(number("top_p", 1)), out.f32(number("min_p", 0)),
        out.f32(number("repetition_penalty", 1)), out.u32(integer("top_k", 0)), out.u32(0)});
 }
@@ -351,7 +351,7 @@ FailureOr<Constant *> DescriptorBuilder::build() {
   if (failed(workspace) || failed(stack))
     return failure();
   auto limit = program->getAttrOfType<IntegerAttr>(plan::kMaxThreadsAttrName);
-  uint64_t maxThreads = limit ? limit.getInt() : options.maxThreads;
+  uint64_t maxThreads = limit ? limit.getInt() : STOOP_MOST_THREADS;
   Constant *description = out.record<stoop_program_desc>(
       {out.u32(sizeof(stoop_program_desc)), out.u32(STOOP_ABI_VERSION), out.u64(STOOP_MAGIC),
        out.string(program.getTarget()), *model, out.u32(code.levels.size()),
@@ -376,7 +376,7 @@ static void addQuery(llvm::Module &module, Constant *description) {
 }
 
 FailureOr<SmallVector<char, 0>> codegen::emitProgramDescriptor(plan::ProgramOp program,
-                                                               const DescriptorOptions &options) {
+                                                               bool hasTokenizer) {
   FailureOr<const TargetBackend *> backend = targetOf(program);
   if (failed(backend))
     return failure();
@@ -399,7 +399,7 @@ FailureOr<SmallVector<char, 0>> codegen::emitProgramDescriptor(plan::ProgramOp p
   llvm::Module module("program", context);
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
-  FailureOr<Constant *> description = DescriptorBuilder(program, *code, options, module).build();
+  FailureOr<Constant *> description = DescriptorBuilder(program, *code, hasTokenizer, module).build();
   if (failed(description))
     return failure();
   addQuery(module, *description);

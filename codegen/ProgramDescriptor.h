@@ -13,18 +13,12 @@
 
 namespace stoop::codegen {
 
-/// What the descriptor says besides the program.
-struct DescriptorOptions {
-  bool hasTokenizer = false; ///< a tokenizer blob lies in the payload
-  uint32_t maxThreads = 256; ///< most threads that the runtime may start, unless the program says
-};
-
-/// An object that defines stoop_program_query and refers to the kernels' functions. `program` has
-/// passed the gate of phase binaries. The model's facts come from its metadata: name, vocab,
+/// An object that defines stoop_program_query and refers to the kernels' functions; `hasTokenizer`:
+/// a tokenizer blob lies in the payload. `program` has passed the gate of phase binaries. The model's facts come from its metadata: name, vocab,
 /// max_positions, max_batch, eos, bos, num_token_ids, temperature, top_k, top_p, min_p,
 /// repetition_penalty; a missing vocab, max_positions or max_batch is an error.
 mlir::FailureOr<llvm::SmallVector<char, 0>> emitProgramDescriptor(plan::ProgramOp program,
-                                                                  const DescriptorOptions &options);
+                                                                  bool hasTokenizer);
 
 } // namespace stoop::codegen
 

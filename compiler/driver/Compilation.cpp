@@ -22,6 +22,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
+#include "stoop/abi.h"
 
 using namespace mlir;
 
@@ -160,7 +161,26 @@ LogicalResult Compilation::chooseActivations() {
   return success();
 }
 
+LogicalResult Compilation::refuseUsage(const llvm::Twine &message) {
+  session.error(message);
+  failedFor = ExitUsage;
+  return failure();
+}
+
+LogicalResult Compilation::checkDisabled(Phase first, Phase last) {
+  for (const std::string &pass : compileOptions.disabledPasses)
+    for (Phase phase = Phase::Import; phase <= Phase::Binaries; phase = nextPhase(phase))
+      if ((phase < first || phase > last) &&
+          llvm::is_contained(passFlags(session.context(), phase), pass))
+        return refuseUsage("--disable-pass " + pass + ": it belongs to phase " + phaseName(phase) +
+                           ", which does not run" +
+                           (phase < first ? ": the IR is behind it" : " (--compile-to)"));
+  return success();
+}
+
 LogicalResult Compilation::fromCheckpoint(Phase to) {
+  if (failed(checkDisabled(Phase::Import, to)))
+    return failure();
   if (modelOptions.fitContext && failed(fitContext()))
     return failure();
   FailureOr<ImportedCheckpoint> loaded =
@@ -169,10 +189,9 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
     return failure();
   checkpoint = std::move(*loaded);
   if (compileOptions.target == "cuda" && holdsIntegers(module())) {
-    session.error("'" + modelOptions.checkpoint + "' is quantised (quantization_config): the kernels "
-                  "of --target cuda do not read integer weights; --target cpu does");
-    failedFor = ExitUsage;
-    return failure();
+    return refuseUsage("'" + modelOptions.checkpoint +
+                       "' is quantised (quantization_config): the kernels of --target cuda do not "
+                       "read integer weights; --target cpu does");
   }
   if (failed(chooseActivations()))
     return failure();
@@ -209,7 +228,7 @@ LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
 //===----------------------------------------------------------------------===//
 
 unsigned Compilation::threads() const {
-  unsigned most = codegen::DescriptorOptions().maxThreads;
+  unsigned most = STOOP_MOST_THREADS;
   return compileOptions.maxThreads
              ? compileOptions.maxThreads
              : std::min(llvm::hardware_concurrency().compute_thread_count(), most);
@@ -350,25 +369,9 @@ static bool isGiven(const llvm::json::Object &flags, llvm::StringRef flag) {
          });
 }
 
-/// Whether the phase's pipeline has a pass of that flag.
-static bool hasPass(MLIRContext &context, Phase phase, llvm::StringRef flag) {
-  PassManager manager(&context, ModuleOp::getOperationName());
-  auto ignore = [](const llvm::Twine &) { return failure(); };
-  const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase));
-  if (!pipeline || failed(pipeline->addToPipeline(manager, "", ignore)))
-    return false;
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  manager.printAsTextualPipeline(stream);
-  llvm::SmallVector<llvm::StringRef> names;
-  llvm::SplitString(text, names, "(){},");
-  return llvm::is_contained(names, flag);
-}
-
 /// Why the flags contradict IR at phase `from`: what was decided in the phases that are skipped
 /// cannot be changed any more. Empty if they do not.
-static std::string contradictsPhase(MLIRContext &context, const llvm::json::Object &flags,
-                                    const std::vector<std::string> &disabled, Phase from) {
+static std::string contradictsPhase(const llvm::json::Object &flags, Phase from) {
   const std::pair<const char *, Phase> decided[] = {
       {"--dtype", Phase::Import},          {"--alibi", Phase::Import},
       {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
@@ -379,14 +382,11 @@ static std::string contradictsPhase(MLIRContext &context, const llvm::json::Obje
       {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
       {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},
       {"--cuda-arch", Phase::Binaries}};
-  std::string ir = " and IR at phase " + phaseName(from).str() + " contradict each other: ";
   for (const auto &[flag, phase] : decided)
     if (from >= phase && isGiven(flags, flag))
-      return flag + ir + "phase " + phaseName(phase).str() + " has decided it";
-  for (const std::string &pass : disabled)
-    for (Phase phase = Phase::Import; phase <= from; phase = nextPhase(phase))
-      if (hasPass(context, phase, pass))
-        return "--disable-pass " + pass + ir + "it belongs to phase " + phaseName(phase).str();
+      return (flag + llvm::Twine(" and IR at phase ") + phaseName(from) +
+              " contradict each other: phase " + phaseName(phase) + " has decided it")
+          .str();
   return "";
 }
 
@@ -402,15 +402,11 @@ static std::string targetOf(ModuleOp module) {
 }
 
 LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase to) {
-  auto refuse = [&](const llvm::Twine &message) {
-    session.error(message);
-    failedFor = ExitUsage;
-    return failure();
-  };
-  std::string contradiction =
-      contradictsPhase(session.context(), flags, compileOptions.disabledPasses, from);
+  std::string contradiction = contradictsPhase(flags, from);
   if (!contradiction.empty())
-    return refuse(contradiction);
+    return refuseUsage(contradiction);
+  if (failed(checkDisabled(nextPhase(from), to)))
+    return failure();
   if (!checkpoint.module)
     checkpoint.module = session.parse(path);
   if (!checkpoint.module)
@@ -425,7 +421,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
   // Regions are formed for a target.
   std::string target = from >= Phase::Fused ? targetOf(module()) : "";
   if (!target.empty() && target != compileOptions.target && (isGiven(flags, "--target") || to > from))
-    return refuse("'" + path + "' was made for --target " + target + ", not " +
+    return refuseUsage("'" + path + "' was made for --target " + target + ", not " +
                   compileOptions.target + ": phase " + phaseName(Phase::Fused) + " has decided it");
   recordCompilation(module(), flags, levels);
   return advance(from, to, /*runFrom=*/false);

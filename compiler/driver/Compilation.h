@@ -60,6 +60,10 @@ private:
   };
 
   void preparePhases(Session &phases) const;
+  /// Reports an error of usage and remembers its exit code.
+  mlir::LogicalResult refuseUsage(const llvm::Twine &message);
+  /// Refuses --disable-pass of a pass that no phase from `first` to `last` runs.
+  mlir::LogicalResult checkDisabled(Phase first, Phase last);
   mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
   mlir::LogicalResult fitContext();
   mlir::LogicalResult chooseActivations();

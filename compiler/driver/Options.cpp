@@ -9,6 +9,7 @@
 #include "compiler/driver/Phase.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "stoop/abi.h"
 #include <CLI/CLI.hpp>
 
 namespace stoop::driver {
@@ -179,10 +180,12 @@ static void declareBudget(CLI::App &app, CompileOptions &options) {
          "--memory-budget", setBudget,
          "memory for weights, KV cache and all else, e.g. 8GiB; more is refused")
       ->default_str("none");
+  const std::string most = std::to_string(STOOP_MOST_THREADS);
   app.add_option("--max-threads", options.maxThreads,
-                 "most threads of the program, at most 256, which the budget counts (default: this "
-                 "machine's processors with a budget, else 256)")
-      ->check(CLI::Range(1u, 256u)); // codegen::DescriptorOptions::maxThreads
+                 "most threads of the program, at most " + most +
+                     ", which the budget counts (default: this machine's processors with a "
+                     "budget, else " + most + ")")
+      ->check(CLI::Range(1u, STOOP_MOST_THREADS));
 }
 
 void declareCompileOptions(CLI::App &app, CompileOptions &options) {

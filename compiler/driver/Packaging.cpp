@@ -80,9 +80,8 @@ FailureOr<llvm::json::Object> packageExecutable(Session &session, Compilation &c
     return failure();
   }
   ProgressStep step(session.progressStyle(), "packing weights", 0, /*bytes=*/true);
-  codegen::DescriptorOptions describe;
-  describe.hasTokenizer = !tokenizer.bytes.empty();
-  auto descriptor = codegen::emitProgramDescriptor(*programs.begin(), describe);
+  auto descriptor =
+      codegen::emitProgramDescriptor(*programs.begin(), /*hasTokenizer=*/!tokenizer.bytes.empty());
   if (failed(descriptor))
     return failure();
   codegen::PackageJob job;

@@ -120,15 +120,15 @@ OwningOpRef<ModuleOp> Session::parse(const std::string &path) {
   return parseSourceFile<ModuleOp>(sources, ParserConfig(&context()));
 }
 
-/// The flags of all passes that run in phases, in order.
-static std::vector<std::string> passFlags(MLIRContext &context) {
+std::vector<std::string> passFlags(MLIRContext &context, Phase phase) {
   PassManager manager(&context, ModuleOp::getOperationName());
   auto ignore = [](const llvm::Twine &) { return failure(); };
-  for (Phase phase = Phase::Import; phase < Phase::Binaries; phase = nextPhase(phase))
-    if (const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase)))
-      (void)pipeline->addToPipeline(manager, "", ignore);
-  codegen::addPlannedPasses(manager, 0);
-  codegen::buildBinariesPipeline(manager, codegen::CompileOptions());
+  if (const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase)))
+    (void)pipeline->addToPipeline(manager, "", ignore);
+  if (phase == Phase::Planned)
+    codegen::addPlannedPasses(manager, 0);
+  if (phase == Phase::Binaries)
+    codegen::buildBinariesPipeline(manager, codegen::CompileOptions());
   // Passes that are nested in others' ops are in the text alone: op(pass{options},op(pass)).
   std::string text, name;
   llvm::raw_string_ostream stream(text);
@@ -154,7 +154,9 @@ static constexpr llvm::StringLiteral kRequiredPasses[] = {
 LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
   if (flags.empty())
     return success();
-  const std::vector<std::string> known = passFlags(context());
+  std::vector<std::string> known;
+  for (Phase phase = Phase::Import; phase <= Phase::Binaries; phase = nextPhase(phase))
+    llvm::append_range(known, passFlags(context(), phase));
   for (const std::string &flag : flags) {
     if (llvm::StringRef(flag).contains("-verify-") && llvm::is_contained(known, flag)) {
       error("--disable-pass: '" + flag +

@@ -20,6 +20,9 @@
 
 namespace stoop::driver {
 
+/// The flags of all passes of a phase, in order.
+std::vector<std::string> passFlags(mlir::MLIRContext &context, Phase phase);
+
 /// Context, diagnostics and phases of one command.
 class Session {
 public:

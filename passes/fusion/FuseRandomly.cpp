@@ -4,8 +4,8 @@
 // store joins only behind the views that it reads.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/fusion/FusionLegality.h"
 #include "passes/fusion/Passes.h"
-#include "passes/fusion/RegionGraph.h"
 
 #include "ir/lm/LmDialect.h"
 
@@ -35,6 +35,8 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
   /// Ops of which one reads the other, and linears near one another.
   SmallVector<Pair> candidates(const RegionGraph &graph) const {
     constexpr size_t kNear = 6;
+    fusion::FusionTarget target;
+    target.maxGatheredRows = maxGatheredRows;
     SmallVector<Pair> pairs;
     SmallVector<Operation *> linears;
     for (Operation *op : graph.ops()) {
@@ -42,7 +44,7 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
         continue;
       for (Value operand : op->getOperands())
         if (Operation *producer = graph.producer(operand))
-          if (isa<lm::FusibleOpInterface>(producer) && !gathersTooMany(producer))
+          if (isa<lm::FusibleOpInterface>(producer) && !target.exceededRows(producer))
             pairs.push_back({producer, op});
       if (fusion::roleOf(op) != lm::FusionRole::Linear)
         continue;
@@ -51,11 +53,6 @@ struct FuseRandomly : fusion::impl::FuseRandomlyBase<FuseRandomly> {
       linears.push_back(op);
     }
     return pairs;
-  }
-
-  bool gathersTooMany(Operation *op) const {
-    return maxGatheredRows && cast<lm::FusibleOpInterface>(op).selectsRows() &&
-           cast<RankedTensorType>(op->getResult(0).getType()).getDimSize(0) > maxGatheredRows;
   }
 
   /// Merges each pair with the same chance, so that regions are neither always small nor all large.

@@ -88,6 +88,13 @@ std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operatio
 }
 
 /// A prologue is computed by each thread for itself, so long rows and many rows do not pay.
+std::optional<int64_t> FusionTarget::exceededRows(Operation *producer) const {
+  bool selects = cast<lm::FusibleOpInterface>(producer).selectsRows();
+  int64_t limit = selects ? maxGatheredRows : maxPrologueRows;
+  bool exceeds = limit && resultType(producer).getDimSize(0) > limit;
+  return exceeds ? std::optional(limit) : std::nullopt;
+}
+
 std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const {
   std::string kind = anchorKind(producer).str();
   if (auto refusal = refuseCapability(kind + "_prologue", nameOf(producer) + " in front"))
@@ -98,13 +105,11 @@ std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const
                     Twine(target.maxPrologueColumns) + " that a prologue may hold")
                        .str(),
                    "a target with room for longer rows (max-prologue-columns)"};
-  bool selects = cast<lm::FusibleOpInterface>(producer).selectsRows();
-  int64_t limit = selects ? target.maxGatheredRows : target.maxPrologueRows;
-  if (limit && rows > limit)
+  if (std::optional<int64_t> limit = target.exceededRows(producer))
     return Refusal{("each thread would make all " + Twine(rows) + " rows of " + nameOf(producer) +
-                    " for itself; that pays up to " + Twine(limit))
+                    " for itself; that pays up to " + Twine(*limit))
                        .str(),
-                   ("entries of at most " + Twine(limit) + " rows (--prefill-buckets)").str()};
+                   ("entries of at most " + Twine(*limit) + " rows (--prefill-buckets)").str()};
   return std::nullopt;
 }
 

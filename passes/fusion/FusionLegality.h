@@ -29,6 +29,9 @@ struct FusionTarget {
   bool has(llvm::StringRef capability) const {
     return llvm::is_contained(capabilities, capability);
   }
+
+  /// The limit that the rows of `producer` exceed in a prologue; nothing if it takes them all.
+  std::optional<int64_t> exceededRows(mlir::Operation *producer) const;
 };
 
 /// How two ops may come to share a launch. Each way is one pass.

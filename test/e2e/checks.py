@@ -53,6 +53,12 @@ class Report:
         if not holds:
             self.failures.append(message)
 
+    def print_failures(self, of=""):
+        """Prints each failure behind the name of what was checked; returns whether there is one."""
+        for failure in self.failures:
+            print(f"FAIL {of}{failure}")
+        return bool(self.failures)
+
     def limit(self, name, value, bound, where):
         """Notes a value and fails unless it is a number within the bound."""
         self.note(name, value)

@@ -11,14 +11,17 @@ import subprocess
 import sys
 import tempfile
 
+import checks
+
 PROMPT = ["run", "--prompt-ids", "1,2,3,4,5,6,7,8,9,10", "-n", "4", "--temp", "0", "--json", "--ignore-eos"]
 
 
-class Faults:
+class Faults(checks.Report):
     """Runs programs under the virtual GPU with settings and collects what is wrong."""
 
     def __init__(self, options):
-        self.options, self.failures = options, []
+        super().__init__()
+        self.options = options
 
     def compile(self, folder, name, *flags):
         path = os.path.join(folder, name)
@@ -94,9 +97,7 @@ def main():
         check_machines(faults, path, folder)
         check_compiler(faults, folder)
         check_calls(faults, path, 1 if options.full else 7)
-    for failure in faults.failures:
-        print(f"FAIL {failure}")
-    sys.exit(bool(faults.failures))
+    sys.exit(faults.print_failures())
 
 
 if __name__ == "__main__":

@@ -124,11 +124,9 @@ def main():
             run(options, directory, report)
         except RunError as error:
             report.failures.append(str(error))
-        for failure in report.failures:
-            print(f"FAIL {name}: {failure}")
+        failed |= report.print_failures(f"{name}: ")
         worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
         print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s; worst: {worst}", flush=True)
-        failed |= bool(report.failures)
     sys.exit(failed)
 
 

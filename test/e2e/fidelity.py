@@ -129,8 +129,7 @@ def main():
             body(options, directory, report)
         except RunError as error:
             report.failures.append(str(error))
-        for failure in report.failures:
-            print(f"FAIL {name}: {failure}")
+        report.print_failures(f"{name}: ")
         print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s", flush=True)
     print_table(reports)
     sys.exit(any(report.failures for report in reports.values()))

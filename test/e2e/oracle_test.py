@@ -22,10 +22,8 @@ def main():
             if prompt == 7:
                 error = checks.relative_error(logits, recorded.tensors["logits.all"])
                 report.limit("logits", error, TOLERANCE, f"{directory}, all rows of prompt 7")
-    for failure in report.failures:
-        print("FAIL", failure)
     print(f"worst logit error {report.worst['logits']:.2e}")
-    sys.exit(bool(report.failures))
+    sys.exit(report.print_failures())
 
 
 if __name__ == "__main__":

@@ -184,9 +184,7 @@ def main():
                     check_program(options, directory, recorded, scheme, [], report, activations="f32")
         except RunError as error:
             report.failures.append(str(error))
-    for failure in report.failures:
-        print("FAIL", failure)
-    sys.exit(bool(report.failures))
+    sys.exit(report.print_failures())
 
 
 if __name__ == "__main__":

@@ -34,8 +34,7 @@ def check_prompt(result, oracle, ids, report, where):
         report.require(row[token] >= row.max() - slack, f"{where}: token {step} is {token}, not the best one")
 
 
-def check_seed(options, seed, folder):
-    report = checks.Report()
+def check_seed(options, seed, folder, report):
     directory = os.path.join(folder, f"seed-{seed}")
     print(f"seed {seed}: {random_checkpoint.write(directory, seed)}", flush=True)
     rng = np.random.default_rng(seed)
@@ -55,7 +54,6 @@ def check_seed(options, seed, folder):
     for name, model in models:
         for ids, result in zip(prompts, model.generate_all(prompts, GENERATED), strict=True):
             check_prompt(result, oracle, ids, report, f"seed {seed}, {name}, {len(ids)} tokens, alibi {alibi}")
-    return report
 
 
 def main():
@@ -66,19 +64,16 @@ def main():
     parser.add_argument("--count", type=int, default=12)
     options = parser.parse_args()
     options.targets = options.targets.split(",")
-    failures, worst = [], 0.0
+    report = checks.Report()
     for seed in range(options.first_seed, options.first_seed + options.count):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                report = check_seed(options, seed, folder)
-                failures += report.failures
-                worst = max(worst, report.worst.get("logits", 0.0))
+                check_seed(options, seed, folder, report)
             except RunError as error:
-                failures.append(f"seed {seed}: {error}")
-    for failure in failures:
-        print("FAIL", failure)
-    print(f"{options.count} random mixes, {len(failures)} failures, worst logit error {worst:.2e}")
-    sys.exit(bool(failures))
+                report.failures.append(f"seed {seed}: {error}")
+    worst = report.worst.get("logits", 0.0)
+    print(f"{options.count} random mixes, {len(report.failures)} failures, worst logit error {worst:.2e}")
+    sys.exit(report.print_failures())
 
 
 if __name__ == "__main__":

@@ -63,9 +63,7 @@ def main():
         name = os.path.basename(os.path.normpath(checkpoint))
         worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
         print(f"{name}: seeds {seeds.start} to {seeds.stop - 1}, {len(report.failures)} failures, worst {worst}", flush=True)
-        for failure in report.failures:
-            print(f"FAIL {name}: {failure}")
-        failed |= bool(report.failures)
+        failed |= report.print_failures(f"{name}: ")
     sys.exit(failed)
 
 

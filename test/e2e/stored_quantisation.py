@@ -184,9 +184,7 @@ def main():
         check_cuda(options, os.path.normpath(options.checkpoints[0]), report)
     except RunError as error:
         report.failures.append(str(error))
-    for failure in report.failures:
-        print("FAIL", failure)
-    sys.exit(bool(report.failures))
+    sys.exit(report.print_failures())
 
 
 if __name__ == "__main__":

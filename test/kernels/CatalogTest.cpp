@@ -29,7 +29,7 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
   if (kernel.name == "norm")
     spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5});
   else if (kernel.name == "embedding")
-    spec = makeSpec(port.symbol.str(), kernels::EmbeddingParams{0, 1, 2, 64, 64, 1000, 64});
+    spec = makeSpec(port.symbol.str(), kernels::EmbeddingParams{0, 1, 2, 64, 64, 1000, 64, 0});
   else if (kernel.name == "rope")
     spec = makeSpec(port.symbol.str(), kernels::RopeParams{0, 1, 2, 3, 128, 128, 2, 64, 100, 64});
   else if (kernel.name == "kv_append")

@@ -98,7 +98,7 @@ TEST(Embedding, GathersRowsOfPanels) {
         std::vector<int32_t> tokens = {0, 36, 17, 15, 16, -1, 37};
         std::mt19937_64 random(runSeed());
         Values table = randomValues(random, vocab * columns, w);
-        kernels::EmbeddingParams p = {0, 1, 2, columns + 3, columns, vocab, 8};
+        kernels::EmbeddingParams p = {0, 1, 2, columns + 3, columns, vocab, 8, 0};
         Buffer tb = Buffer::of(tokens), wb = packPanel16(w, table, vocab, columns),
                y(8 * (columns + 3) * bytesOf(x));
         LoadedKernel(makeSpec(std::string("stoop_embedding_") + name(w) + "_" + name(x), p), *level)

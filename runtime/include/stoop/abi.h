@@ -201,6 +201,9 @@ typedef struct stoop_payload {
 /* The least stack of a thread: pages, guard included. */
 #define STOOP_LEAST_STACK_BYTES 65536u
 
+/* Most threads of a program whose plan sets no limit of its own. */
+#define STOOP_MOST_THREADS 256u
+
 typedef struct stoop_program_desc {
   uint32_t struct_size; /* sizeof(stoop_program_desc) of the compiler */
   uint32_t abi_version;

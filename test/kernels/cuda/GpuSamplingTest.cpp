@@ -10,6 +10,7 @@
 #include "runtime/sampler/sampler.h"
 #include "stoop/abi.h"
 #include "test/kernels/cuda/GpuHarness.h"
+#include "test/runtime/sampler/random_settings.h"
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
@@ -98,26 +99,10 @@ class Trials {
 public:
   explicit Trials(uint64_t seed) : random(seed) {}
 
-  float pick(std::initializer_list<float> values) { return values.begin()[random() % values.size()]; }
-  stoop_sampling settings();
   std::vector<float> logits(uint32_t vocab, int kind);
 
   std::mt19937_64 random;
 };
-
-stoop_sampling Trials::settings() {
-  stoop_sampling s{};
-  s.struct_size = sizeof s;
-  s.seed = random();
-  s.temperature = pick({0, 0.3f, 0.7f, 1, 2, 1e-6f});
-  s.top_k = random() % 2 ? 0 : 1 + random() % 60;
-  s.top_p = pick({1, 1, 0, 0.1f, 0.5f, 0.9f, 0.999f});
-  s.min_p = pick({0, 0, 0.01f, 0.1f, 0.5f, 1});
-  s.repetition_penalty = pick({1, 1, 1.3f, 0.8f});
-  s.presence_penalty = pick({0, 0, 0.7f, -0.5f});
-  s.frequency_penalty = pick({0, 0, 0.4f});
-  return s;
-}
 
 /// Kinds: 0 distinct, 1 with many ties, 2 with infinities, huge values and what is no number.
 std::vector<float> Trials::logits(uint32_t vocab, int kind) {
@@ -128,7 +113,7 @@ std::vector<float> Trials::logits(uint32_t vocab, int kind) {
     if (kind == 1)
       x = std::round(x);
     if (kind == 2 && random() % 4 == 0)
-      x = pick({NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -0.0f, 0});
+      x = rt::pick<float>(random, {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -0.0f, 0});
   }
   return values;
 }
@@ -142,7 +127,7 @@ TEST(GpuSampling, ChoosesWhatTheHostChooses) {
     EXPECT_EQ(device.info.localBytes, 0u) << "spills";
     for (int trial = 0; trial < (isExhaustive ? 200 : 25); ++trial) {
       uint32_t ids = trial % 2 ? vocab : 1 + trials.random() % vocab;
-      stoop_sampling settings = trials.settings();
+      stoop_sampling settings = rt::random_settings(trials.random);
       rt::Memory memory(nullptr);
       rt::Message message;
       rt::Sampler host;

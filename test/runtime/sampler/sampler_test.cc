@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/sampling/choice.h"
+#include "test/runtime/sampler/random_settings.h"
 
 namespace stoop::rt {
 namespace {
@@ -131,20 +132,11 @@ TEST(Sampler, NothingThatIsANumberIsAnError) {
 }
 
 TEST(Sampler, EqualsThePlainImplementation) {
-  std::mt19937 random(31);
+  std::mt19937_64 random(31);
   std::normal_distribution<float> normal(0, 3);
-  auto pick = [&](std::initializer_list<float> values) { return values.begin()[random() % values.size()]; };
   for (int trial = 0; trial < 400; ++trial) {
     uint32_t vocab = 1 + random() % 700, ids = 1 + random() % vocab;
-    stoop_sampling s = greedy();
-    s.seed = random();
-    s.temperature = pick({0, 0.3f, 0.7f, 1, 2});
-    s.top_k = random() % 3 ? 0 : 1 + random() % 50;
-    s.top_p = pick({1, 1, 0, 0.1f, 0.5f, 0.9f, 0.999f});
-    s.min_p = pick({0, 0, 0.01f, 0.1f, 0.5f, 1});
-    s.repetition_penalty = pick({1, 1, 1.3f, 0.8f});
-    s.presence_penalty = pick({0, 0, 0.7f, -0.5f});
-    s.frequency_penalty = pick({0, 0, 0.4f});
+    stoop_sampling s = random_settings(random);
     Fixture fixture(vocab, ids, s);
     std::vector<uint32_t> prompt(random() % 10), generated;
     for (uint32_t& id : prompt) id = random() % vocab;

@@ -96,6 +96,7 @@ const stoop_program_desc kProgram = {
     8,
     0,
     nullptr,
+    0,
     {}};
 
 }  // namespace

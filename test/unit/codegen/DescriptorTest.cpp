@@ -74,7 +74,7 @@ protected:
 
 TEST_F(DescriptorTest, ReadsBackAsWritten) {
   compile("x86-64-v3,avx512");
-  auto object = codegen::emitProgramDescriptor(program, {/*hasTokenizer=*/true, /*maxThreads=*/16});
+  auto object = codegen::emitProgramDescriptor(program, /*hasTokenizer=*/true);
   ASSERT_TRUE(mlir::succeeded(object));
   auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
   for (auto binary : program.getOps<plan::BinaryOp>()) {
@@ -117,7 +117,7 @@ TEST_F(DescriptorTest, ReadsBackAsWritten) {
   EXPECT_NE(p->kernels[0].functions[0], p->kernels[1].functions[0]);
   EXPECT_NE(p->kernels[0].functions[0], p->kernels[0].functions[1]);
   EXPECT_GE(p->scratch_bytes, 4u * 64 * 4);
-  EXPECT_EQ(p->max_threads, 16u);
+  EXPECT_EQ(p->max_threads, STOOP_MOST_THREADS);
   EXPECT_GE(p->stack_bytes, uint64_t{STOOP_LEAST_STACK_BYTES});
   ASSERT_EQ(p->num_entries, 1u);
   const stoop_entry &entry = p->entries[0];
