@@ -340,8 +340,11 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
     table.scratchBytes = std::max<uint64_t>(table.scratchBytes, geometry.getScratch());
     table.functions.emplace_back();
   }
-  auto vocab = program.getMetadata().getAs<IntegerAttr>("vocab");
-  table.scratchBytes += STOOP_GPU_STATE_BYTES + stoop_gpu_history_bytes(vocab ? vocab.getInt() : 0);
+  auto fact = [&](StringRef key, int64_t otherwise) {
+    auto number = program.getMetadata().getAs<IntegerAttr>(key);
+    return static_cast<uint32_t>(number ? number.getInt() : otherwise);
+  };
+  table.scratchBytes += stoop_gpu_launch_scratch_offset(fact("max_batch", 1), fact("vocab", 0));
   table.gpu->sampling.resize(table.levels.size());
   for (auto binary : program.getOps<plan::BinaryOp>()) {
     size_t level = levels[binary.getLevel()];

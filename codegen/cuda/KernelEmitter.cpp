@@ -210,13 +210,14 @@ using namespace stoop::gpu;
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-stoop_begin_step(State* state, int* tokens, int* positions, int* slots, int rows, Step* step) {
-  begin_step(*state, tokens, positions, slots, rows, step);
+stoop_begin_step(const State* states, int* tokens, int* positions, int* slots, int rows, Step* step) {
+  begin_step(states, tokens, positions, slots, rows, step);
 }
 
 extern "C" __global__ void __launch_bounds__(512)
-stoop_choose_token(const float* logits, u32 num_ids, State* state, u32* history) {
-  choose_token<512>(logits, num_ids, *state, history);
+stoop_choose_token(const float* logits, u32 vocab, u32 num_ids, State* states, u32* histories, u32 history_stride) {
+  const u64 row = blockIdx.x;
+  choose_token<512>(logits + row * vocab, num_ids, states[row], histories + row * history_stride);
 }
 )";
 }

@@ -1,4 +1,4 @@
-// The next token on the device, and the state of a generation. One block; each pass reads the logits of all ids
+// The next tokens on the device, and the states of generations. One block a row of the step; each pass reads the logits of all ids
 // from L2; bound: latency. What is chosen, and by which arithmetic, says choice.h, which the host shares.
 #pragma once
 #include "kernels/common/device.cuh"
@@ -8,19 +8,26 @@ namespace stoop::gpu {
 
 // stoop_gpu_state of abi.h: what one generation keeps on the device.
 struct State {
-  u32 next_token, position, slot, count;
+  u32 next_token, position;
+  int slot;  // negative: the row is idle
+  u32 count;
   u32 ring[64];  // token n of the generation at n % 64; 0xffffffff: no logit was a number
   sampling::Settings settings;
 };
 
-// Puts the state's token, position and slot where the decode entry reads them, as the only valid row.
-__device__ inline void begin_step(const State& state, int* tokens, int* positions, int* slots, int rows, Step* step) {
+// Puts each state's token, position and slot where the decode entry reads them. Idle rows lie behind all others; no
+// kernel touches them.
+__device__ inline void begin_step(const State* states, int* tokens, int* positions, int* slots, int rows, Step* step) {
   for (int row = threadIdx.x; row < rows; row += blockDim.x) {
-    tokens[row] = row == 0 ? static_cast<int>(state.next_token) : 0;
-    positions[row] = row == 0 ? static_cast<int>(state.position) : 0;
-    slots[row] = row == 0 ? static_cast<int>(state.slot) : -1;
+    const bool is_idle = states[row].slot < 0;
+    tokens[row] = is_idle ? 0 : static_cast<int>(states[row].next_token);
+    positions[row] = is_idle ? 0 : static_cast<int>(states[row].position);
+    slots[row] = is_idle ? -1 : states[row].slot;
   }
-  if (threadIdx.x == 0) step->num_rows = 1;
+  if (threadIdx.x != 0) return;
+  int valid = 0;
+  while (valid < rows && states[valid].slot >= 0) ++valid;
+  step->num_rows = static_cast<u32>(valid);
 }
 
 constexpr u32 kNoToken = 0xffffffffu;
@@ -187,6 +194,7 @@ class Chooser {
 template <int THREADS>
 __device__ inline void choose_token(const float* logits, u32 num_ids, State& state, u32* history) {
   __shared__ typename Chooser<THREADS>::Shared shared;
+  if (state.slot < 0) return;
   const u32 token = Chooser<THREADS>(logits, num_ids, state, history, shared).choose();
   __syncthreads();  // the state and the history have been read
   if (threadIdx.x != 0) return;

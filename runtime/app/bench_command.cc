@@ -1,4 +1,5 @@
-// `bench`: prompt (pp) and generation (tg) speed as llama-bench reports it, and how much of the machine's
+// `bench`: prompt (pp) and generation (tg) speed as llama-bench reports it, the latter also of several sequences that
+// generate together (tokens of all of them are counted), and how much of the machine's
 // read bandwidth, measured between the repetitions of the same run, that is (of a model that fits the
 // processor's cache it can be more than all: the table says so instead). Sampling and tokenizing are
 // left out; the tokens are pseudo-random and the same in every run.
@@ -19,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Row {
-  uint32_t prompt, generate, depth;
+  uint32_t prompt, generate, depth, batch;  // batch: sequences
   std::vector<double> samples;    // tokens per second
   std::vector<double> bandwidth;  // bytes per second, probed beside each sample
   double bytes_per_token = 0;     // that must be read
@@ -70,12 +71,16 @@ class Bench {
   std::vector<Row> plan_rows() const;
   uint32_t fit(uint32_t tokens, uint32_t depth) const;
   double bytes_per_token(const Row& row) const;
-  void measure(Row& row, stoop_session* session, Progress& progress, uint64_t& done, uint64_t total);
+  void check_batch() const;
+  void measure(Row& row, Progress& progress, uint64_t& done, uint64_t total);
+  void generate(const Row& row);
+  uint32_t token_at(uint64_t position) const;
   void feed(stoop_session* session, uint64_t first, uint64_t count) const;
 
   const Options& options_;
   ReadProbe probe_;  // before the model, which pins this thread
   Model model_;
+  std::vector<Session> sessions_;
 };
 
 // Sizes that were asked for must fit; default ones are cut to the context.
@@ -90,13 +95,24 @@ uint32_t Bench::fit(uint32_t tokens, uint32_t depth) const {
   return context - depth;
 }
 
+void Bench::check_batch() const {
+  const uint32_t most = model_.program().model.max_batch;
+  for (uint32_t batch : options_.bench_batch) {
+    if (batch >= 1 && batch <= most) continue;
+    throw Failure(kExitUsage, std::to_string(batch) + " sequences together (-b), but the program was compiled for 1 to " +
+                                  std::to_string(most) + " (--max-batch-size)");
+  }
+}
+
 std::vector<Row> Bench::plan_rows() const {
+  check_batch();
   std::vector<Row> rows;
   for (uint32_t depth : options_.bench_depth) {
     for (uint32_t prompt : options_.bench_prompt)
-      if (prompt) rows.push_back({fit(prompt, depth), 0, depth, {}, {}});
+      if (prompt) rows.push_back({fit(prompt, depth), 0, depth, 1, {}, {}});
     for (uint32_t generate : options_.bench_generate)
-      if (generate) rows.push_back({0, fit(generate, depth), depth, {}, {}});
+      for (uint32_t batch : options_.bench_batch)
+        if (generate) rows.push_back({0, fit(generate, depth), depth, batch, {}, {}});
   }
   if (rows.empty()) throw Failure(kExitUsage, "nothing to measure: -p and -n are 0");
   return rows;
@@ -106,9 +122,9 @@ double Bench::bytes_per_token(const Row& row) const {
   const stoop_program_desc& program = model_.program();
   double kv = kv_bytes_per_token(program);
   if (row.generate) {
-    const stoop_entry* decode = find_entry(program, STOOP_ENTRY_DECODE, 1);
+    const stoop_entry* decode = find_entry(program, STOOP_ENTRY_DECODE, row.batch);
     if (!decode) decode = find_entry(program, STOOP_ENTRY_PREFILL, 1);
-    return static_cast<double>(constant_bytes_read(program, *decode)) +
+    return static_cast<double>(constant_bytes_read(program, *decode)) / row.batch +
            kv * (row.depth + row.generate / 2.0);
   }
   const stoop_entry* prefill = find_entry(program, STOOP_ENTRY_PREFILL, row.prompt);
@@ -117,29 +133,44 @@ double Bench::bytes_per_token(const Row& row) const {
   return static_cast<double>(constant_bytes_read(program, *prefill)) * chunks / row.prompt;
 }
 
+uint32_t Bench::token_at(uint64_t position) const {
+  uint64_t mixed = (position + 1) * 0x9E3779B97F4A7C15ull;
+  return static_cast<uint32_t>((mixed >> 32) % model_.program().model.num_token_ids);
+}
+
 void Bench::feed(stoop_session* session, uint64_t first, uint64_t count) const {
   std::vector<uint32_t> tokens(count);
-  for (uint64_t i = 0; i < count; ++i) {
-    uint64_t mixed = (first + i + 1) * 0x9E3779B97F4A7C15ull;
-    tokens[i] = static_cast<uint32_t>((mixed >> 32) % model_.program().model.num_token_ids);
-  }
+  for (uint64_t i = 0; i < count; ++i) tokens[i] = token_at(first + i);
   model_.check(stoop_session_append(session, tokens.data(), count, nullptr));
 }
 
-void Bench::measure(Row& row, stoop_session* session, Progress& progress, uint64_t& done,
-                    uint64_t total) {
-  model_.check(stoop_session_truncate(session, 0));
-  if (row.depth) feed(session, 0, row.depth);
-  for (uint32_t i = 0; i < options_.repetitions + 1; ++i) {
-    model_.check(stoop_session_truncate(session, row.depth));
+// Generates with the first `row.batch` sessions together.
+void Bench::generate(const Row& row) {
+  std::vector<stoop_session*> sessions;
+  for (uint32_t i = 0; i < row.batch; ++i) sessions.push_back(sessions_[i].get());
+  std::vector<uint32_t> tokens(row.batch);
+  for (uint32_t step = 0; step < row.generate && !interrupted(); ++step) {
+    for (uint32_t i = 0; i < row.batch; ++i) tokens[i] = token_at(uint64_t{row.depth} + step + i);
+    model_.check(stoop_decode_batch(sessions.data(), row.batch, tokens.data(), nullptr));
+  }
+}
+
+void Bench::measure(Row& row, Progress& progress, uint64_t& done, uint64_t total) {
+  for (uint32_t i = 0; i < row.batch; ++i) {
+    model_.check(stoop_session_truncate(sessions_[i].get(), 0));
+    if (row.depth) feed(sessions_[i].get(), 0, row.depth);
+  }
+  for (uint32_t repetition = 0; repetition < options_.repetitions + 1; ++repetition) {
+    for (uint32_t i = 0; i < row.batch; ++i)
+      model_.check(stoop_session_truncate(sessions_[i].get(), row.depth));
     double start = seconds_now();
-    if (row.prompt) feed(session, row.depth, row.prompt);
-    for (uint32_t j = 0; j < row.generate && !interrupted(); ++j) feed(session, row.depth + j, 1);
+    if (row.prompt) feed(sessions_[0].get(), row.depth, row.prompt);
+    generate(row);
     double seconds = seconds_now() - start;
     if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
     progress.update(++done, total, "repetitions");
-    if (i == 0) continue;  // the first one warms caches and page tables
-    row.samples.push_back((row.prompt + row.generate) / seconds);
+    if (repetition == 0) continue;  // the first one warms caches and page tables
+    row.samples.push_back((row.prompt + uint64_t{row.generate} * row.batch) / seconds);
     row.bandwidth.push_back(probe_.measure(model_.info().threads));
   }
 }
@@ -147,13 +178,14 @@ void Bench::measure(Row& row, stoop_session* session, Progress& progress, uint64
 std::vector<Row> Bench::run() {
   std::vector<Row> rows = plan_rows();
   model_.verify();
-  Session session = model_.new_session();
+  for (const Row& row : rows)
+    while (sessions_.size() < row.batch) sessions_.push_back(model_.new_session());
   Progress progress("measuring");
   uint64_t done = 0, total = rows.size() * (options_.repetitions + 1);
   for (Row& row : rows) {
     row.bytes_per_token = bytes_per_token(row);
-    row.cached = fits_cache(row.bytes_per_token * std::max(row.prompt, 1u));
-    measure(row, session.get(), progress, done, total);
+    row.cached = fits_cache(row.bytes_per_token * std::max(row.prompt, row.batch));
+    measure(row, progress, done, total);
   }
   return rows;
 }
@@ -163,9 +195,9 @@ std::string markdown(const std::vector<Row>& rows, const Model& model) {
   snprintf(line, sizeof line, "%s, level %s, %u thread(s)\n\n", model.program().model.name,
            model.info().level, model.info().threads);
   std::string out = line;
-  out += "| test | t/s | read bandwidth GB/s | % of bandwidth |\n|---|---:|---:|---:|\n";
+  out += "| test | batch | t/s | read bandwidth GB/s | % of bandwidth |\n|---|---:|---:|---:|---:|\n";
   for (const Row& row : rows) {
-    snprintf(line, sizeof line, "| %s | %.2f ± %.2f | %.1f | %s |\n", row.name().c_str(), row.mean(),
+    snprintf(line, sizeof line, "| %s | %u | %.2f ± %.2f | %.1f | %s |\n", row.name().c_str(), row.batch, row.mean(),
              row.stddev(), row.roof() / 1e9, row.share().c_str());
     out += line;
   }
@@ -173,11 +205,12 @@ std::string markdown(const std::vector<Row>& rows, const Model& model) {
 }
 
 std::string csv(const std::vector<Row>& rows) {
-  std::string out = "test,n_prompt,n_gen,n_depth,mean,stddev,read_bandwidth_gb_s,percent_of_bandwidth,in_cache\n";
+  std::string out = "test,n_prompt,n_gen,n_depth,mean,stddev,read_bandwidth_gb_s,percent_of_bandwidth,in_cache,batch\n";
   char line[256];
   for (const Row& row : rows) {
-    snprintf(line, sizeof line, "%s,%u,%u,%u,%.4f,%.4f,%.3f,%.2f,%d\n", row.name().c_str(), row.prompt,
-             row.generate, row.depth, row.mean(), row.stddev(), row.roof() / 1e9, row.percent(), row.cached);
+    snprintf(line, sizeof line, "%s,%u,%u,%u,%.4f,%.4f,%.3f,%.2f,%d,%u\n", row.name().c_str(), row.prompt,
+             row.generate, row.depth, row.mean(), row.stddev(), row.roof() / 1e9, row.percent(), row.cached,
+             row.batch);
     out += line;
   }
   return out;
@@ -190,6 +223,7 @@ std::string json(const std::vector<Row>& rows, const Model& model) {
                         {"n_prompt", row.prompt},
                         {"n_gen", row.generate},
                         {"n_depth", row.depth},
+                        {"batch", row.batch},
                         {"samples_tok_s", row.samples},
                         {"mean", row.mean()},
                         {"stddev", row.stddev()},

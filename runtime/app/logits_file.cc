@@ -14,22 +14,23 @@
 namespace stoop::app {
 namespace {
 
-constexpr size_t kHeaderBytes = 248;  // with the 8 bytes of its length, data starts at 256
+constexpr size_t kTensorBytes = 256;  // no tensor's description is longer; data starts at a multiple of it
 
 }  // namespace
 
-LogitsFile::LogitsFile(std::string path, uint32_t vocab)
+LogitsFile::LogitsFile(std::string path, uint32_t vocab, size_t tensors)
     : path_(std::move(path)),
       temporary_(path_ + ".tmp-" + std::to_string(getpid())),
-      vocab_(vocab) {
+      vocab_(vocab),
+      header_bytes_(tensors * kTensorBytes - sizeof(uint64_t)) {
   // The rename would put a file in the place of a device or a pipe.
   struct stat status;
   if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
     throw Failure(kExitBadInput, "cannot write " + path_ + ": it exists and is not a regular file");
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file_ < 0) fail("cannot create");
-  char room[8 + kHeaderBytes] = {};
-  write_all(room, sizeof room);
+  const std::string room(sizeof(uint64_t) + header_bytes_, '\0');
+  write_all(room.data(), room.size());
 }
 
 LogitsFile::~LogitsFile() {
@@ -59,12 +60,18 @@ void LogitsFile::add(const float* logits) {
   ++rows_;
 }
 
+void LogitsFile::end_tensor(const std::string& name) {
+  const uint64_t row_bytes = vocab_ * sizeof(float);
+  header_ += (header_.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"F32\",\"shape\":[" +
+             std::to_string(rows_ - first_row_) + "," + std::to_string(vocab_) + "],\"data_offsets\":[" +
+             std::to_string(first_row_ * row_bytes) + "," + std::to_string(rows_ * row_bytes) + "]}";
+  first_row_ = rows_;
+}
+
 void LogitsFile::finish() {
-  std::string header = "{\"logits\":{\"dtype\":\"F32\",\"shape\":[" + std::to_string(rows_) + "," +
-                       std::to_string(vocab_) + "],\"data_offsets\":[0," +
-                       std::to_string(rows_ * vocab_ * sizeof(float)) + "]}}";
-  header.resize(kHeaderBytes, ' ');
-  uint64_t length = kHeaderBytes;
+  std::string header = header_ + "}";
+  header.resize(header_bytes_, ' ');
+  uint64_t length = header_bytes_;
   if (lseek(file_, 0, SEEK_SET) < 0) fail("cannot write");
   write_all(&length, sizeof length);
   write_all(header.data(), header.size());

@@ -1,4 +1,4 @@
-// Writes logits row by row into a safetensors file.
+// Writes logits row by row into a safetensors file, one tensor after the other.
 // Invariant: the final name appears only when the file is complete.
 #ifndef STOOP_RUNTIME_APP_LOGITS_FILE_H_
 #define STOOP_RUNTIME_APP_LOGITS_FILE_H_
@@ -10,8 +10,8 @@ namespace stoop::app {
 
 class LogitsFile {
  public:
-  // Opens `path`.tmp-<pid> beside the target. Throws Failure(1).
-  LogitsFile(std::string path, uint32_t vocab);
+  // Opens `path`.tmp-<pid> beside the target, with room for the header of that many tensors. Throws Failure(1).
+  LogitsFile(std::string path, uint32_t vocab, size_t tensors);
   // Removes the temporary file unless finish() was called.
   ~LogitsFile();
   LogitsFile(const LogitsFile&) = delete;
@@ -19,16 +19,19 @@ class LogitsFile {
 
   // Appends a row of `vocab` floats. Throws Failure(1), e.g. on a full disk.
   void add(const float* logits);
-  // Writes the header for the rows so far (tensor `logits`, F32 [rows, vocab]) and renames.
+  // The rows since the last call are the tensor `name`, F32 [rows, vocab].
+  void end_tensor(const std::string& name);
+  // Writes the header and renames.
   void finish();
 
  private:
   void write_all(const void* data, size_t bytes);
   [[noreturn]] void fail(const char* what) const;
 
-  std::string path_, temporary_;
+  std::string path_, temporary_, header_;
   uint32_t vocab_;
-  uint64_t rows_ = 0;
+  size_t header_bytes_;
+  uint64_t first_row_ = 0, rows_ = 0;
   int file_ = -1;
 };
 

@@ -67,6 +67,12 @@ Sampler Model::new_sampler(const stoop_sampling& sampling) const {
   return Sampler(sampler);
 }
 
+Batch Model::new_batch() const {
+  stoop_batch* batch = nullptr;
+  check(stoop_batch_create(context_.get(), &batch));
+  return Batch(batch);
+}
+
 std::vector<uint32_t> Model::tokenize(const std::string& text) const {
   EndOnInterrupt while_tokenizing;  // a text of many megabytes takes seconds
   if (interrupted()) throw Failure(kExitInterrupted, "interrupted");

@@ -21,8 +21,12 @@ struct SessionDeleter {
 struct SamplerDeleter {
   void operator()(stoop_sampler* sampler) const { stoop_sampler_destroy(sampler); }
 };
+struct BatchDeleter {
+  void operator()(stoop_batch* batch) const { stoop_batch_destroy(batch); }
+};
 using Session = std::unique_ptr<stoop_session, SessionDeleter>;
 using Sampler = std::unique_ptr<stoop_sampler, SamplerDeleter>;
+using Batch = std::unique_ptr<stoop_batch, BatchDeleter>;
 
 // The exit code that a status of the runtime stands for.
 int exit_code_of(stoop_status status);
@@ -44,6 +48,7 @@ class Model {
 
   Session new_session() const;
   Sampler new_sampler(const stoop_sampling& sampling) const;
+  Batch new_batch() const;
   std::vector<uint32_t> tokenize(const std::string& text) const;
   // "" without a tokenizer.
   std::string detokenize(const std::vector<uint32_t>& ids) const;

@@ -38,11 +38,18 @@ CLI::Validator whole_uint64() {
 
 void add_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "stream a completion (the default command)");
-  auto* prompt = run->add_option("-p,--prompt", options.prompt, "prompt; - reads it from stdin");
-  auto* file = run->add_option("-f,--file", options.file, "read the prompt from a file");
-  auto* ids = run->add_option("--prompt-ids", options.ids, "prompt as token ids: 1,2,3");
-  prompt->excludes(file)->excludes(ids);
-  file->excludes(ids);
+  auto several = [&](const char* names, std::vector<std::string>& values, const char* help) {
+    return run->add_option(names, values, help)->allow_extra_args(false);
+  };
+  auto* prompt = several("-p,--prompt", options.prompts, "prompt; - reads it from stdin (repeatable)");
+  auto* file = several("-f,--file", options.prompt_files, "read the prompt from a file (repeatable)");
+  auto* ids = several("--prompt-ids", options.prompt_ids, "prompt as token ids: 1,2,3 (repeatable)");
+  auto* prompts = run->add_option("--prompts", options.prompts_file,
+                                  "read prompts from a file of JSON lines, each a text, a list of ids, or an object with "
+                                  "prompt or prompt_ids and perhaps seed and predict");
+  prompt->excludes(file)->excludes(ids)->excludes(prompts);
+  file->excludes(ids)->excludes(prompts);
+  ids->excludes(prompts);
   run->add_option("-n,--predict", options.predict,
                   "tokens to generate, -1: until the context is full")
       ->capture_default_str()
@@ -72,7 +79,7 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--logprobs", options.logprobs, "with --json: the K best tokens of each step")
       ->check(CLI::Range(0u, 1000u));
   run->add_option("--logits", options.logits_file,
-                  "write the logits of each step to a safetensors file");
+                  "write the logits of each step to a safetensors file (of prompt n: tensor logits.n)");
   add_execution(run, options);
   add_common(run, options);
 }
@@ -88,6 +95,7 @@ void add_bench(CLI::App& app, Options& options) {
   list("-p,--n-prompt", options.bench_prompt, "prompt tokens, comma list, 0: none");
   list("-n,--n-gen", options.bench_generate, "tokens to generate, comma list, 0: none");
   list("-d,--n-depth", options.bench_depth, "tokens in the cache before, comma list");
+  list("-b,--batch", options.bench_batch, "sequences that generate together, comma list");
   bench->add_option("-r,--repetitions", options.repetitions, "measurements of each row")
       ->capture_default_str()
       ->check(CLI::Range(1u, 1000u));
@@ -180,8 +188,9 @@ Command command_of(const std::string& name) {
 std::string contradiction(const Options& options) {
   switch (options.command) {
     case Command::kRun:
-      if (!options.prompt && !options.file && !options.ids)
-        return "run: one of --prompt, --file and --prompt-ids is required";
+      if (options.prompts.empty() && options.prompt_files.empty() && options.prompt_ids.empty() &&
+          options.prompts_file.empty())
+        return "run: one of --prompt, --file, --prompt-ids and --prompts is required";
       if (options.logprobs && !options.json) return "--logprobs needs --json";
       for (const std::string& stop : options.stop)
         if (stop.empty()) return "--stop: an empty text would stop at once";

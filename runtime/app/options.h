@@ -36,7 +36,13 @@ struct Options {
   std::optional<std::string> prompt, file, ids;
   bool escape = false;
 
-  // run
+  // run: where prompts come from, one of these four
+  std::vector<std::string> prompts, prompt_files, prompt_ids;
+  std::string prompts_file;
+  // Whether results are those of several prompts, which have another form.
+  bool has_several_prompts() const {
+    return !prompts_file.empty() || prompts.size() + prompt_files.size() + prompt_ids.size() > 1;
+  }
   int64_t predict = 128;  // -1: until the context is full
   std::optional<uint64_t> seed;
   std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty,
@@ -50,7 +56,8 @@ struct Options {
   std::string logits_file;
 
   // bench
-  std::vector<uint32_t> bench_prompt = {512}, bench_generate = {128}, bench_depth = {0};
+  std::vector<uint32_t> bench_prompt = {512}, bench_generate = {128}, bench_depth = {0},
+                        bench_batch = {1};
   bool bench_sizes_given = false;
   uint32_t repetitions = 5;
   std::string format = "md";

@@ -35,6 +35,17 @@ const Entry* stoop_session::entry_for(uint64_t remaining) const {
   return prefill;
 }
 
+// One step of an entry whose inputs are set.
+static stoop_status run_step(stoop_context& context, const Entry& entry, uint32_t rows) {
+  context.step.num_rows = rows;
+  if (context.gpu.is_loaded()) {
+    const uint32_t index = static_cast<uint32_t>(entry.desc - context.desc->entries);
+    return context.gpu.run(index, rows, context.message);
+  }
+  run_entry(context.pool, context.program, entry, context.step);
+  return STOOP_OK;
+}
+
 stoop_status stoop_session::step(const Entry& entry, const uint32_t* tokens, uint32_t count) {
   uint32_t start = position();
   for (uint32_t i = 0; i < entry.rows; ++i) {
@@ -43,13 +54,7 @@ stoop_status stoop_session::step(const Entry& entry, const uint32_t* tokens, uin
     entry.positions[i] = valid ? static_cast<int32_t>(start + i) : 0;
     entry.slots[i] = valid ? slot : -1;
   }
-  context->step.num_rows = count;
-  if (context->gpu.is_loaded()) {
-    const uint32_t index = static_cast<uint32_t>(entry.desc - context->desc->entries);
-    STOOP_TRY(context->gpu.run(index, count, context->message));
-  } else {
-    run_entry(context->pool, context->program, entry, context->step);
-  }
+  STOOP_TRY(run_step(*context, entry, count));
   context->slots.extend(slot, count);
   return STOOP_OK;
 }
@@ -91,6 +96,55 @@ stoop_status stoop_session::score(const uint32_t* tokens, uint64_t count, uint64
                     static_cast<u64>(done + row), static_cast<u64>(count));
     }
     done += rows;
+  }
+  return STOOP_OK;
+}
+
+namespace {
+
+stoop_status check_batch(stoop_session* const* sessions, uint32_t count, stoop::rt::Message& message) {
+  const uint32_t most = sessions[0]->context->desc->model.max_batch;
+  if (count > most) {
+    return fail(message, STOOP_INVALID_ARGUMENT,
+                "%u sequences in one step, but the program was compiled for %u (--max-batch-size)", count, most);
+  }
+  for (uint32_t i = 1; i < count; ++i) {
+    if (sessions[i]->context != sessions[0]->context) {
+      return fail(message, STOOP_INVALID_ARGUMENT,
+                  "sequence %u of the step belongs to another context than sequence 0", i);
+    }
+    for (uint32_t j = 0; j < i; ++j) {
+      if (sessions[i] != sessions[j]) continue;
+      return fail(message, STOOP_INVALID_ARGUMENT,
+                  "sequences %u and %u of the step are the same session, which takes one token a step", j, i);
+    }
+  }
+  return STOOP_OK;
+}
+
+}  // namespace
+
+stoop_status decode_batch(stoop_session* const* sessions, uint32_t count, const uint32_t* tokens,
+                          const float** logits) {
+  stoop_context& context = *sessions[0]->context;
+  STOOP_TRY(check_batch(sessions, count, context.message));
+  for (uint32_t i = 0; i < count; ++i) STOOP_TRY(sessions[i]->check(&tokens[i], 1));
+  if (count == 1) return sessions[0]->append(tokens, 1, logits);
+  const Entry* entry = context.program.find_entry(STOOP_ENTRY_DECODE, count);
+  if (!entry || entry->rows < count) {
+    return fail(context.message, STOOP_BAD_PROGRAM, "the program has no entry that decodes %u sequences",
+                count);
+  }
+  for (uint32_t i = 0; i < entry->rows; ++i) {
+    const bool valid = i < count;
+    entry->tokens[i] = valid ? static_cast<int32_t>(tokens[i]) : 0;
+    entry->positions[i] = valid ? static_cast<int32_t>(sessions[i]->position()) : 0;
+    entry->slots[i] = valid ? sessions[i]->slot : -1;
+  }
+  STOOP_TRY(run_step(context, *entry, count));
+  for (uint32_t i = 0; i < count; ++i) {
+    context.slots.extend(sessions[i]->slot, 1);
+    if (logits) logits[i] = entry->logits + uint64_t{i} * context.desc->model.vocab;
   }
   return STOOP_OK;
 }
@@ -139,6 +193,12 @@ stoop_status stoop_session_append(stoop_session* session, const uint32_t* tokens
                                   const float** logits) {
   if (logits) *logits = nullptr;
   return session->append(tokens, count, logits);
+}
+
+stoop_status stoop_decode_batch(stoop_session* const* sessions, uint32_t count, const uint32_t* tokens,
+                                const float** logits) {
+  for (uint32_t i = 0; logits && i < count; ++i) logits[i] = nullptr;
+  return count == 0 ? STOOP_OK : decode_batch(sessions, count, tokens, logits);
 }
 
 stoop_status stoop_session_score(stoop_session* session, const uint32_t* tokens, uint64_t count,

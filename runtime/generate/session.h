@@ -1,4 +1,5 @@
-// One sequence: feeds tokens through the entries of the program and keeps its place in the KV cache.
+// Sequences: feed tokens through the entries of the program, alone or several in a step, and keep their places in the
+// KV cache.
 // Invariant: a failing call feeds nothing, except that a cancelled one keeps what was fed so far.
 #ifndef STOOP_RUNTIME_GENERATE_SESSION_H_
 #define STOOP_RUNTIME_GENERATE_SESSION_H_
@@ -25,6 +26,17 @@ struct stoop_session {
   stoop_status check(const uint32_t* tokens, uint64_t count) const;
   const stoop::rt::Entry* entry_for(uint64_t remaining) const;
   stoop_status step(const stoop::rt::Entry& entry, const uint32_t* tokens, uint32_t count);
+
+  friend stoop_status decode_batch(stoop_session* const* sessions, uint32_t count,
+                                   const uint32_t* tokens, const float** logits);
 };
+
+// Feeds tokens[i] to sessions[i], all in one step of the smallest decode entry with room for `count` rows; logits[i]
+// [vocab] of each unless `logits` is NULL. The sessions take the first rows of the entry and the step's num_rows says
+// how many; rows behind them have token 0, position 0 and slot -1: kernels write nothing for them into the cache.
+// STOOP_INVALID_ARGUMENT: no session, one twice, one of another context, more than the compiled batch, a wrong id.
+// STOOP_CONTEXT_FULL: a session without room. Nothing is fed then.
+stoop_status decode_batch(stoop_session* const* sessions, uint32_t count, const uint32_t* tokens,
+                          const float** logits);
 
 #endif  // STOOP_RUNTIME_GENERATE_SESSION_H_

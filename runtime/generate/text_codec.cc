@@ -24,6 +24,36 @@ stoop_status guarded(Message& message, Body body) {
   }
 }
 
+// Special tokens in the middle of a text are shown; the one that ends it never becomes text.
+constexpr bool kSkipSpecial = false;
+
+class Stream final : public TextStream {
+ public:
+  Stream(const tokenizer& source, uint32_t longest_id, uint64_t longest_piece)
+      : stream_(source, kSkipSpecial) {
+    piece_.reserve(longest_piece);
+    // The longest token once, so that the decoder's own buffer has its final size.
+    stream_.push(longest_id, piece_);
+    stream_.finish(piece_);
+  }
+  uint64_t push(uint32_t id, const char** piece) override {
+    piece_.clear();
+    stream_.push(id, piece_);
+    *piece = piece_.data();
+    return piece_.size();
+  }
+  uint64_t finish(const char** piece) override {
+    piece_.clear();
+    stream_.finish(piece_);
+    *piece = piece_.data();
+    return piece_.size();
+  }
+
+ private:
+  stream_decoder stream_;
+  std::string piece_;
+};
+
 class Codec final : public TextCodec {
  public:
   stoop_status open(const void* blob, uint64_t bytes, Message& message) {
@@ -33,7 +63,6 @@ class Codec final : public TextCodec {
     for (uint32_t id = 0; id < tokenizer_.size(); ++id)
       if (tokenizer_.decoded_bytes(id).size() > tokenizer_.decoded_bytes(longest_id_).size())
         longest_id_ = id;
-    piece_.reserve(longest_piece());
     return STOOP_OK;
   }
 
@@ -67,32 +96,17 @@ class Codec final : public TextCodec {
   uint64_t longest_piece() const override {
     return 3 * (tokenizer_.decoded_bytes(longest_id_).size() + 4);
   }
-  void stream_reset() override {
-    // The longest token once, so that the decoder's own buffer has its final size.
-    piece_.clear();
-    stream_.push(longest_id_, piece_);
-    stream_.finish(piece_);
-  }
-  uint64_t stream_push(uint32_t id, const char** piece) override {
-    piece_.clear();
-    stream_.push(id, piece_);
-    *piece = piece_.data();
-    return piece_.size();
-  }
-  uint64_t stream_finish(const char** piece) override {
-    piece_.clear();
-    stream_.finish(piece_);
-    *piece = piece_.data();
-    return piece_.size();
+  stoop_status open_stream(TextStream** out, Message& message) const override {
+    *out = nullptr;
+    return guarded(message, [&] {
+      *out = new Stream(tokenizer_, longest_id_, longest_piece());
+      return STOOP_OK;
+    });
   }
 
  private:
-  // Special tokens in the middle of a text are shown; the one that ends it never becomes text.
-  static constexpr bool kSkipSpecial = false;
   tokenizer tokenizer_;
-  stream_decoder stream_{tokenizer_, kSkipSpecial};
   uint32_t longest_id_ = 0;
-  std::string piece_;
 };
 
 }  // namespace

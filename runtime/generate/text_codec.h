@@ -7,6 +7,16 @@
 
 namespace stoop::rt {
 
+// The text of ids that come one by one and continue a text. Adding allocates nothing.
+class TextStream {
+ public:
+  virtual ~TextStream() = default;
+  // Adds an id; `*piece` is the whole characters that are now certain, valid until the next call.
+  virtual uint64_t push(uint32_t id, const char** piece) = 0;
+  // What is left of an unfinished character, as replacement characters.
+  virtual uint64_t finish(const char** piece) = 0;
+};
+
 class TextCodec {
  public:
   // Opens the tokenizer in `blob`, which stays mapped. `*out` is the caller's to delete.
@@ -20,14 +30,10 @@ class TextCodec {
   virtual stoop_status decode(const uint32_t* ids, uint64_t count, char* text, uint64_t capacity,
                               uint64_t* bytes, Message& message) = 0;
 
-  // The longest piece that stream_push and stream_finish can give.
+  // The longest piece that a stream can give.
   virtual uint64_t longest_piece() const = 0;
-  // Starts a stream of ids that continues a text. May allocate; push and finish do not.
-  virtual void stream_reset() = 0;
-  // Adds an id; `*piece` is the whole characters that are now certain, valid until the next call.
-  virtual uint64_t stream_push(uint32_t id, const char** piece) = 0;
-  // What is left of an unfinished character, as replacement characters.
-  virtual uint64_t stream_finish(const char** piece) = 0;
+  // A new stream, which the codec outlives; `*out` is the caller's to delete.
+  virtual stoop_status open_stream(TextStream** out, Message& message) const = 0;
 };
 
 }  // namespace stoop::rt

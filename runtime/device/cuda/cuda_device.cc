@@ -6,7 +6,7 @@
 namespace stoop::rt {
 namespace {
 
-constexpr uint64_t kStepOffset = 0, kStateOffset = 256, kHistoryOffset = STOOP_GPU_STATE_BYTES;
+constexpr uint64_t kStepOffset = 0, kStatesOffset = STOOP_GPU_STATES_OFFSET;
 constexpr int kCaptureThreadLocal = 1;
 
 }  // namespace
@@ -49,7 +49,7 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
   if (generates) {
     STOOP_TRY(record_sampling(entry, true, message));
   } else {
-    CUDA_TRY(api_, message, copy_to_device, scratch_ + kStepOffset, &pinned_->step, sizeof(stoop_step), stream_);
+    CUDA_TRY(api_, message, copy_to_device, scratch_ + kStepOffset, step_, sizeof(stoop_step), stream_);
     for (const stoop_slice* slice : {&entry.tokens, &entry.positions, &entry.slots})
       CUDA_TRY(api_, message, copy_to_device, address(*slice), mirror(*slice), slice->size, stream_);
   }
@@ -57,7 +57,7 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
     STOOP_TRY(record_launch(entry.launches[i], message));
   if (generates) {
     STOOP_TRY(record_sampling(entry, false, message));
-    CUDA_TRY(api_, message, copy_to_host, &pinned_->state, scratch_ + kStateOffset, sizeof(stoop_gpu_state), stream_);
+    CUDA_TRY(api_, message, copy_to_host, states_, scratch_ + kStatesOffset, entry.rows * sizeof(stoop_gpu_state), stream_);
   } else {
     CUDA_TRY(api_, message, copy_to_host, mirror(entry.logits), address(entry.logits), entry.logits.size, stream_);
   }
@@ -66,7 +66,7 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
 
 stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& message) {
   const stoop_gpu_kernel& kernel = desc_->gpu->kernels[launch.kernel];
-  const uint64_t front = STOOP_GPU_STATE_BYTES + history_bytes(), scratch = scratch_ + front,
+  const uint64_t front = stoop_gpu_launch_scratch_offset(desc_->model.max_batch, desc_->model.vocab), scratch = scratch_ + front,
                  scratch_bytes = desc_->scratch_bytes - front;
   arguments_[0] = scratch_ + kStepOffset;
   arguments_[1] = scratch;
@@ -84,50 +84,69 @@ stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& mess
                     "launch", message);
 }
 
-// The kernel in front of a generating step, or the one behind it.
+// The kernel in front of a generating step, or the one behind it, which takes a block a row.
 stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin, Message& message) {
-  uint64_t state = scratch_ + kStateOffset, step = scratch_ + kStepOffset, history = scratch_ + kHistoryOffset;
+  uint64_t states = scratch_ + kStatesOffset, step = scratch_ + kStepOffset,
+           histories = scratch_ + stoop_gpu_histories_offset(desc_->model.max_batch);
   uint64_t tokens = address(entry.tokens), positions = address(entry.positions),
            slots = address(entry.slots), logits = address(entry.logits);
-  uint32_t rows = entry.rows, ids = desc_->model.num_token_ids;
-  LaunchRange begin_ranges[] = {{state, sizeof(stoop_gpu_state), 1, "state"},
+  uint32_t rows = entry.rows, vocab = desc_->model.vocab, ids = desc_->model.num_token_ids;
+  uint32_t history_stride = static_cast<uint32_t>(history_bytes() / sizeof(uint32_t));
+  const uint64_t states_bytes = rows * sizeof(stoop_gpu_state);
+  LaunchRange begin_ranges[] = {{states, states_bytes, 1, "states"},
                                 {tokens, entry.tokens.size, 2, "tokens"},
                                 {positions, entry.positions.size, 2, "positions"},
                                 {slots, entry.slots.size, 2, "slots"},
                                 {step, sizeof(stoop_step), 2, "step"}};
-  LaunchRange choose_ranges[] = {{state, sizeof(stoop_gpu_state), 3, "state"},
-                                 {history, history_bytes(), 3, "history"},
+  LaunchRange choose_ranges[] = {{states, states_bytes, 3, "states"},
+                                 {histories, rows * history_bytes(), 3, "histories"},
                                  {logits, entry.logits.size, 1, "logits"}};
-  void* begin_parameters[] = {&state, &tokens, &positions, &slots, &rows, &step};
-  void* choose_parameters[] = {&logits, &ids, &state, &history};
+  void* begin_parameters[] = {&states, &tokens, &positions, &slots, &rows, &step};
+  void* choose_parameters[] = {&logits, &vocab, &ids, &states, &histories, &history_stride};
   if (api_.next_launch) {
     is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
              : api_.next_launch(choose_ranges, sizeof choose_ranges / sizeof *choose_ranges);
   }
-  return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, 1, 1, 1,
+  return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, is_begin ? 1 : rows, 1, 1,
                                 is_begin ? 256 : 512, 1, 1, 0, stream_,
                                 is_begin ? begin_parameters : choose_parameters, nullptr),
                     "launch", message);
 }
 
 stoop_status CudaDevice::run(uint32_t entry, uint32_t num_rows, Message& message) {
-  pinned_->step.num_rows = num_rows;
+  step_->num_rows = num_rows;
   CUDA_TRY(api_, message, context_set, context_);
   CUDA_TRY(api_, message, graph_launch, graphs_[entry], stream_);
   CUDA_TRY(api_, message, stream_wait, stream_);
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::begin(const stoop_gpu_state& initial, const uint32_t* history, Message& message) {
+stoop_status CudaDevice::begin(Message& message) {
   CUDA_TRY(api_, message, context_set, context_);
   CUDA_TRY(api_, message, stream_wait, stream_);
-  pinned_->initial = initial;
+  for (uint32_t row = 0; row < desc_->model.max_batch; ++row) {
+    initial_[row] = stoop_gpu_state{};
+    initial_[row].slot = -1;
+  }
   fed_ = 0;
-  CUDA_TRY(api_, message, copy_to_device, scratch_ + kStateOffset, &pinned_->initial, sizeof(stoop_gpu_state), stream_);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::begin_row(uint32_t row, const stoop_gpu_state& initial, const uint32_t* history,
+                                   Message& message) {
+  initial_[row] = initial;
   if (!history) return STOOP_OK;
-  CUDA_TRY(api_, message, copy_to_device, scratch_ + kHistoryOffset, history,
-           desc_->model.vocab * sizeof *history, stream_);
-  // The host goes on with its history while the device does.
+  const uint64_t to = scratch_ + stoop_gpu_histories_offset(desc_->model.max_batch) + row * history_bytes();
+  CUDA_TRY(api_, message, copy_to_device, to, history, desc_->model.vocab * sizeof *history, stream_);
+  return STOOP_OK;
+}
+
+stoop_status CudaDevice::begin_steps(uint32_t entry, uint32_t rows, Message& message) {
+  const uint32_t most = desc_->entries[entry].rows;
+  if (rows > most)
+    return fail(message, STOOP_INTERNAL, "entry '%s' has %u rows, not %u", desc_->entries[entry].name, most, rows);
+  CUDA_TRY(api_, message, copy_to_device, scratch_ + kStatesOffset, initial_, most * sizeof *initial_, stream_);
+  // The host goes on with its histories and states while the device does.
   CUDA_TRY(api_, message, stream_wait, stream_);
   return STOOP_OK;
 }
@@ -138,11 +157,14 @@ stoop_status CudaDevice::feed(uint32_t entry, Message& message) {
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::token(uint32_t index, uint32_t* token, Message& message) {
+stoop_status CudaDevice::wait(uint32_t index, Message& message) {
   CUDA_TRY(api_, message, event_wait, events_[index % kAhead]);
-  // Later steps overwrite other places of the ring.
-  *token = __atomic_load_n(&pinned_->state.ring[index % 64], __ATOMIC_ACQUIRE);
   return STOOP_OK;
+}
+
+uint32_t CudaDevice::token(uint32_t row, uint32_t index) const {
+  // Later steps overwrite other places of the ring.
+  return __atomic_load_n(&states_[row].ring[index % 64], __ATOMIC_ACQUIRE);
 }
 
 stoop_status CudaDevice::finish(Message& message) {

@@ -33,14 +33,18 @@ class CudaDevice {
   // One step of the entry with that index; returns when its logits are in staging().
   stoop_status run(uint32_t entry, uint32_t num_rows, Message& message);
 
-  // Generation without the host between tokens, by decode entry `entry`. `initial` says which token is next, where,
-  // and how to choose; `history` [vocab] is NULL when no penalty needs it. Then each feed() queues one step, and
-  // token(n) waits for the n-th step's choice (UINT32_MAX: no logit was a number). At most kAhead steps may be
-  // queued beyond the last waited for.
+  // Generation without the host between tokens. begin() makes all rows idle, begin_row() says which token of which
+  // sequence is next in a row, where, and how to choose; `history` [vocab] is NULL when no penalty needs it. After
+  // begin_steps() for the first `rows` rows and a decode entry that holds them, each feed() queues one step; wait(n)
+  // returns when the n-th one is done, and token(row, n) is what it chose (UINT32_MAX: no logit was a number). At most
+  // kAhead steps may be queued beyond the last waited for.
   static constexpr uint32_t kAhead = 8;
-  stoop_status begin(const stoop_gpu_state& initial, const uint32_t* history, Message& message);
+  stoop_status begin(Message& message);
+  stoop_status begin_row(uint32_t row, const stoop_gpu_state& initial, const uint32_t* history, Message& message);
+  stoop_status begin_steps(uint32_t entry, uint32_t rows, Message& message);
   stoop_status feed(uint32_t entry, Message& message);
-  stoop_status token(uint32_t index, uint32_t* token, Message& message);
+  stoop_status wait(uint32_t index, Message& message);
+  uint32_t token(uint32_t row, uint32_t index) const;
   // Waits for everything queued.
   stoop_status finish(Message& message);
 
@@ -82,15 +86,12 @@ class CudaDevice {
   Array<uint64_t> arguments_; // of one launch
   Array<LaunchRange> ranges_;
   void* events_[kAhead] = {};
-  uint64_t scratch_ = 0;      // step, state, history, then the launches' scratch
+  uint64_t scratch_ = 0;      // step, states, histories, then the launches' scratch
   uint64_t allocated_bytes_ = 0;
   uint32_t io_arena_ = 0, fed_ = 0;
   unsigned char* staging_ = nullptr;
-  struct Pinned {
-    stoop_step step;
-    stoop_gpu_state initial, state;
-  };
-  Pinned* pinned_ = nullptr;
+  stoop_step* step_ = nullptr;         // pinned: the step, then max_batch states to begin with and as many of the last step
+  stoop_gpu_state *initial_ = nullptr, *states_ = nullptr;
 };
 
 }  // namespace stoop::rt

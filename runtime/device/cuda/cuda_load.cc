@@ -154,9 +154,13 @@ stoop_status CudaDevice::take_memory(Message& message) {
   void* host = nullptr;
   CUDA_TRY(api_, message, host_allocate, &host, desc_->arenas[io_arena_].size, 0);
   staging_ = static_cast<unsigned char*>(host);
-  CUDA_TRY(api_, message, host_allocate, &host, sizeof(Pinned), 0);
-  pinned_ = static_cast<Pinned*>(host);
-  memset(host, 0, sizeof(Pinned));
+  const uint32_t rows = desc_->model.max_batch;
+  const size_t pinned = sizeof(stoop_step) + 2 * rows * sizeof(stoop_gpu_state);
+  CUDA_TRY(api_, message, host_allocate, &host, pinned, 0);
+  memset(host, 0, pinned);
+  step_ = static_cast<stoop_step*>(host);
+  initial_ = reinterpret_cast<stoop_gpu_state*>(step_ + 1);
+  states_ = initial_ + rows;
   return STOOP_OK;
 }
 
@@ -216,7 +220,7 @@ void CudaDevice::unload() {
     if (address) api_.memory_free(address);
   if (scratch_) api_.memory_free(scratch_);
   if (staging_) api_.host_free(staging_);
-  if (pinned_) api_.host_free(pinned_);
+  if (step_) api_.host_free(step_);
   unload_modules();
   for (void* event : events_)
     if (event) api_.event_destroy(event);

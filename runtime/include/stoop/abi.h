@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00010002u
+#define STOOP_ABI_VERSION 0x00010003u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -105,21 +105,29 @@ typedef struct stoop_gpu_kernel {
   uint32_t num_operands;
 } stoop_gpu_kernel;
 
-/* The first bytes of a GPU program's scratch: the step and the state of a generation, then the history of each id. */
-#define STOOP_GPU_STATE_BYTES 4096u
+/* scratch_bytes of a GPU program begin with the step, then the states of max_batch generations, then their histories,
+ * one number an id; behind them lies what launches use one after the other. All zero before the first launch. */
+#define STOOP_GPU_STATES_OFFSET 256u
+#define STOOP_GPU_STATE_BYTES 320u
+static inline uint64_t stoop_gpu_histories_offset(uint32_t max_batch) {
+  return (STOOP_GPU_STATES_OFFSET + (uint64_t)max_batch * STOOP_GPU_STATE_BYTES + 4095) / 4096 * 4096;
+}
 static inline uint64_t stoop_gpu_history_bytes(uint32_t vocab) { return ((uint64_t)vocab * 4 + 4095) / 4096 * 4096; }
+static inline uint64_t stoop_gpu_launch_scratch_offset(uint32_t max_batch, uint32_t vocab) {
+  return stoop_gpu_histories_offset(max_batch) + max_batch * stoop_gpu_history_bytes(vocab);
+}
 
-/* scratch_bytes of the program are of the device: STOOP_GPU_STATE_BYTES, stoop_gpu_history_bytes, then what launches use
- * one after the other, zero before the first launch. */
 typedef struct stoop_gpu_program {
   const stoop_gpu_kernel *kernels;  /* one per kernel of the program */
   const stoop_gpu_image *sampling;  /* stoop_begin_step and stoop_choose_token, one image per level */
   uint64_t reserved[6];
 } stoop_gpu_program;
 
-/* What a generation on the device keeps there (kernels/sampling/sample.cuh). */
+/* What a generation on the device keeps there (kernels/sampling/sample.cuh): row n of a decode entry is state n. */
 typedef struct stoop_gpu_state {
-  uint32_t next_token, position, slot, count;
+  uint32_t next_token, position;
+  int32_t slot; /* negative: the row is idle */
+  uint32_t count;
   uint32_t ring[64]; /* token n of the generation at n % 64; UINT32_MAX: no logit was a number */
   /* How to choose: Settings of kernels/sampling/choice.h. */
   uint64_t seed, draws;
@@ -242,7 +250,7 @@ STOOP_STATIC_ASSERT(sizeof(stoop_model_info) == 72, "written as constant data by
 STOOP_STATIC_ASSERT(sizeof(stoop_payload) == 136, "patched into the file by the packager");
 STOOP_STATIC_ASSERT(sizeof(stoop_gpu_kernel) == 40, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_gpu_program) == 64, "written as constant data by the code generator");
-STOOP_STATIC_ASSERT(sizeof(stoop_gpu_state) == 320, "shared with kernels/sampling");
+STOOP_STATIC_ASSERT(sizeof(stoop_gpu_state) == STOOP_GPU_STATE_BYTES, "shared with kernels/sampling");
 STOOP_STATIC_ASSERT(offsetof(stoop_program_desc, model) == 24, "written as constant data by the code generator");
 
 #endif /* STOOP_ABI_H */

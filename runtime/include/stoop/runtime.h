@@ -33,6 +33,7 @@ typedef enum stoop_status {
 
 typedef struct stoop_context stoop_context; /* a loaded model: memory, threads, tokenizer */
 typedef struct stoop_session stoop_session; /* one sequence of tokens in the KV cache of a context */
+typedef struct stoop_batch stoop_batch;     /* generations that advance together, a token each a step */
 typedef struct stoop_sampler stoop_sampler; /* chooses the next token; owns the random state */
 
 /* Where a program and its payload lie in memory. All pointers are borrowed and must outlive the context. */
@@ -116,7 +117,8 @@ enum stoop_finish {
   STOOP_FINISH_LENGTH = 0,   /* `max_tokens` reached or context full */
   STOOP_FINISH_EOS = 1,      /* a token of the stop set, which is part of the ids and not of the text */
   STOOP_FINISH_STRING = 2,   /* a stop string; `stop_index` says which */
-  STOOP_FINISH_CANCELLED = 3
+  STOOP_FINISH_CANCELLED = 3,
+  STOOP_FINISH_NONE = 4      /* not ended: it runs in a batch, or failed */
 };
 
 typedef struct stoop_generation {
@@ -136,7 +138,7 @@ typedef struct stoop_generation {
   uint32_t finish;     /* enum stoop_finish */
   uint32_t stop_index; /* into stop_strings */
   uint64_t generated_tokens;
-  double prefill_seconds, decode_seconds;
+  double prefill_seconds, decode_seconds; /* the second until its end, whatever others did meanwhile */
 } stoop_generation;
 
 /* Called with a score for each row: `row` counts from 0 within the call; `logits` is [vocab]; nonzero cancels. */
@@ -185,6 +187,14 @@ uint64_t stoop_session_position(const stoop_session *session);
  * STOOP_CONTEXT_FULL when they do not fit, STOOP_INVALID_ARGUMENT for an id outside the vocabulary: nothing is fed. */
 stoop_status stoop_session_append(stoop_session *session, const uint32_t *tokens, uint64_t count, const float **logits);
 
+/* Feeds one token to each of `count` sessions of one context, all in one step of the smallest compiled decode batch that
+ * holds them. `logits[i]` ([vocab], as above) is what follows tokens[i]; `logits` may be NULL; 0 sessions are nothing to
+ * do. STOOP_INVALID_ARGUMENT: more sessions than the program was compiled for (--max-batch-size), a session twice,
+ * sessions of different contexts, an id outside the vocabulary; STOOP_CONTEXT_FULL: a session is full. Nothing is fed
+ * then, and the message lies in the context of sessions[0]. */
+stoop_status stoop_decode_batch(stoop_session *const *sessions, uint32_t count, const uint32_t *tokens,
+                                const float **logits);
+
 /* Feeds tokens and reports the logits after each of the last `count - skip`. */
 stoop_status stoop_session_score(stoop_session *session, const uint32_t *tokens, uint64_t count, uint64_t skip,
                                  stoop_score_fn on_row, void *user);
@@ -198,6 +208,25 @@ void stoop_sampler_destroy(stoop_sampler *sampler);
 
 /* Feeds the prompt, then samples token by token until a reason to stop. Decoding allocates nothing. */
 stoop_status stoop_generate(stoop_session *session, stoop_sampler *sampler, stoop_generation *generation);
+
+/* Generations in lockstep: each step feeds the last token of all of them at once. One may join at any time and leaves
+ * when a reason to stop is met; its results are then those of stoop_generate. Sampled tokens depend on its sampler and
+ * its logits alone, not on who takes part. */
+stoop_status stoop_batch_create(stoop_context *context, stoop_batch **out);
+
+/* Drops what is still running: its results stay unset. */
+void stoop_batch_destroy(stoop_batch *batch);
+
+/* Feeds the prompt of `generation`, hands out its first token, and lets it take part from the next step on; all three
+ * belong to the batch until it ends. On a GPU, tokens of the others may be handed out first. Before anything is fed:
+ * STOOP_INVALID_ARGUMENT (a session or a sampler of another context, or one that takes part already, an empty prompt, a
+ * wrong id), STOOP_CONTEXT_FULL (the prompt does not fit). After a failure the others may go on. */
+stoop_status stoop_batch_add(stoop_batch *batch, stoop_session *session, stoop_sampler *sampler,
+                             stoop_generation *generation);
+
+/* Gives each running generation one more token; 0 `*running` (may be NULL): all have ended. Allocates nothing. After a
+ * failure the batch can only be destroyed. */
+stoop_status stoop_batch_step(stoop_batch *batch, uint32_t *running);
 
 /* Text to ids, as the checkpoint's tokenizer does without special tokens added; `*count` is how many there are, of
  * which at most `capacity` were written. */

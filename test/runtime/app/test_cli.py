@@ -40,7 +40,7 @@ class Run(unittest.TestCase):
             self.assertEqual(set(document["timings"]),
                              {"load_s", "prefill_s", "decode_s", "prefill_tok_s", "decode_tok_s"})
             memory = document["memory"]
-            self.assertEqual(memory["planned_bytes"], 512 + 64 + 8192 + threads * 128)
+            self.assertEqual(memory["planned_bytes"], 1024 + 64 + 8192 + threads * 128)
             self.assertEqual(memory["allocated_bytes"], memory["planned_bytes"])
             self.assertGreater(memory["peak_rss_bytes"], 100000)
 
@@ -146,6 +146,76 @@ class Run(unittest.TestCase):
             self.assertEqual([t["id"] for t in entry["top"]], best)
             self.assertAlmostEqual(entry["top"][2]["logprob"], row[best[2]] - normalizer, places=5)
             tokens.append(token)
+
+    def test_several_prompts(self):
+        prompts = [random_ids(n) for n in (1, 40, 7, 64, 3, 12, 5)]
+        limits = [9, 30, 4, 30, 0, 12, 25]
+        expected = [greedy(ids, min(limit, toy.CONTEXT - len(ids) + 1)) for ids, limit in zip(prompts, limits)]
+        with tempfile.TemporaryDirectory() as folder:
+            lines, path = os.path.join(folder, "prompts.jsonl"), os.path.join(folder, "logits.safetensors")
+            with open(lines, "w") as file:
+                for ids, limit in zip(prompts, limits):
+                    file.write(json.dumps({"prompt_ids": ids, "predict": limit}) + "\n\n")
+            document = run_json(MODEL, "--prompts", lines, "--ignore-eos", "--logprobs", 1, "--logits", path)
+            with open(path, "rb") as file:
+                data = file.read()
+        self.assertEqual(document["batch"], 4)
+        self.assertEqual([result["prompt_ids"] for result in document["results"]], prompts)
+        self.assertEqual([result["ids"] for result in document["results"]], expected)
+        self.assertEqual(set(document["timings"]), {"load_s", "serve_s", "generated_tok_s"})
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        for index, (ids, result) in enumerate(zip(prompts, document["results"])):
+            self.assertEqual([entry["id"] for entry in result["logprobs"]], result["ids"])
+            tensor = header[f"logits.{index}"]
+            self.assertEqual(tensor["shape"], [len(expected[index]), toy.VOCAB])
+            begin, end = (8 + length + offset for offset in tensor["data_offsets"])
+            values = struct.unpack(f"<{tensor['shape'][0] * toy.VOCAB}f", data[begin:end])
+            for row in range(tensor["shape"][0]):
+                for a, b in zip(values[row * toy.VOCAB:], toy.logits(ids + result["ids"][:row])):
+                    self.assertAlmostEqual(a, b, places=5)
+        self.assertEqual(sum(tensor["shape"][0] for tensor in header.values()) * toy.VOCAB * 4, len(data) - 8 - length)
+
+    def test_prompts_in_every_form(self):
+        for text in b"[1,2]\n[3]", b"[[1,2],[3]]", b"[\n [1, 2],\n [3]\n]", b'{"prompt_ids":[1,2]}\r\n\n [3] \n':
+            document = run_json(MODEL, "--prompts", "-", "-n", 3, stdin=text)
+            self.assertEqual([result["prompt_ids"] for result in document["results"]], [[1, 2], [3]], text)
+        one = run_json(MODEL, "--prompts", "-", "-n", 3, stdin=b"[7, 7]")
+        self.assertEqual([result["prompt_ids"] for result in one["results"]], [[7, 7]])
+        plain = run(MODEL, "--prompt-ids", "1,2,3", "--prompt-ids", "4", "-n", 5)
+        self.assertEqual(plain.out, ids_text(greedy([1, 2, 3], 5)) + "\n\n" + ids_text(greedy([4], 5)) + "\n")
+        self.assertIn("2 prompts of 4 tokens, up to 2 together", plain.err)
+
+    def test_seeds_of_several_prompts(self):
+        base = ["-n", 20, "--temp", 2, "--ignore-eos"]
+        alone = {seed: run_json(MODEL, "--prompt-ids", "5,6", "-s", seed, *base)["ids"] for seed in (1, 2, 3)}
+        lines = b'[5,6]\n{"prompt_ids":[5,6],"seed":2}\n{"prompt_ids":[5,6],"seed":3}\n[5,6]\n[5,6]\n'
+        results = run_json(MODEL, "--prompts", "-", "-s", 1, *base, stdin=lines)["results"]
+        self.assertEqual([result["seed"] for result in results], [1, 2, 3, 1, 1])
+        self.assertEqual([result["ids"] for result in results], [alone[seed] for seed in (1, 2, 3, 1, 1)])
+        free = run_json(MODEL, *["--prompt-ids", "5,6"] * 3, *base)["results"]
+        self.assertEqual(len({result["seed"] for result in free}), 3)
+
+    def test_bad_prompts_of_several(self):
+        for text, pattern in [(b"", "no prompt"), (b"\n \n", "no prompt"), (b"[1]\n{", "line 2 is not JSON"),
+                              (b"[1]\n7\n", "prompt 1: no text and no list.*7"),
+                              (b"[1]\n[]\n", "prompt 1: the prompt is empty"),
+                              (b"[1]\n[-2]\n", "prompt 1: entry 0 .*-2"),
+                              (b"[1]\n[1, 50]\n", "prompt 1: token id 50 at position 1"),
+                              (b"[1]\n" + json.dumps([1] * 65).encode(), "prompt 1: .* 65 tokens.* 64 .--max-seq-len"),
+                              (b'"x"', "prompt 0: .*without a tokenizer"),
+                              (b'{"prompt_ids":"x"}', "prompt_ids a list"), (b'{"seed":1}', "one of the keys"),
+                              (b'{"prompt_ids":[1],"prompt":"x"}', "one of the keys"),
+                              (b'{"prompt_ids":[1],"seed":-1}', "seed: -1"),
+                              (b'{"prompt_ids":[1],"predict":1.5}', "predict: 1.5"),
+                              (b'{"prompt_ids":[1],"temp":1}', 'unknown key "temp"')]:
+            result = run(MODEL, "--prompts", "-", "-n", 2, stdin=text)
+            self.assertEqual((result.returncode, result.out), (1, ""), text)
+            self.assertRegex(result.err, pattern)
+        self.assertEqual(run(MODEL, "--prompts", "-", "--prompt-ids", "1").returncode, 2)
+        missing = run(MODEL, "--prompts", "/nowhere/at/all")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("/nowhere/at/all", missing.err)
 
     def test_ids_from_stdin(self):
         for text in b"[1, 2,\n3]", b"1 2 3", b" 1,2 , 3\n", b"[ 1 2\t3 ]\n":
@@ -303,6 +373,14 @@ class OtherCommands(unittest.TestCase):
                 self.assertTrue(math.isfinite(row[key]), key)
             self.assertGreater(row["read_bandwidth_gb_s"], 0)
             self.assertIs(row["in_cache"], True)  # the toy's weights are half a kilobyte
+        rows = json.loads(run(MODEL, "bench", "-p", "4", "-n", "4", "-b", "1,3,4", "-d", "0,60", "-r", 1, "--json").out)
+        self.assertEqual([(row["test"], row["batch"]) for row in rows],
+                         [(name + depth, batch) for depth in ("", " @ d60")
+                          for name, batch in (("pp4", 1), ("tg4", 1), ("tg4", 3), ("tg4", 4))])
+        for batch in "0", "5", "1,5":
+            refused = run(MODEL, "bench", "-b", batch)
+            self.assertEqual((refused.returncode, refused.out), (2, ""))
+            self.assertRegex(refused.err, f"^error: {batch[-1]} sequences.* 1 to 4 .--max-batch-size")
         table = run(MODEL, "bench", "-p", "0", "-n", "4", "-r", 1).out
         self.assertRegex(table, r"\| tg4 \|.*\| in cache \|")
         self.assertNotIn("| pp", table)

@@ -116,7 +116,7 @@ TEST(Program, SmallestEntryThatHoldsTheRows) {
   EXPECT_EQ(rows(STOOP_ENTRY_PREFILL, 1000), 16u);
   EXPECT_EQ(rows(STOOP_ENTRY_DECODE, 2), 2u);
   EXPECT_EQ(program.find_entry(7, 1), nullptr);
-  EXPECT_EQ(program.planned_bytes(), 512u + 64 + 8192 + 3 * 128);
+  EXPECT_EQ(program.planned_bytes(), 1024u + 64 + 8192 + 3 * 128);
   EXPECT_EQ(memory.mapped_bytes(), program.planned_bytes());
   EXPECT_EQ(memory.maps(), 4u) << "one for each arena that is not constant, one for the scratch";
   EXPECT_NE(program.scratch(0), program.scratch(1));
@@ -137,7 +137,7 @@ TEST(Program, EveryThreadButTheFirstGetsAStack) {
     ASSERT_EQ(program.load(memory, desc, 0, threads, own.payload.data(), own.layout.weights.size, message),
               STOOP_OK);
     uint64_t stacks = (threads - 1) * desc.stack_bytes;
-    EXPECT_EQ(program.planned_bytes(), 512u + 64 + 8192 + threads * 128 + stacks);
+    EXPECT_EQ(program.planned_bytes(), 1024u + 64 + 8192 + threads * 128 + stacks);
     EXPECT_EQ(memory.mapped_bytes(), program.planned_bytes());
     EXPECT_EQ(program.stacks() != nullptr, threads > 1);
   }

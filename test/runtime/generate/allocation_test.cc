@@ -79,5 +79,50 @@ TEST(Allocation, DecodingTakesNoMemory) {
   stoop_context_destroy(context);
 }
 
+TEST(Allocation, DecodingSeveralSequencesTakesNoMemory) {
+  stoop_load_options options{};
+  options.struct_size = sizeof options;
+  options.threads = 2;
+  char message[256];
+  stoop_context* context = nullptr;
+  stoop_batch* batch = nullptr;
+  ASSERT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK);
+  ASSERT_EQ(stoop_batch_create(context, &batch), STOOP_OK);
+  stoop_session* sessions[kBatch];
+  stoop_sampler* samplers[kBatch];
+  stoop_generation generations[kBatch];
+  const uint32_t prompt[] = {1, 2, 3, 4, 5};
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    stoop_sampling sampling{};
+    sampling.struct_size = sizeof sampling;
+    stoop_sampling_defaults(context, &sampling);
+    sampling.temperature = 0.8f;
+    sampling.top_p = 0.9f;
+    sampling.repetition_penalty = 1.1f;
+    sampling.seed = i;
+    ASSERT_EQ(stoop_session_create(context, &sessions[i]), STOOP_OK);
+    ASSERT_EQ(stoop_sampler_create(context, &sampling, &samplers[i]), STOOP_OK);
+    generations[i] = {};
+    generations[i].struct_size = sizeof generations[i];
+    generations[i].prompt = prompt;
+    generations[i].prompt_tokens = 1 + i;
+    generations[i].max_tokens = 20 + 10 * i;  // they leave one after the other
+    generations[i].ignore_eos = 1;
+    ASSERT_EQ(stoop_batch_add(batch, sessions[i], samplers[i], &generations[i]), STOOP_OK);
+  }
+  const int before = allocations;
+  uint32_t steps = 0;
+  for (uint32_t running = 1; running; ++steps) ASSERT_EQ(stoop_batch_step(batch, &running), STOOP_OK);
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(steps, 49u);
+  stoop_batch_destroy(batch);
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    EXPECT_EQ(generations[i].generated_tokens, 20 + 10 * i);
+    stoop_sampler_destroy(samplers[i]);
+    stoop_session_destroy(sessions[i]);
+  }
+  stoop_context_destroy(context);
+}
+
 }  // namespace
 }  // namespace stoop::toy

@@ -124,12 +124,14 @@ TEST_P(SessionTest, TwoSessionsDoNotDisturbEachOther) {
       expect_equal(logits, {tokens->begin(), tokens->begin() + static_cast<long>(at) + 5});
     }
   }
-  stoop_session* third = nullptr;
-  EXPECT_EQ(stoop_session_create(context_, &third), STOOP_CONTEXT_FULL);
-  EXPECT_NE(std::string(stoop_context_message(context_)).find("all 2 sequences"), std::string::npos);
+  stoop_session *third = nullptr, *fourth = nullptr, *fifth = nullptr;
+  ASSERT_EQ(stoop_session_create(context_, &third), STOOP_OK);
+  ASSERT_EQ(stoop_session_create(context_, &fourth), STOOP_OK);
+  EXPECT_EQ(stoop_session_create(context_, &fifth), STOOP_CONTEXT_FULL);
+  EXPECT_NE(std::string(stoop_context_message(context_)).find("all 4 sequences"), std::string::npos);
   stoop_session_destroy(other);
-  EXPECT_EQ(stoop_session_create(context_, &third), STOOP_OK);
-  stoop_session_destroy(third);
+  EXPECT_EQ(stoop_session_create(context_, &fifth), STOOP_OK);
+  for (stoop_session* session : {third, fourth, fifth}) stoop_session_destroy(session);
 }
 
 TEST_P(SessionTest, GoingBackForgetsWhatFollowed) {
@@ -228,6 +230,23 @@ TEST_P(SessionTest, EmptyPromptAndStopStringsWithoutATokenizerAreRefused) {
 }
 
 // Id n is the letter 'a' + n mod 26, but for 'b', which is a whole word; the end of a stream is a '$'.
+class LetterStream final : public rt::TextStream {
+ public:
+  uint64_t push(uint32_t id, const char** piece) override { return give(letters(id), piece); }
+  uint64_t finish(const char** piece) override { return give("$", piece); }
+  static std::string letters(uint32_t id) {
+    return id % 26 == 1 ? "word" : std::string(1, static_cast<char>('a' + id % 26));
+  }
+
+ private:
+  uint64_t give(const std::string& text, const char** piece) {
+    text_ = text;
+    *piece = text_.data();
+    return text_.size();
+  }
+  std::string text_;
+};
+
 class LetterCodec final : public rt::TextCodec {
  public:
   stoop_status encode(const char*, uint64_t, uint32_t*, uint64_t, uint64_t*, rt::Message&) override {
@@ -237,23 +256,10 @@ class LetterCodec final : public rt::TextCodec {
     return STOOP_INTERNAL;
   }
   uint64_t longest_piece() const override { return 16; }
-  void stream_reset() override {}
-  uint64_t stream_push(uint32_t id, const char** piece) override {
-    text_ = letters(id);
-    *piece = text_.data();
-    return text_.size();
+  stoop_status open_stream(rt::TextStream** out, rt::Message&) const override {
+    *out = new LetterStream();
+    return STOOP_OK;
   }
-  uint64_t stream_finish(const char** piece) override {
-    text_ = "$";
-    *piece = text_.data();
-    return 1;
-  }
-  static std::string letters(uint32_t id) {
-    return id % 26 == 1 ? "word" : std::string(1, static_cast<char>('a' + id % 26));
-  }
-
- private:
-  std::string text_;
 };
 
 TEST_P(SessionTest, StopStringsEndTheTextWhereverTheyStart) {
@@ -263,7 +269,7 @@ TEST_P(SessionTest, StopStringsEndTheTextWhereverTheyStart) {
     std::vector<uint32_t> prompt = random_tokens(1 + random_() % 20);
     std::vector<uint32_t> expected = expected_greedy(prompt, 30);
     std::string whole;
-    for (uint32_t id : expected) whole += LetterCodec::letters(id);
+    for (uint32_t id : expected) whole += LetterStream::letters(id);
     size_t from = random_() % whole.size();
     std::string stop = whole.substr(from, 1 + random_() % 6);
     if (trial % 4 == 0) stop += "~";  // never comes: all that was held back must appear

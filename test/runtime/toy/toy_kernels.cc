@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr uint32_t kVocab = 50, kIds = 48, kContext = 64, kBatch = 2;
+constexpr uint32_t kVocab = 50, kIds = 48, kContext = 64, kBatch = 4;
 
 // buffers: tokens, positions, slots, kv. Writes the tokens of this step into the cache.
 void append(const stoop_kernel_args* args) {
@@ -73,6 +73,7 @@ const stoop_launch kLastRow[] = {{0, 4, kAppendBuffers, "toy.append"},
 const stoop_entry kEntries[] = {
     {"decode_b1", STOOP_ENTRY_DECODE, 1, 2, 0, kAllRows, kTokens, kPositions, kSlots, kLogits},
     {"decode_b2", STOOP_ENTRY_DECODE, 2, 2, 0, kAllRows, kTokens, kPositions, kSlots, kLogits},
+    {"decode_b4", STOOP_ENTRY_DECODE, 4, 2, 0, kAllRows, kTokens, kPositions, kSlots, kLogits},
     {"prefill_4", STOOP_ENTRY_PREFILL, 4, 2, 0, kLastRow, kTokens, kPositions, kSlots, kLogits},
     {"prefill_16", STOOP_ENTRY_PREFILL, 16, 2, 0, kLastRow, kTokens, kPositions, kSlots, kLogits},
     {"score_8", STOOP_ENTRY_SCORE, 8, 2, 0, kAllRows, kTokens, kPositions, kSlots, kLogits}};
@@ -87,7 +88,7 @@ const stoop_program_desc kProgram = {
     1,
     4,
     3,
-    5,
+    6,
     kLevels,
     kArenas,
     kKernels,

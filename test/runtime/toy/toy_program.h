@@ -15,7 +15,7 @@
 
 namespace stoop::toy {
 
-constexpr uint32_t kVocab = 50, kIds = 48, kContext = 64, kBatch = 2;
+constexpr uint32_t kVocab = 50, kIds = 48, kContext = 64, kBatch = 4;
 
 // The program and a payload in memory; built on first use.
 const stoop_image& image();
