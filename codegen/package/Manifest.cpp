@@ -6,11 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/package/Manifest.h"
 
+#include "codegen/package/Crc32c.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
@@ -54,6 +56,32 @@ static llvm::Error noProgram(const std::string &path, const llvm::Twine &why) {
   return llvm::createStringError("'" + path + "' is no program made by stoop: " + why);
 }
 
+/// Compares the blocks of the payload that hold the manifest with their checksums.
+static llvm::Error verifyManifest(const std::string &path, const stoop_payload &layout,
+                                  llvm::StringRef payload) {
+  auto damaged = [&](const llvm::Twine &what) {
+    return llvm::createStringError("'" + path + "' is damaged: " + what +
+                                   " of its payload differs from its checksum");
+  };
+  const stoop_extent &checksums = layout.checksums, &manifest = layout.manifest;
+  uint64_t block = layout.checksum_block_bytes, covered = checksums.offset;
+  uint64_t blocks = block ? llvm::divideCeil(covered, block) : 0;
+  bool fits = covered <= payload.size() && manifest.offset + manifest.size <= covered &&
+              checksums.size <= payload.size() - covered &&
+              blocks == checksums.size / sizeof(uint32_t);
+  if (!fits || crc32c(payload.data() + covered, checksums.size) != layout.checksums_crc)
+    return damaged("the table of checksums");
+  for (uint64_t i = manifest.offset / block; i * block < manifest.offset + manifest.size; ++i) {
+    uint32_t expected;
+    std::memcpy(&expected, payload.data() + covered + i * sizeof expected, sizeof expected);
+    llvm::StringRef bytes = payload.slice(i * block, std::min((i + 1) * block, covered));
+    if (crc32c(bytes.data(), bytes.size()) != expected)
+      return damaged("block " + llvm::Twine(i) + " (" + llvm::Twine(block) +
+                     " bytes each), which holds the manifest,");
+  }
+  return llvm::Error::success();
+}
+
 llvm::Expected<std::string> readManifest(const std::string &path) {
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file)
@@ -88,6 +116,9 @@ llvm::Expected<std::string> readManifest(const std::string &path) {
     return llvm::createStringError("'" + path + "' is cut off: it has " + std::to_string(size) +
                                    " bytes and needs " +
                                    std::to_string(payloadOffset + payload.bytes));
+  if (llvm::Error error =
+          verifyManifest(path, payload, (*file)->getBuffer().substr(payloadOffset, payload.bytes)))
+    return error;
   return std::string((*file)->getBufferStart() + begin, payload.manifest.size);
 }
 

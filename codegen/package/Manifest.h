@@ -29,7 +29,7 @@ llvm::json::Object makeManifest(llvm::json::Object report, const Provenance &pro
                                 const PackSummary &summary);
 
 /// Reads the manifest back from a program, also after strip or objcopy; the JSON text. Errors: no
-/// ELF file, no payload, a manifest outside of the file.
+/// ELF file, no payload, a manifest outside of the file or one that its checksums do not fit.
 llvm::Expected<std::string> readManifest(const std::string &path);
 
 } // namespace stoop::codegen

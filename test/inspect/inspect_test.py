@@ -11,8 +11,10 @@ import sys
 import tempfile
 import shutil
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compiler"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path += [str(TESTS / "compiler"), str(TESTS / "runtime" / "app")]
 import stoop_cli  # noqa: E402
+from pack_toy import with_checksums  # noqa: E402
 from stoop_cli import Case, run  # noqa: E402
 
 CHECKPOINTS = ("rand-rw1b", "tiny-7b", "rand-40b", "rand-falcon3")
@@ -381,15 +383,16 @@ class Inspect(Case):
         sections = {difference["section"] for difference in json.loads(result.stdout)["differences"]}
         self.assertLessEqual(sections, {"model", "ledger", "provenance"})
 
-    def manifest(self, change):
-        """A copy of the program with another manifest of the same length."""
+    def manifest(self, change, signed=True):
+        """A copy of the program with another manifest of the same length, and the checksums that it needs."""
         raw = self.program.read_bytes()
         begin = raw.rindex(b'{"entries":')
         end = raw.index(b"\0", begin)
         text = change(raw[begin:end])
         self.assertEqual(len(text), end - begin)
         path = self.dir / "changed"
-        path.write_bytes(raw[:begin] + text + raw[end:])
+        raw = raw[:begin] + text + raw[end:]
+        path.write_bytes(with_checksums(raw, begin) if signed else raw)
         return path
 
     def test_a_newer_schema_is_refused(self):
@@ -397,6 +400,12 @@ class Inspect(Case):
         for command in (("inspect", newer), ("diff", self.program, newer)):
             result = self.expect(run(*command), 1, "schema version 7", "up to 1")
             self.assertEqual(result.stderr.count("stoop: error:"), 1)
+
+    def test_a_manifest_changed_by_hand_is_refused(self):
+        changed = self.manifest(lambda text: text.replace(b'"launches":', b'"Launches":', 1), signed=False)
+        for command in (("inspect", changed), ("diff", self.program, changed)):
+            self.expect(run(*command), 1, "is damaged", "which holds the manifest, of its payload differs from its checksum")
+        self.expect(run("inspect", self.manifest(lambda text: text)), 0)
 
     def test_a_damaged_manifest_is_refused(self):
         for change in (lambda text: b"?" + text[1:], lambda text: text.replace(b'"kernels"', b'"kernelz"'),

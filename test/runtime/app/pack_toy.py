@@ -1,6 +1,7 @@
 """Links the toy's object behind stoop_rt.o as the packager does and writes its payload, in plain Python: an independent
 reading of abi.h. pack(LINKER, RUNTIME_OBJECT, TOY_OBJECT, OUT)."""
 import json
+import re
 import struct
 import subprocess
 
@@ -8,13 +9,35 @@ MAGIC, ABI, BLOCK, ALIGN = 0x504F4F5453, 0x10000, 4096, 65536
 MANIFEST = {"schema_version": 1, "model": {"name": "toy"}}
 
 
+def crc_of_byte(crc):
+    for _ in range(8):
+        crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+CRC_TABLE = [crc_of_byte(byte) for byte in range(256)]
+
+
 def crc32c(data):
     crc = 0xFFFFFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
+
+
+def with_checksums(program, at):
+    """The bytes of a program with the right checksum of the block of its payload that holds byte `at` of the file."""
+    program = bytearray(program)
+    layout = struct.Struct("<QIIQQQ8QI")  # stoop_payload up to checksums_crc
+    places = (found.start() for found in re.finditer(re.escape(struct.pack("<Q", MAGIC)), program))
+    place = next(place for place in places if struct.unpack_from("<I", program, place + 12)[0] == 1 << 20)
+    _, _, block, begin, _, _, *extents, _ = layout.unpack_from(program, place)
+    covered, table_bytes = extents[6:]
+    table, index = begin + covered, (at - begin) // block
+    crc = crc32c(program[begin + index * block:begin + min((index + 1) * block, covered)])
+    struct.pack_into("<I", program, table + 4 * index, crc)
+    struct.pack_into("<I", program, place + layout.size - 4, crc32c(program[table:table + table_bytes]))
+    return bytes(program)
 
 
 def make_payload():
