@@ -2,6 +2,7 @@
 //
 // Each section becomes a flat list of facts with names that do not depend on how kernels are
 // numbered; facts of equal name and layer are compared, layers that differ equally told together.
+// A fact with fields (a launch) tells of those that differ. What differs is never cut.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/inspect/Diff.h"
@@ -18,13 +19,18 @@ namespace {
 struct Fact {
   std::string name;
   json::Value value;
-  int64_t layer = -1; ///< that the fact is about; -1: none
+  int64_t layer = -1;      ///< that the fact is about; -1: none
+  bool isOptional = false; ///< older reports or earlier phases do not know it: no difference
 };
 
-/// What is the same for several layers, as one fact for each.
 struct Facts : std::vector<Fact> {
   void add(std::string name, json::Value value) { push_back({std::move(name), std::move(value)}); }
-  void addForLayers(const json::Object &object, const std::string &name, const std::string &value);
+  void addOptional(std::string name, const json::Value *value) {
+    if (value && value->kind() != json::Value::Null)
+      push_back({std::move(name), *value, -1, true});
+  }
+  /// What is the same for several layers, as one fact for each.
+  void addForLayers(const json::Object &object, const std::string &name, const json::Value &value);
 };
 using CollectFacts = void (*)(const json::Object &report, Facts &facts);
 
@@ -36,15 +42,22 @@ struct Section {
 
 /// `object` has a group's or verdict's `layers`, or none.
 void Facts::addForLayers(const json::Object &object, const std::string &name,
-                         const std::string &value) {
-  constexpr int64_t kMostLayers = 4096; // more is damage
+                         const json::Value &value) {
   const json::Array &layers = listAt(object, "layers");
   int64_t first = layers.size() == 2 ? layers[0].getAsInteger().value_or(-1) : -1;
   int64_t last = layers.size() == 2 ? layers[1].getAsInteger().value_or(-1) : -1;
-  if (first < 0 || last < first || last >= kMostLayers)
+  if (first < 0)
     return add(name, value);
   for (int64_t layer = first; layer <= last; ++layer)
     push_back({name, value, layer});
+}
+
+/// Bytes, flops and predicted time, under the names that people read.
+static void addCost(const json::Object &object, json::Object &fields) {
+  for (auto [key, name] : {std::pair("bytes", "bytes moved"), std::pair("flops", "flops"),
+                           std::pair("roofline_ns", "ns at best")})
+    if (auto amount = object.getInteger(key))
+      fields[name] = *amount;
 }
 
 static void launchFacts(const json::Object &report, Facts &facts) {
@@ -54,18 +67,26 @@ static void launchFacts(const json::Object &report, Facts &facts) {
     facts.add(name, numberAt(entry, "launches"));
     facts.add(name + " a layer", numberAt(entry, "launches_per_layer"));
   }
+  for (const json::Value &value : listAt(report, "entries")) {
+    const json::Object &entry = asObject(value);
+    json::Object cost{{"rows", numberAt(entry, "rows")}};
+    addCost(entry, cost);
+    facts.add("a step of " + textAt(entry, "name"), std::move(cost));
+  }
 }
 
-/// "norm + linear + bias; linear prefetch=0, heuristic; 1.2 KiB": what a launch runs.
-static std::string kernelText(const json::Object &kernel) {
-  std::string text;
+/// What a launch runs, by name: ops, template, each tunable, where the schedule is from, cost.
+static json::Object launchFields(const json::Object &kernel) {
+  std::string ops;
   for (const json::Value &op : listAt(kernel, "ops"))
-    text += (text.empty() ? "" : " + ") + llvm::StringRef(scalarText(op)).split('.').second.str();
-  text += "; " + textAt(kernel, "template");
-  for (const auto &[name, value] : sortedMembers(objectAt(kernel, "tunables")))
-    text += " " + name.str() + "=" + scalarText(*value);
-  return text + ", " + textAt(kernel, "schedule_source") + "; " +
-         byteText(numberAt(kernel, "bytes"));
+    ops += (ops.empty() ? "" : " + ") + llvm::StringRef(scalarText(op)).split('.').second.str();
+  json::Object fields{{"ops", ops},
+                      {"template", textAt(kernel, "template")},
+                      {"schedule", textAt(kernel, "schedule_source")}};
+  for (const auto &[name, value] : objectAt(kernel, "tunables"))
+    fields["tunable " + name.str()] = value;
+  addCost(kernel, fields);
+  return fields;
 }
 
 static void kernelFacts(const json::Object &report, Facts &facts) {
@@ -79,21 +100,30 @@ static void kernelFacts(const json::Object &report, Facts &facts) {
         std::string name = textAt(asObject(entry), "name") + " " + textAt(asObject(launch), "path");
         const json::Object *kernel = kernels.lookup(textAt(asObject(launch), "kernel"));
         if (kernel)
-          facts.addForLayers(asObject(group), name, kernelText(*kernel));
+          facts.addForLayers(asObject(group), name, launchFields(*kernel));
       }
 }
 
 static void memoryFacts(const json::Object &report, Facts &facts) {
   const json::Object &memory = objectAt(report, "memory");
-  facts.add("total", numberAt(memory, "total_bytes"));
+  facts.add("arenas together", numberAt(memory, "total_bytes"));
   for (const json::Value &value : listAt(memory, "arenas"))
     facts.add("arena " + textAt(asObject(value), "name"), numberAt(asObject(value), "bytes"));
+  for (const json::Value &value : listAt(memory, "classes")) { // the others are sums of arenas
+    const json::Object &row = asObject(value);
+    if (std::string name = textAt(row, "class");
+        name == "workspace" || name == "stacks" || name == "code") {
+      facts.addOptional(name, row.get("bytes"));
+      facts.addOptional(name + " a thread", row.get("bytes_per_thread"));
+    }
+  }
   facts.add("KV cache a token", numberAt(memory, "kv_bytes_per_token"));
   for (const json::Value &value : listAt(memory, "maps")) {
     const json::Object &map = asObject(value);
     std::string name = "in " + textAt(map, "arena") + " of " + textAt(map, "entry");
     facts.add("peak " + name, numberAt(map, "peak_bytes"));
     facts.add("lower bound " + name, numberAt(map, "lower_bound_bytes"));
+    facts.addOptional("solver " + name, map.get("solver"));
   }
 }
 
@@ -208,6 +238,21 @@ struct Difference {
     return a == "fused" && refuses(b) ? 0 : refuses(a) && b == "fused" ? 1 : 2;
   }
 
+  /// Of facts with fields, those that differ.
+  void keepWhatDiffers() {
+    json::Object *x = a.getAsObject(), *y = b.getAsObject();
+    if (!x || !y)
+      return;
+    std::vector<std::string> equal;
+    for (const auto &[name, value] : *x)
+      if (const json::Value *other = y->get(name); other && *other == value)
+        equal.push_back(name.str());
+    for (const std::string &name : equal) {
+      x->erase(name);
+      y->erase(name);
+    }
+  }
+
   json::Object toJson(llvm::StringRef section) const {
     json::Object object{
         {"section", section}, {"what", name + layersSuffix(layers)}, {"a", a}, {"b", b}};
@@ -246,16 +291,18 @@ static void diffSection(const Section &section, const json::Object &a, const jso
   };
   for (const Fact &fact : left) {
     auto other = rightValues.find({fact.name, fact.layer});
-    if (other == rightValues.end() || *other->second != fact.value)
+    if (other == rightValues.end() ? !fact.isOptional : *other->second != fact.value)
       add(fact, fact.value, other == rightValues.end() ? json::Value(nullptr) : *other->second);
   }
   for (const Fact &fact : right)
-    if (!leftValues.count({fact.name, fact.layer}))
+    if (!leftValues.count({fact.name, fact.layer}) && !fact.isOptional)
       add(fact, nullptr, fact.value);
   llvm::stable_sort(found,
                     [](const Difference &x, const Difference &y) { return x.rank() < y.rank(); });
-  for (const Difference &difference : found)
+  for (Difference &difference : found) {
+    difference.keepWhatDiffers();
     differences.push_back(difference.toJson(section.name));
+  }
 }
 
 json::Array diffReports(const json::Object &a, const json::Object &b) {
@@ -265,32 +312,83 @@ json::Array diffReports(const json::Object &a, const json::Object &b) {
   return differences;
 }
 
-/// "51 -> 19 (-63 %)".
-static std::string changeText(const json::Object &difference) {
-  const json::Value *a = difference.get("a"), *b = difference.get("b");
-  auto x = a->getAsInteger(), y = b->getAsInteger();
+/// "51 -> 19 (-63 %)"; empty if the two are no amounts.
+static std::string changeText(const json::Value &a, const json::Value &b) {
+  auto x = a.getAsInteger(), y = b.getAsInteger();
   if (!x || !y)
     return "";
   std::string text = grouped(*x) + " -> " + grouped(*y);
-  if (auto percent = difference.getInteger("percent"))
-    text += " (" + std::string(*percent > 0 ? "+" : "") + std::to_string(*percent) + " %)";
-  return text;
+  if (*x == 0)
+    return text;
+  int64_t percent = percentOf(*x, *y);
+  return text + " (" + (percent > 0 ? "+" : "") + std::to_string(percent) + " %)";
+}
+
+/// Text of a value that stands alone; of a launch, what it runs.
+static std::string aloneText(const json::Value &value) {
+  constexpr size_t kColumns = 120;
+  std::string text = value.getAsObject() ? textAt(asObject(value), "ops") : "";
+  if (text.empty())
+    text = scalarText(value);
+  return text.empty() ? "not given" : shortened(text, kColumns);
+}
+
+/// Two texts without what they share at both ends, where they are long; cut between words alone.
+static std::pair<std::string, std::string> whereTheyDiffer(llvm::StringRef a, llvm::StringRef b) {
+  constexpr size_t kShort = 60, kContext = 16; // columns
+  if (std::max(a.size(), b.size()) <= kShort)
+    return {a.str(), b.str()};
+  size_t front = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+  llvm::StringRef x = a.drop_front(front), y = b.drop_front(front);
+  size_t back = std::mismatch(x.rbegin(), x.rend(), y.rbegin(), y.rend()).first - x.rbegin();
+  size_t first = a.take_front(front).take_front(front > kContext ? front - kContext : 0).rfind(' ');
+  size_t end = a.take_back(back).find(' ', kContext);
+  bool cutsFront = first != llvm::StringRef::npos, cutsBack = end != llvm::StringRef::npos;
+  auto cut = [&](llvm::StringRef text) {
+    text = text.drop_front(cutsFront ? first : 0).drop_back(cutsBack ? back - end : 0);
+    return (cutsFront ? "..." : "") + text.str() + (cutsBack ? " ..." : "");
+  };
+  return {cut(a), cut(b)};
+}
+
+/// "name: before -> after", or in three lines what is long: equal front and back are left out.
+static void printChange(const std::string &name, const json::Value &a, const json::Value &b,
+                        const std::string &indent, const TextOutput &out) {
+  if (std::string change = changeText(a, b); !change.empty())
+    return out.line(indent + name + ": " + change);
+  auto [before, after] = whereTheyDiffer(scalarText(a), scalarText(b));
+  for (std::string *side : {&before, &after})
+    if (side->empty())
+      *side = "not given";
+  constexpr size_t kOneLine = 60; // columns of both together
+  if (columnsOf(before) + columnsOf(after) <= kOneLine)
+    return out.line(indent + name + ": " + before + " -> " + after);
+  out.line(indent + name);
+  out.line(indent + "  - " + before, Tone::Bad);
+  out.line(indent + "  + " + after, Tone::Good);
 }
 
 static void printDifference(const json::Object &difference, const TextOutput &out) {
   std::string what = textAt(difference, "what");
-  if (std::string change = changeText(difference); !change.empty())
-    return out.line("  " + what + ": " + change);
-  auto side = [&](llvm::StringRef key, llvm::StringRef sign, Tone tone) {
-    const json::Value *value = difference.get(key);
-    if (value->kind() == json::Value::Null)
-      return;
-    std::string text = scalarText(*value);
-    out.line("    " + sign.str() + " " + (text.empty() ? "not given" : shortened(text, 120)), tone);
-  };
+  const json::Value &a = *difference.get("a"), &b = *difference.get("b");
+  if (a == nullptr || b == nullptr) {
+    out.line("  " + what);
+    return a == nullptr ? out.line("    + " + aloneText(b), Tone::Good)
+                        : out.line("    - " + aloneText(a), Tone::Bad);
+  }
+  if (!a.getAsObject() || !b.getAsObject())
+    return printChange(what, a, b, "  ", out);
   out.line("  " + what);
-  side("a", "-", Tone::Bad);
-  side("b", "+", Tone::Good);
+  std::set<llvm::StringRef> names;
+  for (const json::Value *side : {&a, &b})
+    for (const auto &field : *side->getAsObject())
+      names.insert(field.first);
+  auto valueOf = [](const json::Value &side, llvm::StringRef name) {
+    const json::Value *value = side.getAsObject()->get(name);
+    return value ? *value : json::Value("");
+  };
+  for (llvm::StringRef name : names)
+    printChange(name.str(), valueOf(a, name), valueOf(b, name), "    ", out);
 }
 
 void printDiff(const json::Array &differences, size_t limit, const TextOutput &out) {

@@ -1,6 +1,8 @@
 //===- Json.cpp - reading reports without fuss ----------------------------===//
 #include "compiler/inspect/Json.h"
 
+#include "compiler/inspect/Schema.h"
+#include "compiler/inspect/Text.h"
 #include "passes/report/ModelPaths.h"
 #include "passes/report/ProgramReport.h"
 
@@ -47,13 +49,10 @@ llvm::Expected<json::Object> parseReport(llvm::StringRef text, const std::string
         ": inspect it with the stoop that made it" +
         (objectAt(*object, "provenance").empty()
              ? std::string()
-             : ", version " + textAt(objectAt(*object, "provenance"), "stoop_version")));
-  for (const char *section : {"model", "memory", "fusion"})
-    if (!object->getObject(section))
-      return llvm::createStringError(origin + " is damaged: it has no section '" + section + "'");
-  for (const char *section : {"entries", "kernels"})
-    if (!object->getArray(section))
-      return llvm::createStringError(origin + " is damaged: it has no section '" + section + "'");
+             : ", version " +
+                   printable(textAt(objectAt(*object, "provenance"), "stoop_version"))));
+  if (llvm::Error wrong = checkAgainstSchema(*object))
+    return llvm::createStringError(origin + " is damaged: " + llvm::toString(std::move(wrong)));
   return std::move(*object);
 }
 

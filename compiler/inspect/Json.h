@@ -53,8 +53,8 @@ std::string scalarText(const json::Value &value);
 /// A verdict's producer, seen from its consumer: "layers.*-1.residual" lies one layer before.
 std::string producerPath(const json::Object &verdict);
 
-/// A report from JSON text. `origin` names the file in messages. Errors: no JSON, no report, a
-/// schema that is newer than this stoop's.
+/// A report from JSON text, checked against the schema. `origin` names the file in messages. Errors:
+/// no JSON, no report, a schema that is newer than this stoop's.
 llvm::Expected<json::Object> parseReport(llvm::StringRef text, const std::string &origin);
 
 } // namespace stoop::inspect

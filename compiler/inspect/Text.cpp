@@ -1,7 +1,9 @@
 //===- Text.cpp - aligned and coloured text -------------------------------===//
 #include "compiler/inspect/Text.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/Unicode.h"
 
 #include <cstdlib>
@@ -34,7 +36,7 @@ void TextOutput::write(llvm::StringRef text, Tone tone) const {
   bool isColored = color && tone != Tone::Plain;
   if (isColored)
     stream << escapeOf(tone);
-  stream << text;
+  stream << printable(text);
   if (isColored)
     stream << "\033[0m";
 }
@@ -42,6 +44,21 @@ void TextOutput::write(llvm::StringRef text, Tone tone) const {
 void TextOutput::line(llvm::StringRef text, Tone tone) const {
   write(text, tone);
   stream << "\n";
+}
+
+std::string printable(llvm::StringRef text, llvm::StringRef kept) {
+  std::string result, fixed = llvm::json::fixUTF8(text);
+  for (size_t i = 0; i < fixed.size(); ++i) {
+    unsigned char c = fixed[i], next = i + 1 < fixed.size() ? fixed[i + 1] : 0;
+    bool isC1 = c == 0xc2 && next >= 0x80 && next < 0xa0; // U+0080 to U+009F
+    if (isC1)
+      c = next, ++i;
+    if (isC1 || ((c < 0x20 || c == 0x7f) && !kept.contains(char(c))))
+      result += "\\x" + llvm::utohexstr(c, /*LowerCase=*/true, 2);
+    else
+      result += char(c);
+  }
+  return result;
 }
 
 size_t columnsOf(llvm::StringRef text) {

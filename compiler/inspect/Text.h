@@ -11,10 +11,14 @@
 
 namespace stoop::inspect {
 
+/// Text from a checkpoint or report as a terminal may see it: control characters and what is no
+/// UTF-8 as escapes (\x1b), but for those in `kept`.
+std::string printable(llvm::StringRef text, llvm::StringRef kept = "");
+
 /// How text is meant; shown as colour on terminals alone.
 enum class Tone { Plain, Heading, Dim, Good, Bad };
 
-/// What text is written to.
+/// What text is written to; `printable` text whatever it is given.
 struct TextOutput {
   llvm::raw_ostream &stream;
   bool color = false;
@@ -30,6 +34,8 @@ struct TextOutput {
 class Table {
 public:
   void add(std::vector<std::string> cells, Tone tone = Tone::Plain) {
+    for (std::string &cell : cells) // columns are counted of what is shown
+      cell = printable(cell);
     rows.push_back({std::move(cells), tone});
   }
   bool empty() const { return rows.empty(); }

@@ -286,7 +286,6 @@ class Inspect(Case):
         self.expect(run("diff", self.program, self.ir), 0)
         # An older stoop knows fewer options and says less.
         older = json.loads(self.json.read_text())
-        older["schema_version"] = 0
         del older["options"]["max-seq-len"], older["memory"]["classes"]
         (self.dir / "older.json").write_text(json.dumps(older))
         self.assertEqual(self.expect(run("diff", self.program, self.dir / "older.json"), 0).stdout, "")
@@ -325,7 +324,7 @@ class Inspect(Case):
         reports = [copy.deepcopy(self.report) for _ in range(2)]
         edge = lambda path, **more: {"entry": "decode_b1", "pass": "p", "producer": {"op": "lm.norm", "path": "layers.*.norm"}, "count": 5,
                                      "consumer": {"op": "lm.linear", "path": path}, "layers": [0, 4], "bytes": 1, **more}
-        refused = lambda path, reason, **more: edge(path, reason=reason, remedy="", **more)
+        refused = lambda path, reason, **more: edge(path, reason=reason, remedy="none", **more)
         reports[0]["fusion"] = {"passed": [edge("layers.*.b")], "missed": [refused("layers.*.a", "one")]}
         reports[1]["fusion"] = {"passed": [edge("layers.*.b", layers=[0, 1], count=2), edge("layers.*.b", layers=[3, 3], count=1)],
                                 "missed": [refused("layers.*.a", "two"), refused("layers.*.b", "three", layers=[2, 2], count=1),
@@ -335,10 +334,50 @@ class Inspect(Case):
         for path, report in zip(paths, reports):
             path.write_text(json.dumps(report))
         text = self.expect(run("diff", *paths), 1).stdout
-        self.assertIn("total: 1 000 -> 1 006 (+1 %)", text)
+        self.assertIn("arenas together: 1 000 -> 1 006 (+1 %)", text)
         fusion = [line.strip() for line in text[text.index("\nfusion\n"):].splitlines()[2:] if line.startswith("  ") and line[2] != " "]
-        self.assertEqual(fusion, ["decode_b1 norm layers.*.norm -> linear layers.*.b (layers 2, 4)",
-                                  "decode_b1 norm layers.*.norm -> linear layers.*.a (layers 0-4)"])
+        self.assertEqual(fusion, ["decode_b1 norm layers.*.norm -> linear layers.*.b (layers 2, 4): fused -> not fused: three",
+                                  "decode_b1 norm layers.*.norm -> linear layers.*.a (layers 0-4): not fused: one -> not fused: two"])
+
+    def changed(self, change):
+        """Paths of the report and of a copy that `change` edited."""
+        report = copy.deepcopy(self.report)
+        change(report)
+        path = self.dir / "changed.json"
+        path.write_text(json.dumps(report))
+        return self.json, path
+
+    def test_what_differs_is_never_cut(self):
+        """Of long texts that differ far behind the front, both sides show where."""
+        kernel = max(self.report["kernels"], key=lambda kernel: len(kernel["ops"]))
+        index = self.report["kernels"].index(kernel)
+        self.assertGreater(len(" + ".join(kernel["ops"])), 100)
+        for change in (lambda report: report["kernels"][index]["ops"].__setitem__(-1, "lm.something"),
+                       lambda report: report["kernels"][index]["ops"].__setitem__(0, "lm.something"),
+                       lambda report: report["options"].update({"max-seq-len": "x" * 200 + "y"}),
+                       lambda report: report["kernels"][index]["tunables"].update(prefetch=12345)):
+            text = self.expect(run("diff", *self.changed(change), "--all"), 1).stdout
+            sides = [[line.strip()[2:] for line in text.splitlines() if line.strip().startswith(sign + " ")] for sign in "-+"]
+            for before, after in zip(*sides):
+                self.assertNotEqual(before, after)
+            self.assertTrue("something" in text or "y" in text or "12 345" in text, text)
+
+    def test_every_amount_is_compared(self):
+        def scale(report, section, name, key):
+            row = next(row for row in report["memory"][section] if row[{"classes": "class"}.get(section, "name")] == name)
+            row[key] *= 50
+        for change, section, what in (
+                (lambda r: scale(r, "classes", "workspace", "bytes_per_thread"), "memory", "workspace a thread"),
+                (lambda r: scale(r, "classes", "stacks", "bytes_per_thread"), "memory", "stacks a thread"),
+                (lambda r: scale(r, "classes", "code", "bytes"), "memory", "code"),
+                (lambda r: scale(r, "arenas", "kv", "bytes"), "memory", "arena kv"),
+                (lambda r: r["entries"][0].update(flops=7), "launches", "a step of decode_b1"),
+                (lambda r: r["entries"][0].update(bytes=7), "launches", "a step of decode_b1"),
+                (lambda r: r["entries"][0].update(roofline_ns=7), "launches", "a step of decode_b1")):
+            result = self.expect(run("diff", *self.changed(change), "--json"), 1)
+            differences = json.loads(result.stdout)["differences"]
+            self.assertEqual([(d["section"], d["what"]) for d in differences], [(section, what)])
+            self.assertNotEqual(differences[0]["a"], differences[0]["b"])
 
     def test_other_weights_are_a_difference(self):
         folder = self.checkpoint("tiny-7b")
@@ -412,6 +451,60 @@ class Inspect(Case):
                        lambda text: text.replace(b'"schema_version":1', b'"schema_version":x'), lambda text: text[:-1] + b" "):
             result = self.expect(run("inspect", self.manifest(change)), 1, "damaged")
             self.assertEqual((result.stdout, result.stderr.count("stoop: error:")), ("", 1))
+
+    def test_damage_is_named_by_its_place(self):
+        group = lambda report: report["entries"][0]["groups"][0]
+        for change, fragment in (
+                (lambda r: r["memory"].update(total_bytes="lots"), "memory.total_bytes: expected integer of at least 0"),
+                (lambda r: r.update(kernels=[{}]), "kernels[0].name: is missing"),
+                (lambda r: r["kernels"][1].update(ops=[1, 2, None]), "kernels[1].ops[0]: expected string, got 1"),
+                (lambda r: group(r).update(layers=[5, 1]), "entries[0].groups[0].layers: expected first and last, got [5,1]"),
+                (lambda r: group(r).update(layers=[0, 2 ** 62]), "entries[0].groups[0].layers[1]: expected integer of at least 0, at most"),
+                (lambda r: r["entries"][0]["groups"][1].update(count=9), "entries[0].groups[1].count: expected"),
+                (lambda r: r["memory"]["classes"].pop(4), "memory.classes"),
+                (lambda r: r["model"].update(layers="two"), "model.layers: expected integer"),
+                (lambda r: r["fusion"]["missed"][0].pop("reason"), "fusion.missed[0].reason: is missing"),
+                (lambda r: r["provenance"]["tensors"].append(7), "expected object, got 7"),
+                (lambda r: r["target"].update(levels=["a", "\x1b[31m", 3.5]), "target.levels[2]: expected string, got 3.5"),
+                (lambda r: r.update(schema_version=0), "schema_version: expected 1, got 0")):
+            _, path = self.changed(change)
+            for command in (("inspect", path), ("diff", self.json, path)):
+                result = self.expect(run(*command), 1, fragment)
+                self.assertEqual((result.stdout, len(result.stderr.splitlines())), ("", 1))
+        self.expect(run("inspect", self.manifest(lambda text: text.replace(b'"schema_version":1', b'"schema_version":0', 1))), 1,
+                    "schema_version: expected 1, got 0")
+
+    def test_the_validator_knows_the_schemas_keywords(self):
+        """The one in stoop reads a part of JSON Schema; the file uses no more."""
+        known = {"$schema", "$ref", "$defs", "title", "description", "type", "required", "properties", "additionalProperties", "items",
+                 "prefixItems", "minItems", "minimum", "maximum", "exclusiveMinimum", "minLength", "const", "enum", "anyOf", "allOf"}
+        def walk(schema):
+            self.assertLessEqual(set(schema), known)
+            for key in ("properties", "$defs"):
+                for part in schema.get(key, {}).values():
+                    walk(part)
+            for key in ("additionalProperties", "items"):
+                if isinstance(schema.get(key), dict):
+                    walk(schema[key])
+            for key in ("prefixItems", "anyOf", "allOf"):
+                for part in schema.get(key, ()):
+                    walk(part)
+        walk(json.loads((stoop_cli.SOURCE / "passes" / "report" / "report.schema.json").read_text()))
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        evil = "a\x1b[31mb\x07\x7f\u009b2Jc\rd\ne"
+        def change(report):
+            report["model"].update(name=evil, family=evil)
+            report["warnings"].append(evil)
+            report["kernels"][0]["template"] = evil
+            report["options"]["dtype"] = evil
+            report["fusion"]["missed"][0].update(reason=evil, remedy=evil)
+        _, path = self.changed(change)
+        for command in (("inspect", path), ("inspect", path, "--section", "all"), ("inspect", path, "--why", "lm.linear"),
+                        ("diff", self.json, path)):
+            text = run(*command).stdout
+            self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+        self.assertIn(r"a\x1b[31mb\x07\x7f\x9b2Jc\x0dd\x0ae", self.text(path))
 
     def test_mutated_reports_are_read_or_refused(self):
         seed = int(os.environ.get("STOOP_FUZZ_SEED", "1"))

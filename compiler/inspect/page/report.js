@@ -406,6 +406,10 @@ function drawProvenance() {
 }
 
 // ---- Changes ---------------------------------------------------------------------------------------------------
+/// "bytes moved: 1 → 2" of each field that differs.
+const fieldChanges = (a, b) => [...new Set([...Object.keys(a), ...Object.keys(b)])].sort().map((name) =>
+  h("div", {class: "mono"}, `${name}: ${[a, b].map((side) => name in side ? typeof side[name] === "number" ? plain(side[name]) : text(side[name]) : "not given").join(" → ")}`));
+
 function drawChange({what, a, b, percent}) {
   if (typeof a === "number" && typeof b === "number") {
     const change = percent === undefined ? "" : ` (${percent > 0 ? "+" : ""}${percent} %)`;
@@ -414,7 +418,9 @@ function drawChange({what, a, b, percent}) {
   }
   if (a === null || b === null)
     return h("div", {class: "change"}, h("span", {class: a === null ? "b" : "a"}, h("code", {}, what),
-      h("span", {class: "soft"}, ` only ${a === null ? "after" : "before"}: ${text(a === null ? b : a)}`)));
+      h("span", {class: "soft"}, ` only ${a === null ? "after" : "before"}: ${text((a ?? b).ops || (a ?? b))}`)));
+  if (typeof a === "object" && !Array.isArray(a) && typeof b === "object" && !Array.isArray(b))
+    return h("div", {class: "change"}, h("code", {}, what), fieldChanges(a, b));
   return h("div", {class: "change"}, h("code", {}, what), h("div", {class: "a mono"}, text(a)), h("div", {class: "b mono"}, text(b)));
 }
 
