@@ -14,6 +14,7 @@ config.test_exec_root = os.path.join(config.stoop_build_dir, "test", "lit")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.stoop_build_dir, "bin"), config.llvm_tools_dir, "/usr/bin", "/bin"]
 )
+config.environment["STOOP_TUNING_DB"] = "none"
 config.environment["LC_ALL"] = "C.UTF-8"
 config.substitutions.append(("%checkpoints", os.path.join(config.stoop_source_dir, "test", "checkpoints")))
 config.substitutions.append(("%tiny", os.path.join(config.stoop_source_dir, "examples", "falcon-tiny", "model")))

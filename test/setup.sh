@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages=(
   ca-certificates git g++-12 cmake ninja-build ccache binutils # build
   clang-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev lld-22
-  zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev
+  zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev protobuf-compiler libprotobuf-dev
   python3-pip # fetch_oniguruma.sh
   libgtest-dev python3
 )

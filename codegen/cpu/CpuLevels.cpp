@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cpuid.h>
+#include <cstring>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ uint64_t codegen::detectCpuFeatures() {
       features |= STOOP_CPU_AMX_INT8;
   }
   return features;
+}
+
+std::string codegen::cpuModel() {
+  // Three leaves of sixteen characters.
+  char name[48] = {};
+  for (unsigned leaf = 0; leaf < 3; ++leaf) {
+    unsigned words[4];
+    if (!__get_cpuid(0x80000002 + leaf, &words[0], &words[1], &words[2], &words[3]))
+      return "unknown";
+    std::memcpy(name + 16 * leaf, words, sizeof words);
+  }
+  StringRef model = StringRef(name, strnlen(name, sizeof name)).trim();
+  return model.empty() ? "unknown" : model.str();
 }
 
 const KernelLevel *codegen::bestLevel(uint64_t features) {

@@ -19,6 +19,9 @@ namespace stoop::codegen {
 /// only when the kernel grants its use to this process.
 uint64_t detectCpuFeatures();
 
+/// This CPU's model as it calls itself: "AMD EPYC 7R13 Processor"; "unknown" if it does not say.
+std::string cpuModel();
+
 /// The best level whose features are all in `features`; null when there is none.
 const kernels::KernelLevel *bestLevel(uint64_t features);
 

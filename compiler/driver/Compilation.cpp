@@ -11,6 +11,7 @@
 #include "codegen/TargetRegistry.h"
 #include "compiler/driver/Fit.h"
 #include "compiler/driver/CompilationRecord.h"
+#include "compiler/driver/Tuning.h"
 #include "ir/lm/LmAttrNames.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
@@ -98,6 +99,17 @@ int Compilation::configure() {
     session.error("--max-seq-len fit needs --memory-budget: fit into what?");
     return ExitUsage;
   }
+  if (isGpu && !compileOptions.tuningDb.empty() && compileOptions.tuningDb != "none") {
+    session.error("--tuning-db belongs to --target cpu: nothing is measured for --target cuda");
+    return ExitUsage;
+  }
+  if (!isGpu) {
+    FailureOr<std::string> tuning =
+        driver::tuningOptions(session, compileOptions.tuningDb, levels);
+    if (failed(tuning))
+      return ExitBadInput;
+    tuningOptions = std::move(*tuning);
+  }
   preparePhases(session);
   if (failed(session.disablePasses(compileOptions.disabledPasses)))
     return ExitUsage;
@@ -122,7 +134,7 @@ void Compilation::preparePhases(Session &phases) const {
   phases.setPipelineOptions(Phase::Fused,
                             fusedOptions(*codegen::findTarget(compileOptions.target)));
   phases.setPipelineOptions(Phase::Scheduled,
-                            target + " target-cpu-levels=" + llvm::join(levels, ","));
+                            target + " target-cpu-levels=" + llvm::join(levels, ",") + tuningOptions);
   phases.setPipelineOptions(Phase::Planned, target);
   phases.setMaxThreads(compileOptions.memoryBudget ? threads() : compileOptions.maxThreads);
 }
@@ -377,7 +389,7 @@ static std::string contradictsPhase(const llvm::json::Object &flags, Phase from)
       {"--max-seq-len", Phase::Import},    {"--no-tokenizer", Phase::Import},
       {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
-      {"--max-threads", Phase::Planned},
+      {"--tuning-db", Phase::Scheduled},   {"--max-threads", Phase::Planned},
       {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
       {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
       {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},

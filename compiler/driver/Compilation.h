@@ -80,6 +80,7 @@ private:
   CompileOptions compileOptions;
   llvm::json::Object flags;
   std::vector<std::string> levels; ///< of the target, resolved
+  std::string tuningOptions;       ///< of phase scheduled
   ImportedCheckpoint checkpoint;
   CalibratedFiles calibrated; ///< that weights of the module are read from
   bool isFromFile = false;

@@ -219,6 +219,12 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
   app.add_option("--remarks-filter", options.remarksFilter,
                  "print the passes' remarks of these categories: fusion, schedule, memory; a "
                  "regular expression");
+  app.add_option("--tuning-db", options.tuningDb,
+                 "schedules that 'stoop tune' measured, or none (default: the user's database, if "
+                 "there is one)")
+      ->check([](const std::string &value) -> std::string {
+        return value.empty() ? "expects a file or none" : "";
+      });
   app.add_option("--dump-phases-to", options.dumpPhasesTo, "folder for the IR after each phase");
   app.add_option("--save-temps", options.saveTemps, "folder for IR and objects");
   declareUnsupported(app);

@@ -67,6 +67,7 @@ struct CompileOptions {
   int64_t maxBatchSize = 1;
   std::vector<int64_t> prefillBuckets; ///< empty: the compiler's choice
   std::vector<std::string> disabledPasses;
+  std::string tuningDb; ///< file of measured schedules; empty: the user's; none: none
   std::string dumpPhasesTo, saveTemps;
   std::string remarksFilter; ///< regular expression on categories; empty: no remarks
   std::optional<uint64_t> memoryBudget; ///< bytes

@@ -77,6 +77,10 @@ void buildScheduledPipeline(OpPassManager &pm, const ScheduledPipelineOptions &o
   schedule::SelectScheduleOptions select;
   select.target = options.target;
   select.levels.assign(options.targetCpuLevels.begin(), options.targetCpuLevels.end());
+  select.tuningDb = options.tuningDb;
+  select.tuningDevice = options.tuningDevice;
+  select.tuningProcessors = options.tuningProcessors;
+  select.tuningLibrary = options.tuningLibrary;
   pm.addPass(schedule::createSelectSchedule(select));
   pm.addPass(schedule::createVerifySchedule({options.target}));
 }

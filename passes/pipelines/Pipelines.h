@@ -60,6 +60,14 @@ struct ScheduledPipelineOptions : public mlir::PassPipelineOptions<ScheduledPipe
   ListOption<std::string> targetCpuLevels{
       *this, "target-cpu-levels",
       llvm::cl::desc("feature levels that each kernel is compiled for; none: the target's lowest")};
+  Option<std::string> tuningDb{*this, "tuning-db",
+                               llvm::cl::desc("file of measured schedules; none: heuristics")};
+  Option<std::string> tuningDevice{*this, "tuning-device",
+                                   llvm::cl::desc("machine whose records count")};
+  Option<unsigned> tuningProcessors{*this, "tuning-processors",
+                                    llvm::cl::desc("number of its processors"), llvm::cl::init(0)};
+  Option<std::string> tuningLibrary{*this, "tuning-library",
+                                    llvm::cl::desc("hash of the kernel library")};
 };
 
 /// Phase planned: whose program it becomes, and how buffers are placed.

@@ -7,15 +7,21 @@ include "mlir/Pass/PassBase.td"
 def SelectSchedule : Pass<"lm-select-schedule", "::mlir::ModuleOp"> {
   let summary = "A kernel template and tunables for every fused region";
   let description = [{
-    Asks the schedule providers in turn and sets `plan.schedule` on each lm.fused. A schedule that is already there is
-    kept and marked as forced. Changes nothing else.
+    Asks the schedule providers in turn and sets `plan.schedule` on each lm.fused: a tuning database if one is
+    given, then heuristics. A schedule that is already there is kept and marked as forced. Changes nothing else.
+    Records of the database count for the machine and the kernel library that the other options name; a region
+    without one is a missed remark.
 
     Example: test/passes/schedule/lm-select-schedule.mlir
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "target to choose templates for">,
     ListOption<"levels", "target-cpu-levels", "std::string",
-               "feature levels that each kernel is compiled for; none: the target's lowest">
+               "feature levels that each kernel is compiled for; none: the target's lowest">,
+    Option<"tuningDb", "tuning-db", "std::string", "", "file of measured schedules; none: heuristics">,
+    Option<"tuningDevice", "tuning-device", "std::string", "", "machine whose records count">,
+    Option<"tuningProcessors", "tuning-processors", "unsigned", "0", "number of its processors">,
+    Option<"tuningLibrary", "tuning-library", "std::string", "", "hash of the kernel library">
   ];
   let dependentDialects = ["::stoop::plan::PlanDialect"];
 }

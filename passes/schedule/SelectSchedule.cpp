@@ -4,12 +4,14 @@
 // this pass.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/schedule/DatabaseProvider.h"
 #include "passes/schedule/GpuProvider.h"
 #include "passes/schedule/HeuristicProvider.h"
 #include "passes/schedule/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
+#include <optional>
 
 namespace stoop::schedule {
 #define GEN_PASS_DEF_SELECTSCHEDULE
@@ -41,13 +43,37 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
     }
     if (chosen.empty())
       chosen.push_back(&info->levels.front());
+    std::optional<schedule::DatabaseProvider> measured;
+    if (!tuningDb.empty()) {
+      llvm::Expected<schedule::DatabaseProvider> read = schedule::DatabaseProvider::read(
+          tuningDb, *info,
+          {tuningDevice, tuningProcessors, chosen.front()->name.str(), tuningLibrary});
+      if (!read) {
+        getOperation().emitError() << llvm::toString(read.takeError());
+        return signalPassFailure();
+      }
+      measured.emplace(std::move(*read));
+    }
     schedule::HeuristicProvider heuristics(*info, chosen);
     schedule::GpuProvider grids(*info);
-    const schedule::ScheduleProvider *providers[] = {&grids, &heuristics};
+    SmallVector<const schedule::ScheduleProvider *> providers = {&grids, &heuristics};
+    // Measurements hold for code of one level.
+    if (measured && chosen.size() == 1)
+      providers.insert(providers.begin(), &*measured);
     WalkResult walked =
-        getOperation().walk([&](lm::FusedOp fused) { return select(fused, providers); });
+        getOperation().walk([&](lm::FusedOp fused) {
+          if (measured && !fused->hasAttr(plan::kScheduleAttrName))
+            remarkMiss(fused, *measured);
+          return select(fused, providers);
+        });
     if (walked.wasInterrupted())
       signalPassFailure();
+  }
+
+  void remarkMiss(lm::FusedOp fused, const schedule::DatabaseProvider &measured) {
+    if (std::string reason = measured.whyMissed(fused); !reason.empty())
+      remark::missed(fused.getLoc(), remark::RemarkOpts::name(getArgument()).category("schedule"))
+          << remark::reason("no tuned schedule: {0}", reason);
   }
 
   WalkResult select(lm::FusedOp fused, ArrayRef<const schedule::ScheduleProvider *> providers) {

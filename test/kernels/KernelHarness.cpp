@@ -1,12 +1,10 @@
 //===- KernelHarness.cpp - compile, load and run one kernel ---------------===//
 #include "test/kernels/KernelHarness.h"
-#include "codegen/cpu/ObjectGates.h"
 #include "codegen/cpu/CpuLevels.h"
 #include "kernels/common/params.h"
 #include "kernels/common/scratch.h"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
@@ -232,10 +230,6 @@ codegen::KernelSpec test::linearSpec(const std::string &ports, const LinearShape
   return makeSpec(port, region, kernels::linear_scratch_bytes(region.header), storingHook(shape));
 }
 
-struct test::LoadedKernel::Jit {
-  std::unique_ptr<orc::LLJIT> instance;
-};
-
 /// Ends the process: a kernel that cannot be compiled fails every test that needs it.
 template <class T> static T require(Expected<T> value, const char *what) {
   if (value)
@@ -244,27 +238,14 @@ template <class T> static T require(Expected<T> value, const char *what) {
   std::exit(1);
 }
 
-test::LoadedKernel::LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level)
-    : jit(std::make_unique<Jit>()), scratchBytes(spec.scratchBytes) {
-  codegen::initializeX86Target(); // for the JIT; cached code needs no compiler
+static codegen::LoadedCode load(const codegen::KernelSpec &spec, const kernels::KernelLevel &level) {
   std::string symbol = "stoop_test_kernel";
   std::string object = require(codegen::specializeCached(spec, level, symbol), "specializeCached");
-  jit->instance = require(orc::LLJITBuilder().create(), "LLJIT");
-  orc::LLJIT &lljit = *jit->instance;
-  if (Error error = lljit.addObjectFile(MemoryBuffer::getMemBufferCopy(object))) {
-    errs() << toString(std::move(error)) << "\n";
-    std::exit(1);
-  }
-  // Kernel functions are hidden symbols, so the lookup asks for all.
-  orc::SymbolMap found =
-      require(lljit.getExecutionSession().lookup(
-                  {{&lljit.getMainJITDylib(), orc::JITDylibLookupFlags::MatchAllSymbols}},
-                  orc::SymbolLookupSet(lljit.mangleAndIntern(symbol))),
-              "lookup");
-  entry = found.begin()->second.getAddress().toPtr<stoop_kernel_fn>();
+  return require(codegen::LoadedCode::load(object, symbol), "LoadedCode");
 }
 
-test::LoadedKernel::~LoadedKernel() = default;
+test::LoadedKernel::LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level)
+    : code(load(spec, level)), entry(code.function()), scratchBytes(spec.scratchBytes) {}
 
 void test::LoadedKernel::run(const std::vector<Buffer *> &buffers, uint32_t numRows,
                              unsigned numThreads) const {

@@ -7,6 +7,7 @@
 #ifndef STOOP_TEST_KERNELS_KERNELHARNESS_H
 #define STOOP_TEST_KERNELS_KERNELHARNESS_H
 
+#include "codegen/cpu/LoadKernel.h"
 #include "codegen/cpu/SpecializeKernel.h"
 #include "stoop/abi.h"
 #include <cstdint>
@@ -68,15 +69,13 @@ std::string hookFromIr(const std::string &ir);
 class LoadedKernel {
 public:
   LoadedKernel(const codegen::KernelSpec &spec, const kernels::KernelLevel &level);
-  ~LoadedKernel();
   /// Runs a step of `numRows` rows on `numThreads` threads; scratch is what the spec states,
   /// guarded.
   void run(const std::vector<Buffer *> &buffers, uint32_t numRows, unsigned numThreads) const;
   stoop_kernel_fn function() const { return entry; }
 
 private:
-  struct Jit;
-  std::unique_ptr<Jit> jit;
+  codegen::LoadedCode code;
   stoop_kernel_fn entry;
   uint64_t scratchBytes;
 };

@@ -68,3 +68,18 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
 // RUN: stoop-opt %s --lm-select-schedule --remarks-filter=schedule --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 // REMARK: [Analysis] lm-select-schedule | Category:schedule | {{.*}}template=embedding
 // REMARK: [Analysis] lm-select-schedule | Category:schedule | {{.*}}source=forced
+
+// Measured schedules count on the machine and with the kernels that they were measured with: rows exactly, else (many
+// rows are one kernel) the nearest. What was not measured is a missed remark and has its heuristic.
+// RUN: stoop-opt %s --lm-select-schedule="tuning-db=%S/Inputs/other.txtpb tuning-device=abacus tuning-processors=4 tuning-library=beads" --remarks-filter=schedule --remark-format=emitRemark -o %t 2>&1 | FileCheck %s --check-prefix=MISS
+// RUN: FileCheck %s --check-prefix=TUNED --input-file=%t
+// RUN: stoop-opt %s --lm-select-schedule="tuning-db=%S/Inputs/other.txtpb tuning-device=sliderule tuning-processors=4 tuning-library=beads" | FileCheck %s --check-prefix=ELSEWHERE
+// RUN: not stoop-opt %s --lm-select-schedule="tuning-db=%s" 2>&1 | FileCheck %s --check-prefix=DAMAGED
+// MISS: [Missed] lm-select-schedule | Category:schedule | Reason="no tuned schedule: region {{[0-9a-f]+}} was not measured with 1 row"
+// MISS-NOT: [Missed]
+// TUNED: source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 0 : i64}
+// TUNED: source = "tuned", tunables = {block_panels = 2 : i64, prefetch = 4096 : i64}
+// TUNED: source = "forced", tunables = {block_panels = 4 : i64, prefetch = 512 : i64}
+// TUNED: source = "tuned", tunables = {block_inner = 256 : i64, block_panels = 16 : i64, block_rows = 96 : i64, split_panels = 0 : i64}
+// ELSEWHERE-NOT: "tuned"
+// DAMAGED: error: tuning database '{{.*}}lm-select-schedule.mlir': is damaged: line 1

@@ -1,0 +1,71 @@
+//===- TuneLoop.h - search of schedules by measuring -------------*- C++ -*-===//
+//
+// From a planned program with heuristic schedules to database entries. Every candidate has to give the
+// heuristic kernel's results before it is timed.
+//
+//===----------------------------------------------------------------------===//
+#ifndef STOOP_COMPILER_TUNE_TUNELOOP_H
+#define STOOP_COMPILER_TUNE_TUNELOOP_H
+
+#include "codegen/cpu/SpecializeKernel.h"
+#include "compiler/tune/Measure.h"
+#include "kernels/catalog/Catalog.h"
+#include "passes/schedule/TargetInfo.h"
+#include <functional>
+
+namespace stoop::tune {
+
+/// What to measure and how long.
+struct TuneOptions {
+  const schedule::TargetInfo *target; ///< whose templates are searched
+  const kernels::KernelLevel *level;  ///< that kernels are compiled for
+  tuning::Setting setting;            ///< of the entries
+  unsigned jobs = 0;                  ///< threads that compile; 0: one per processor
+  uint64_t seed = 1;
+  /// Tests damage a candidate's kernel here; called after it is described.
+  std::function<void(const tuning::Tunables &, codegen::KernelSpec &)> alter = {};
+};
+
+/// A kernel that is worth a search.
+struct TuneTask {
+  plan::KernelOp kernel;
+  plan::LaunchOp launch; ///< one of its launches
+  int64_t rows;
+  std::string region, summary;
+};
+
+/// Every region with tunables in the decode entries and in the longest prefill, each once.
+std::vector<TuneTask> collectTasks(plan::ProgramOp program, const schedule::TargetInfo &target);
+
+/// An axis of the search: a tunable and the values to try.
+struct Axis {
+  std::string tunable;
+  std::vector<int64_t> values;
+};
+
+/// The axes that regions of `rows` rows have; where weights have groups of columns, inner blocks are
+/// multiples of `group`.
+std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows, int64_t group);
+
+/// Searches one axis after the other; the best value so far is measured again beside every next one, in
+/// turn, so that a machine whose speed drifts disturbs all alike. A value must be 1 % better to win.
+class TuneLoop {
+public:
+  TuneLoop(Machine &machine, TuneOptions options) : machine(machine), options(std::move(options)) {}
+
+  /// Takes about `seconds`, and at least the first axis with three samples of each candidate.
+  /// Fails if the heuristic kernel itself cannot be compiled or gives what is not finite.
+  llvm::Expected<tuning::Entry> tune(TuneTask task, double seconds);
+
+private:
+  struct Candidate;
+  void compile(std::vector<Candidate> &candidates, TuneTask task) const;
+  llvm::Error check(Candidate &candidate, const std::string &expected, Workload &work, int64_t rows);
+
+  Machine &machine;
+  TuneOptions options;
+};
+
+} // namespace stoop::tune
+
+#endif // STOOP_COMPILER_TUNE_TUNELOOP_H

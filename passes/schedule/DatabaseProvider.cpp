@@ -1,0 +1,108 @@
+//===- DatabaseProvider.cpp - schedules that were measured ----------------===//
+//
+// Looks for the exact number of rows first, then for the nearest one that the same kernel serves. A
+// record counts only if the CPU, its processors, the level and the kernel library are those it was
+// measured with; nothing else is ever used.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/DatabaseProvider.h"
+
+#include "kernels/common/scratch.h"
+#include "passes/tuning/Fingerprint.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace stoop::schedule {
+
+llvm::Expected<DatabaseProvider> DatabaseProvider::read(const std::string &path,
+                                                        const TargetInfo &target,
+                                                        tuning::Setting setting) {
+  llvm::Expected<tuning::TuningDatabase> database = tuning::TuningDatabase::read(path);
+  if (!database)
+    return database.takeError();
+  DatabaseProvider provider(std::move(*database), target, std::move(setting));
+  if (llvm::Error error = provider.check(path))
+    return error;
+  return provider;
+}
+
+llvm::Error DatabaseProvider::check(const std::string &path) const {
+  for (const tuning::Entry &entry : database.entries()) {
+    if (!(entry.setting == setting))
+      continue;
+    const TemplateInfo *kernel = target.findTemplate(entry.kernelTemplate);
+    SmallVector<std::pair<StringRef, int64_t>> values(entry.tunables.begin(), entry.tunables.end());
+    std::string problem = !kernel ? "target '" + target.name.str() + "' has no such template"
+                                  : kernel->whyNot(values, entry.rows);
+    if (!problem.empty())
+      return llvm::createStringError("tuning database '" + path + "': " + entry.describe() + ": " +
+                                     problem);
+  }
+  return llvm::Error::success();
+}
+
+const tuning::Entry *DatabaseProvider::find(lm::FusedOp fused) const {
+  const TemplateInfo *kernel = target.templateForKind(fused.getKind());
+  auto model = fused->getParentOfType<lm::ModelOp>();
+  if (!kernel || kernel->tunables.empty() || !model)
+    return nullptr;
+  int64_t rows = linearRows(fused);
+  auto sameKernel = [&](int64_t measured) {
+    return rows > kernels::kGemvRows && measured > kernels::kGemvRows;
+  };
+  return database.find(setting, kernel->name, tuning::fingerprint(fused.getBody(), model.getMetadata()),
+                       rows, sameKernel);
+}
+
+plan::ScheduleAttr DatabaseProvider::choose(lm::FusedOp fused) const {
+  const tuning::Entry *entry = find(fused);
+  if (!entry)
+    return {};
+  Builder builder(fused.getContext());
+  SmallVector<NamedAttribute> tunables;
+  for (const auto &[name, value] : entry->tunables)
+    tunables.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  return plan::ScheduleAttr::get(fused.getContext(), entry->kernelTemplate, "tuned",
+                                 builder.getDictionaryAttr(tunables));
+}
+
+std::string DatabaseProvider::whyMissed(lm::FusedOp fused) const {
+  const TemplateInfo *kernel = target.templateForKind(fused.getKind());
+  if (!kernel || kernel->tunables.empty() || find(fused))
+    return "";
+  if (!isUsable())
+    return whyUnusable();
+  auto model = fused->getParentOfType<lm::ModelOp>();
+  return "region " + (model ? tuning::fingerprint(fused.getBody(), model.getMetadata()) : "") +
+         " was not measured with " + std::to_string(linearRows(fused)) +
+         (linearRows(fused) == 1 ? " row" : " rows");
+}
+
+bool DatabaseProvider::isUsable() const {
+  return llvm::any_of(database.entries(),
+                      [&](const tuning::Entry &entry) { return entry.setting == setting; });
+}
+
+std::string DatabaseProvider::whyUnusable() const {
+  if (database.entries().empty())
+    return "it has no measurements";
+  // What the best record gets wrong first.
+  auto agrees = [&](auto member) {
+    return llvm::any_of(database.entries(), [&](const tuning::Entry &entry) {
+      return entry.setting.*member == setting.*member;
+    });
+  };
+  const tuning::Setting &other = database.entries().front().setting;
+  if (!agrees(&tuning::Setting::device))
+    return "it was measured on " + other.device + ", this is " + setting.device;
+  if (!agrees(&tuning::Setting::level))
+    return "it was measured at CPU level " + other.level + ", not " + setting.level;
+  if (!agrees(&tuning::Setting::processors))
+    return "it was measured with " + std::to_string(other.processors) + " processors, this machine has " +
+           std::to_string(setting.processors);
+  return "it was measured with other kernels than this version's";
+}
+
+} // namespace stoop::schedule

@@ -1,0 +1,127 @@
+"""stoop tune and --tuning-db: what is measured is used, what does not hold here is said."""
+import json
+import re
+import shutil
+
+import stoop_cli
+from stoop_cli import Case, run
+
+
+class TuningCase(Case):
+    def setUp(self):
+        super().setUp()
+        self.database = self.dir / "measured here.txtpb"
+
+    def config_alone(self):
+        folder = self.dir / "config"
+        folder.mkdir()
+        shutil.copy(self.checkpoint("rand-f32", copy=False) / "config.json", folder)
+        return folder
+
+    def tune(self, *flags):
+        return run("tune", self.config_alone(), "--no-tokenizer", "--tuning-db", self.database, "--quiet", *flags)
+
+    def sources(self, *flags):
+        """Sources of the schedules of linears in a plan."""
+        result = self.expect(run("plan", self.checkpoint("rand-f32", copy=False), "--json", *flags), 0)
+        kernels = [k for k in json.loads(result.stdout)["kernels"] if k["template"] == "linear"]
+        self.assertTrue(kernels)
+        return [k["schedule_source"] for k in kernels], result.stderr
+
+
+class Tune(TuningCase):
+    def test_what_is_measured_is_used(self):
+        document = json.loads(self.expect(self.tune("--json", "--time-limit", "20"), 0).stdout)
+        self.assertEqual(document["database"], str(self.database))
+        self.assertTrue(document["kernels"])
+        for kernel in document["kernels"]:
+            self.assertGreater(kernel["measured"]["median_ns"], 0, kernel)
+            self.assertEqual(kernel["rejected"], 0, kernel)
+        text = self.database.read_text()
+        self.assertEqual(text.count("record {"), len(document["kernels"]))
+        self.assertEqual([p.name for p in self.dir.iterdir() if p.is_file()], [self.database.name])
+
+        tuned, warnings = self.sources("--tuning-db", self.database)
+        self.assertIn("tuned", tuned)
+        self.assertNotIn("not used", warnings)
+        self.assertEqual(set(self.sources("--tuning-db", "none")[0]), {"heuristic"})
+        self.assertEqual(set(self.sources()[0]), {"heuristic"})  # the tests' user has no database
+
+        # The program computes the same, and a region that was not measured is said on request.
+        model, program = self.checkpoint("rand-f32", copy=False), self.dir / "m"
+        result = self.expect(run("compile", model, "-o", program, "--tuning-db", self.database,
+                                 "--quiet", "--remarks-filter", "schedule"), 0)
+        self.assertIn("source=tuned", result.stderr)
+        plain = self.dir / "plain"
+        self.expect(run("compile", model, "-o", plain, "--quiet"), 0)
+        outputs = [stoop_cli.run_program(p, "run", "--prompt-ids", "1,2,3,4,5,6", "-n", "8", "--temp", "0", "--json")
+                   for p in (program, plain)]
+        ids = [json.loads(self.expect(output, 0).stdout)["ids"] for output in outputs]
+        self.assertEqual(*ids)
+
+        # Measuring again replaces the records and adds none.
+        self.expect(run("tune", self.dir / "config", "--no-tokenizer", "--tuning-db", self.database,
+                        "--quiet", "--time-limit", "1"), 0)
+        self.assertEqual(self.database.read_text().count("record {"), len(document["kernels"]))
+
+    def test_refusals(self):
+        config = self.config_alone()
+        tune = lambda *flags: run("tune", config, "--no-tokenizer", *flags)
+        self.expect(tune("--target", "cuda", "--tuning-db", self.database), 2, "--target cuda")
+        self.expect(tune(), 2, "--tuning-db")
+        self.expect(tune("--tuning-db", "none"), 2, "--tuning-db")
+        self.expect(tune("--tuning-db", self.database, "--time-limit", "0"), 2, "--time-limit")
+        self.expect(tune("--tuning-db", self.database, "--target-cpu", "x86-64-v3,avx512"), 2, "--target-cpu")
+        self.expect(tune("--tuning-db", "/proc/none/here.txtpb"), 1, "/proc/none/here.txtpb")
+        self.expect(tune("--tuning-db", self.dir), 1, str(self.dir))
+
+
+class Databases(TuningCase):
+    """One small real database, damaged in every way that matters."""
+
+    def setUp(self):
+        super().setUp()
+        self.expect(self.tune("--time-limit", "1"), 0)
+        self.text = self.database.read_text()
+
+    def plan(self, text, *flags):
+        self.database.write_text(text)
+        return run("plan", self.checkpoint("rand-f32", copy=False), "--tuning-db", self.database, *flags)
+
+    def replaced(self, pattern, by):
+        text, count = re.subn(pattern, by, self.text)
+        self.assertGreater(count, 0, pattern)
+        return text
+
+    def test_of_another_machine_or_version(self):
+        for pattern, by, why in (('device: ".*"', 'device: "abacus"', "it was measured on abacus"),
+                                 ('level: ".*"', 'level: "abacus"', "at CPU level abacus"),
+                                 ("processors: .*", "processors: 999", "with 999 processors"),
+                                 ('library: ".*"', 'library: "0"', "other kernels than this version's"),
+                                 ("(?s)record .*", "", "it has no measurements")):
+            with self.subTest(why):
+                result = self.plan(self.replaced(pattern, by))
+                self.expect(result, 0, "warning: tuning database", str(self.database), "is not used", why)
+
+    def test_damaged(self):
+        for text, why in ((self.text[:-40], "is damaged: line"), ("\0" + self.text, "is damaged"),
+                          (self.replaced("schema_version: 1", "schema_version: 7"), "schema_version 7"),
+                          (self.replaced('template: "linear"', 'template: "abacus"'), "no such template"),
+                          (self.replaced("value: .*", "value: -3"), "expects tunable"),
+                          (self.replaced('name: "prefetch"', 'name: "colour"'), "expects tunable 'prefetch'")):
+            with self.subTest(why):
+                self.expect(self.plan(text), 1, f"tuning database '{self.database}'", why)
+
+    def test_where_it_cannot_count(self):
+        self.expect(self.plan(self.text, "--target-cpu", "x86-64-v3,avx512"), 0, "several CPU levels")
+        self.expect(self.plan(self.text, "--target", "cuda"), 2, "--tuning-db")
+        self.expect(run("plan", self.checkpoint("rand-f32", copy=False), "--tuning-db", self.dir / "none.txtpb"), 1,
+                    "none.txtpb")
+        scheduled = self.dir / "s.mlir"
+        self.expect(run("compile", self.checkpoint("rand-f32", copy=False), "--compile-to", "scheduled", "-o", scheduled), 0)
+        self.database.write_text(self.text)
+        self.expect(run("compile", scheduled, "--compile-from", "scheduled", "--tuning-db", self.database), 2, "--tuning-db")
+
+
+if __name__ == "__main__":
+    stoop_cli.main()
