@@ -128,3 +128,22 @@ class CompiledModel(Model):
 
     def perplexity_command(self):
         return [self.path, "perplexity"] + self.options
+
+    def generate_together(self, requests, settings=("--temp", "0"), logits=True):
+        """Serves requests (objects of a file of prompts) by one call: [(document, logits [generated, vocab] or None)] and
+        how many sequences ran together at most."""
+        with tempfile.TemporaryDirectory() as folder:
+            prompts_path, logits_path = os.path.join(folder, "prompts.jsonl"), os.path.join(folder, "logits.safetensors")
+            with open(prompts_path, "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(request) + "\n" for request in requests)
+            command = [self.path, "run", "--prompts", prompts_path, "--json", "--ignore-eos"] + list(settings) + self.options
+            output, _ = execute(command + (["--logits", logits_path] if logits else []))
+            document, tensors = json.loads(output), safetensors_io.load(logits_path) if logits else {}
+            return ([(result, tensors.get(f"logits.{i}")) for i, result in enumerate(document["results"])],
+                    document["batch"])
+
+    def sample(self, request, settings):
+        """The ids that the request of a file of prompts, with a seed, gives alone."""
+        command = [self.path, "run", "--prompt-ids", ",".join(map(str, request["prompt_ids"])), "-n", str(request["predict"]),
+                   "--seed", str(request["seed"]), "--json", "--ignore-eos"] + list(settings) + self.options
+        return json.loads(execute(command)[0])["ids"]

@@ -1,7 +1,8 @@
 //===- GpuSamplingTest.cpp - the device's sampler against the host's ------===//
 //
 // Generations on random logits: the token that the kernel chooses on the virtual GPU has to be the host
-// sampler's, at every step, with ties, infinities and what is no number among the logits.
+// sampler's, at every step, with ties, infinities and what is no number among the logits. Of two rows one is
+// idle; its logits and history were never written, so that a read of them is a finding.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/CubinInfo.h"
@@ -27,8 +28,8 @@ public:
   explicit DeviceSampler(uint32_t vocab) : vocab(vocab) { load(); }
   ~DeviceSampler();
 
-  /// Starts where the host's sampler stands.
-  void begin(const rt::Sampler &sampler, const std::vector<uint32_t> &history);
+  /// Starts where the host's sampler stands, in row `row` of 2.
+  void begin(const rt::Sampler &sampler, const std::vector<uint32_t> &history, uint32_t row = 0);
   /// Chooses among ids below `numIds`; findings go to `failure`.
   uint32_t sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed);
 
@@ -38,9 +39,9 @@ public:
 private:
   void load();
   VirtualGpu &gpu = VirtualGpu::get();
-  uint32_t vocab;
+  uint32_t vocab, row = 0;
   void *module = nullptr, *function = nullptr;
-  uint64_t state = 0, history = 0, logitsAt = 0;
+  uint64_t states = 0, histories = 0, logitsAt = 0;
 };
 
 void DeviceSampler::load() {
@@ -55,35 +56,44 @@ void DeviceSampler::load() {
   ASSERT_EQ(gpu.failure, "");
   ASSERT_EQ(gpu.api.module_load(&module, code->ptx.c_str()), 0);
   ASSERT_EQ(gpu.api.module_function(&function, module, codegen::kChooseName.data()), 0);
-  ASSERT_EQ(gpu.api.memory_allocate(&state, sizeof(stoop_gpu_state)), 0);
-  ASSERT_EQ(gpu.api.memory_allocate(&history, vocab * 4), 0);
-  ASSERT_EQ(gpu.api.memory_allocate(&logitsAt, vocab * 4), 0);
+  ASSERT_EQ(gpu.api.memory_allocate(&states, 2 * sizeof(stoop_gpu_state)), 0);
 }
 
 DeviceSampler::~DeviceSampler() {
-  for (uint64_t address : {state, history, logitsAt})
-    gpu.api.memory_free(address);
+  for (uint64_t address : {states, histories, logitsAt})
+    if (address)
+      gpu.api.memory_free(address);
   gpu.api.module_unload(module);
 }
 
-void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t> &counts) {
-  stoop_gpu_state initial{};
-  memcpy(&initial.seed, &sampler.settings(), sizeof sampler.settings());
-  gpu.api.copy_to_device(state, &initial, sizeof initial, gpu.stream);
-  gpu.api.copy_to_device(history, counts.data(), vocab * 4, gpu.stream);
+void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t> &counts,
+                          uint32_t inRow) {
+  row = inRow;
+  stoop_gpu_state initial[2] = {};
+  initial[1 - row].slot = -1;
+  memcpy(&initial[row].seed, &sampler.settings(), sizeof sampler.settings());
+  // Anew, so that the other row's were never written.
+  for (uint64_t *address : {&histories, &logitsAt}) {
+    if (*address)
+      gpu.api.memory_free(*address);
+    ASSERT_EQ(gpu.api.memory_allocate(address, 2 * vocab * 4), 0);
+  }
+  gpu.api.copy_to_device(states, initial, sizeof initial, gpu.stream);
+  gpu.api.copy_to_device(histories + row * vocab * 4, counts.data(), vocab * 4, gpu.stream);
   ASSERT_EQ(gpu.api.stream_wait(gpu.stream), 0);
 }
 
 uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed) {
   gpu.seed(seed);
-  gpu.api.copy_to_device(logitsAt, logits.data(), vocab * 4, gpu.stream);
-  void *parameters[] = {&logitsAt, &numIds, &state, &history};
-  rt::LaunchRange ranges[] = {{logitsAt, vocab * 4, 1, "logits"},
-                              {state, sizeof(stoop_gpu_state), 3, "state"},
-                              {history, vocab * 4, 3, "history"}};
+  gpu.api.copy_to_device(logitsAt + row * vocab * 4, logits.data(), vocab * 4, gpu.stream);
+  void *parameters[] = {&logitsAt, &vocab, &numIds, &states, &histories, &vocab};
+  rt::LaunchRange ranges[] = {{logitsAt, 2 * vocab * 4, 1, "logits"},
+                              {states, 2 * sizeof(stoop_gpu_state), 3, "states"},
+                              {histories, 2 * vocab * 4, 3, "histories"}};
   gpu.api.next_launch(ranges, 3);
   stoop_gpu_state after{};
-  int error = gpu.api.launch(function, 1, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr);
+  const uint64_t state = states + row * sizeof after;
+  int error = gpu.api.launch(function, 2, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr);
   if (!error)
     error = gpu.api.copy_to_host(&after, state, sizeof after, gpu.stream);
   if (!error)
@@ -138,7 +148,7 @@ TEST(GpuSampling, ChoosesWhatTheHostChooses) {
       host.begin(prompt.data(), prompt.size());
       if (host.history())
         history.assign(host.history(), host.history() + vocab);
-      device.begin(host, history);
+      device.begin(host, history, trial % 2);
       for (int step = 0; step < 4; ++step) {
         std::vector<float> logits = trials.logits(vocab, trial % 3);
         uint32_t expected = kNone;
