@@ -214,10 +214,10 @@ stoop_begin_step(const State* states, int* tokens, int* positions, int* slots, i
   begin_step(states, tokens, positions, slots, rows, step);
 }
 
-extern "C" __global__ void __launch_bounds__(512)
-stoop_choose_token(const float* logits, u32 vocab, u32 num_ids, State* states, u32* histories, u32 history_stride) {
-  const u64 row = blockIdx.x;
-  choose_token<512>(logits + row * vocab, num_ids, states[row], histories + row * history_stride);
+// One block a multiprocessor is enough: more would have to share its registers, and spill.
+extern "C" __global__ void __launch_bounds__(512, 1)
+stoop_choose_token(const float* logits, u32 vocab, u32 num_ids, State* states, u32* histories) {
+  choose_token<512>(logits, blockIdx.x * vocab, num_ids, states[blockIdx.x], histories);
 }
 )";
 }

@@ -47,8 +47,9 @@ class Chooser {
     u32 digit;
   };
 
-  __device__ Chooser(const float* logits, u32 num_ids, const State& state, const u32* history, Shared& shared)
-      : logits(logits), num_ids(num_ids), settings(state.settings), history(history), shared(shared) {}
+  // `first`: where the row begins in `logits` and `histories`; an offset takes fewer registers than pointers.
+  __device__ Chooser(const float* logits, u32 first, u32 num_ids, const State& state, const u32* histories, Shared& shared)
+      : logits(logits), first(first), num_ids(num_ids), settings(state.settings), histories(histories), shared(shared) {}
 
   // The same token in every thread; kNoToken: no logit is a number.
   __device__ u32 choose() {
@@ -57,7 +58,8 @@ class Chooser {
 
  private:
   __device__ float logit(u32 id) const {
-    return settings.has_penalties() ? sampling::penalized(logits[id], history[id], settings) : logits[id];
+    const float value = logits[first + id];
+    return settings.has_penalties() ? sampling::penalized(value, histories[first + id], settings) : value;
   }
 
   __device__ u32 largest() {
@@ -184,18 +186,18 @@ class Chooser {
   }
 
   const float* logits;
-  const u32 num_ids;
+  const u32 first, num_ids;
   const sampling::Settings settings;
-  const u32* history;
+  const u32* histories;
   Shared& shared;
 };
 
-// Chooses the token behind `logits` and notes it in the state and in its history [num_ids].
+// Chooses the token behind the row of `logits` that begins at `first`, and notes it in the row's state and history.
 template <int THREADS>
-__device__ inline void choose_token(const float* logits, u32 num_ids, State& state, u32* history) {
+__device__ inline void choose_token(const float* logits, u32 first, u32 num_ids, State& state, u32* histories) {
   __shared__ typename Chooser<THREADS>::Shared shared;
   if (state.slot < 0) return;
-  const u32 token = Chooser<THREADS>(logits, num_ids, state, history, shared).choose();
+  const u32 token = Chooser<THREADS>(logits, first, num_ids, state, histories, shared).choose();
   __syncthreads();  // the state and the history have been read
   if (threadIdx.x != 0) return;
   state.ring[state.count % 64] = token;
@@ -203,7 +205,7 @@ __device__ inline void choose_token(const float* logits, u32 num_ids, State& sta
   state.position += 1;
   state.next_token = token == kNoToken ? 0 : token;
   state.settings.draws += !state.settings.takes_largest();
-  if (token != kNoToken) history[token] = sampling::noted(history[token]);
+  if (token != kNoToken) histories[first + token] = sampling::noted(histories[first + token]);
 }
 
 }  // namespace stoop::gpu

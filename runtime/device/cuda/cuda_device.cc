@@ -91,7 +91,6 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
   uint64_t tokens = address(entry.tokens), positions = address(entry.positions),
            slots = address(entry.slots), logits = address(entry.logits);
   uint32_t rows = entry.rows, vocab = desc_->model.vocab, ids = desc_->model.num_token_ids;
-  uint32_t history_stride = static_cast<uint32_t>(history_bytes() / sizeof(uint32_t));
   const uint64_t states_bytes = rows * sizeof(stoop_gpu_state);
   LaunchRange begin_ranges[] = {{states, states_bytes, 1, "states"},
                                 {tokens, entry.tokens.size, 2, "tokens"},
@@ -99,10 +98,10 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
                                 {slots, entry.slots.size, 2, "slots"},
                                 {step, sizeof(stoop_step), 2, "step"}};
   LaunchRange choose_ranges[] = {{states, states_bytes, 3, "states"},
-                                 {histories, rows * history_bytes(), 3, "histories"},
+                                 {histories, uint64_t{rows} * vocab * sizeof(uint32_t), 3, "histories"},
                                  {logits, entry.logits.size, 1, "logits"}};
   void* begin_parameters[] = {&states, &tokens, &positions, &slots, &rows, &step};
-  void* choose_parameters[] = {&logits, &vocab, &ids, &states, &histories, &history_stride};
+  void* choose_parameters[] = {&logits, &vocab, &ids, &states, &histories};
   if (api_.next_launch) {
     is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
              : api_.next_launch(choose_ranges, sizeof choose_ranges / sizeof *choose_ranges);
@@ -136,8 +135,9 @@ stoop_status CudaDevice::begin_row(uint32_t row, const stoop_gpu_state& initial,
                                    Message& message) {
   initial_[row] = initial;
   if (!history) return STOOP_OK;
-  const uint64_t to = scratch_ + stoop_gpu_histories_offset(desc_->model.max_batch) + row * history_bytes();
-  CUDA_TRY(api_, message, copy_to_device, to, history, desc_->model.vocab * sizeof *history, stream_);
+  const uint64_t bytes = desc_->model.vocab * sizeof *history;
+  const uint64_t to = scratch_ + stoop_gpu_histories_offset(desc_->model.max_batch) + row * bytes;
+  CUDA_TRY(api_, message, copy_to_device, to, history, bytes, stream_);
   return STOOP_OK;
 }
 

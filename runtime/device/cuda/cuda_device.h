@@ -60,7 +60,6 @@ class CudaDevice {
   stoop_status record(const stoop_entry& entry, bool generates, Message& message);
   stoop_status record_launch(const stoop_launch& launch, Message& message);
   stoop_status record_sampling(const stoop_entry& entry, bool is_begin, Message& message);
-  uint64_t history_bytes() const { return stoop_gpu_history_bytes(desc_->model.vocab); }
   uint64_t address(const stoop_slice& slice) const { return arenas_[slice.arena] + slice.offset; }
   unsigned char* mirror(const stoop_slice& slice) const { return staging_ + slice.offset; }
 

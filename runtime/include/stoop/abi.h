@@ -106,15 +106,17 @@ typedef struct stoop_gpu_kernel {
 } stoop_gpu_kernel;
 
 /* scratch_bytes of a GPU program begin with the step, then the states of max_batch generations, then their histories,
- * one number an id; behind them lies what launches use one after the other. All zero before the first launch. */
+ * one number an id ([max_batch][vocab]); behind them lies what launches use one after the other. All zero before the first launch. */
 #define STOOP_GPU_STATES_OFFSET 256u
 #define STOOP_GPU_STATE_BYTES 320u
 static inline uint64_t stoop_gpu_histories_offset(uint32_t max_batch) {
   return (STOOP_GPU_STATES_OFFSET + (uint64_t)max_batch * STOOP_GPU_STATE_BYTES + 4095) / 4096 * 4096;
 }
-static inline uint64_t stoop_gpu_history_bytes(uint32_t vocab) { return ((uint64_t)vocab * 4 + 4095) / 4096 * 4096; }
+static inline uint64_t stoop_gpu_histories_bytes(uint32_t max_batch, uint32_t vocab) {
+  return ((uint64_t)max_batch * vocab * 4 + 4095) / 4096 * 4096;
+}
 static inline uint64_t stoop_gpu_launch_scratch_offset(uint32_t max_batch, uint32_t vocab) {
-  return stoop_gpu_histories_offset(max_batch) + max_batch * stoop_gpu_history_bytes(vocab);
+  return stoop_gpu_histories_offset(max_batch) + stoop_gpu_histories_bytes(max_batch, vocab);
 }
 
 typedef struct stoop_gpu_program {

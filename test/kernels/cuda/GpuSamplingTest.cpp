@@ -86,7 +86,7 @@ void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t
 uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed) {
   gpu.seed(seed);
   gpu.api.copy_to_device(logitsAt + row * vocab * 4, logits.data(), vocab * 4, gpu.stream);
-  void *parameters[] = {&logitsAt, &vocab, &numIds, &states, &histories, &vocab};
+  void *parameters[] = {&logitsAt, &vocab, &numIds, &states, &histories};
   rt::LaunchRange ranges[] = {{logitsAt, 2 * vocab * 4, 1, "logits"},
                               {states, 2 * sizeof(stoop_gpu_state), 3, "states"},
                               {histories, 2 * vocab * 4, 3, "histories"}};
