@@ -11,7 +11,7 @@ packages=(
   clang-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev lld-22
   zlib1g-dev libzstd-dev libcli11-dev nlohmann-json3-dev protobuf-compiler libprotobuf-dev
   python3-pip # fetch_oniguruma.sh
-  libgtest-dev python3
+  libgtest-dev libbenchmark-dev python3
 )
 [ "${1-}" = --build ] || packages+=(python3-numpy python3-jsonschema chromium-headless-shell) # tests
 
