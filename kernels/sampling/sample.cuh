@@ -198,8 +198,7 @@ __device__ inline void choose_token(const float* logits, u32 first, u32 num_ids,
   __shared__ typename Chooser<THREADS>::Shared shared;
   if (state.slot < 0) return;
   const u32 token = Chooser<THREADS>(logits, first, num_ids, state, histories, shared).choose();
-  __syncthreads();  // the state and the history have been read
-  if (threadIdx.x != 0) return;
+  if (threadIdx.x != 0) return;  // all have read the state and the history before the last barrier of choose()
   state.ring[state.count % 64] = token;
   state.count += 1;
   state.position += 1;

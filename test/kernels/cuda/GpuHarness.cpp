@@ -87,6 +87,7 @@ VirtualGpu &VirtualGpu::get() {
 VirtualGpu::VirtualGpu() {
   std::string capability = architectureName() == "sm_90a" ? "90" : "80";
   setenv("STOOP_VGPU_ARCH", capability.c_str(), 1);
+  setenv("STOOP_VGPU_BLOCK_INSTRUCTIONS", "4000000", 0);
   setenv("STOOP_CUDA_DRIVER", STOOP_BUILD_DIR "/test/vgpu/libcuda.so.1", 1);
   rt::Message message;
   void *contextHandle = nullptr;
@@ -101,6 +102,8 @@ VirtualGpu::VirtualGpu() {
   findings = reinterpret_cast<const char *(*)()>(dlsym(library, "stoopVgpuFindings"));
   reset = reinterpret_cast<void (*)()>(dlsym(library, "stoopVgpuReset"));
   seed = reinterpret_cast<void (*)(uint64_t)>(dlsym(library, "stoopVgpuSeed"));
+  count = reinterpret_cast<void (*)(int)>(dlsym(library, "stoopVgpuCount"));
+  counts = reinterpret_cast<const char *(*)()>(dlsym(library, "stoopVgpuCounts"));
 }
 
 static Element elementOf(Type type) {
@@ -375,7 +378,7 @@ static std::string compile(Parsed &parsed, GpuOutcome &outcome) {
 }
 
 GpuOutcome test::runGpuKernel(const std::string &text, const GpuStep &step,
-                              std::string (*edit)(const std::string &ptx)) {
+                              const PtxEdit &edit) {
   GpuOutcome outcome;
   Parsed parsed(text);
   if (!parsed.kernel) {

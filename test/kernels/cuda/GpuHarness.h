@@ -9,6 +9,7 @@
 
 #include "runtime/device/cuda/driver.h"
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct VirtualGpu {
   const char *(*findings)() = nullptr;
   void (*reset)() = nullptr;
   void (*seed)(uint64_t) = nullptr;
+  void (*count)(int) = nullptr; ///< of test/vgpu/driver/Hooks.h
+  const char *(*counts)() = nullptr;
   std::string failure; ///< empty: there is one
 
 private:
@@ -48,10 +51,13 @@ struct GpuOutcome {
   unsigned registers = 0, localBytes = 0;
 };
 
+/// Changes PTX before it is loaded.
+using PtxEdit = std::function<std::string(const std::string &ptx)>;
+
 /// Compiles and runs the only kernel of `text` (a plan.kernel) for the architecture that
 /// STOOP_TEST_GPU_ARCH names (sm_80). `edit`, if given, changes the PTX before it is loaded.
 GpuOutcome runGpuKernel(const std::string &text, const GpuStep &step,
-                        std::string (*edit)(const std::string &ptx) = nullptr);
+                        const PtxEdit &edit = nullptr);
 
 /// The PTX of the kernel.
 std::string ptxOf(const std::string &text);

@@ -1,13 +1,17 @@
 //===- GpuMutationTest.cpp - do checkers notice missing synchronisation? --===//
 //
-// Deletes each synchronisation instruction of each kind of CUDA kernel in turn; the virtual GPU has to
-// report a finding or compute something else. What survives is listed with its reason.
+// Deletes each synchronisation instruction of each kind of CUDA kernel in turn, and turns operations of the two kernels
+// with the most branches into their opposites; the virtual GPU has to report a finding or compute something else. What
+// survives is listed with its reason.
 //
 //===----------------------------------------------------------------------===//
-#include "test/kernels/cuda/GpuHarness.h"
-#include "llvm/ADT/StringRef.h"
+#include "codegen/cuda/CubinInfo.h"
+#include "codegen/cuda/KernelEmitter.h"
+#include "test/kernels/cuda/DeviceSampler.h"
+#include "test/kernels/cuda/PtxMutation.h"
 #include <gtest/gtest.h>
 
+using namespace stoop;
 using namespace stoop::test;
 
 namespace {
@@ -15,38 +19,8 @@ struct Sample {
   const char *name;
   std::string text;
   GpuStep step;
+  double tolerance = 1e-4; ///< relative error of the right kernel, at most
 };
-
-/// The mutation of the run in progress: blanks the n-th synchronisation.
-size_t mutated = 0;
-std::string deleted;
-
-bool synchronises(llvm::StringRef line) {
-  line = line.trim();
-  line.consume_front("{");
-  line = line.trim();
-  for (llvm::StringRef opcode : {"bar.", "barrier.", "membar", "fence", "cp.async.wait", "cp.async.commit"})
-    if (line.starts_with(opcode))
-      return true;
-  return false;
-}
-
-std::string deleteOne(const std::string &ptx) {
-  std::string result;
-  size_t number = 0;
-  deleted.clear();
-  llvm::StringRef rest = ptx;
-  while (!rest.empty()) {
-    auto [line, behind] = rest.split('\n');
-    if (synchronises(line) && number++ == mutated)
-      deleted = line.trim().str();
-    else
-      result += line.str();
-    result += '\n';
-    rest = behind;
-  }
-  return result;
-}
 
 GpuStep stepOf(int rows, int firstPosition = 0) {
   GpuStep step;
@@ -97,36 +71,134 @@ std::vector<Sample> samples() {
           : (tensor<1x96xf32>, !lm.kv<1x256x1x32xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x96xf32>
       lm.yield %0 : tensor<1x96xf32>
     })",
-           stepOf(1, 200)}};
+           stepOf(1, 200)},
+          {"attention_mma", R"(plan.kernel @k schedule(#plan.schedule<"attention_mma", source = "test",
+      tunables = {key_tile = 16 : i64, row_fragments = 1 : i64}>) row_strides([96, 0, 1, 1, 96]) {
+    ^bb0(%q: tensor<36x96xbf16>, %c: !lm.kv<1x64x2x24xbf16>, %p: tensor<36xi32>, %s: tensor<36xi32>):
+      %0 = lm.attention %q, %c, %p, %s heads(4) scale(8.0) alibi exact slopes([0.5, 0.25, 0.125, 0.0625])
+          : (tensor<36x96xbf16>, !lm.kv<1x64x2x24xbf16>, tensor<36xi32>, tensor<36xi32>) -> tensor<36x96xbf16>
+      lm.yield %0 : tensor<36x96xbf16>
+    })",
+           stepOf(36, 9), 8e-3}};
+}
+
+
+/// Mutants of one kernel that were run, and those that nobody noticed.
+struct Score {
+  int total = 0;
+  std::vector<std::string> survivors;
+
+  void note(const char *kernel, const Mutant &mutant, bool isNoticed) {
+    ++total;
+    if (!isNoticed)
+      survivors.push_back(std::string(kernel) + " " + std::to_string(mutant.line) + ": " + mutant.text());
+  }
+  void print(const char *what) const {
+    printf("%s: %d of %d mutants caught\n", what, total - static_cast<int>(survivors.size()), total);
+    for (const std::string &survivor : survivors)
+      printf("  survived: %s\n", survivor.c_str());
+  }
+};
+
+/// Runs the kernel with three orders of blocks and warps, until a finding or a wrong value.
+bool isNoticed(Sample sample, const Mutant &mutant) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    sample.step.seed = seed;
+    GpuOutcome outcome = runGpuKernel(sample.text, sample.step, [&](const std::string &ptx) { return mutant.apply(ptx); });
+    if (!outcome.failure.empty() || !(outcome.worst <= sample.tolerance))
+      return true;
+  }
+  return false;
+}
+
+/// What `run` executes of the kernel `entry`.
+template <class Run> ExecutedLines executedBy(llvm::StringRef entry, Run run) {
+  VirtualGpu &gpu = VirtualGpu::get();
+  gpu.count(1);
+  run();
+  ExecutedLines lines;
+  llvm::StringRef rest = gpu.counts();
+  while (!rest.empty()) {
+    auto [line, behind] = rest.split('\n');
+    rest = behind;
+    size_t number = 0;
+    if (line.consume_front("op ") && line.consume_front(entry) && !line.trim().consumeInteger(10, number))
+      lines.insert(number - 1);
+  }
+  gpu.count(0);
+  return lines;
+}
+
+constexpr uint32_t kVocab = 600; // more than a block has threads
+
+/// Generations with all kinds of settings and logits, until a finding or another token than the host's.
+bool isNoticedBySampling(const PtxEdit &edit) {
+  DeviceSampler device(kVocab, edit);
+  SamplingTrials trials(5);
+  for (int trial = 0; trial < 50; ++trial)
+    if (!device.failure.empty() || !trials.run(device, kVocab, trial).empty())
+      return true;
+  return false;
 }
 } // namespace
 
-TEST(GpuMutationTest, DeletedSynchronisationIsNoticed) {
-  int total = 0, caught = 0;
-  std::vector<std::string> survivors;
+TEST(GpuMutationTest, MissingSynchronisationIsNoticed) {
+  Score score;
   for (Sample &sample : samples()) {
-    GpuOutcome right = runGpuKernel(sample.text, sample.step);
+    GpuOutcome right;
+    ExecutedLines lines = executedBy(codegen::kEntryName, [&] { right = runGpuKernel(sample.text, sample.step); });
     ASSERT_EQ(right.failure, "") << sample.name;
-    std::string ptx = ptxOf(sample.text);
-    for (mutated = 0;; ++mutated) {
-      deleteOne(ptx);
-      if (deleted.empty())
-        break;
-      std::string victim = deleted;
-      bool isNoticed = false;
-      for (uint64_t seed = 1; seed <= 3 && !isNoticed; ++seed) {
-        sample.step.seed = seed;
-        GpuOutcome outcome = runGpuKernel(sample.text, sample.step, deleteOne);
-        isNoticed = !outcome.failure.empty() || !(outcome.worst <= 1e-4);
-      }
-      ++total;
-      caught += isNoticed;
-      if (!isNoticed)
-        survivors.push_back(std::string(sample.name) + " " + std::to_string(mutated) + " " + victim);
-    }
+    ASSERT_LE(right.worst, sample.tolerance) << sample.name;
+    for (const Mutant &mutant : missingSynchronisation(ptxOf(sample.text), lines))
+      score.note(sample.name, mutant, isNoticed(sample, mutant));
   }
-  printf("mutants caught: %d of %d\n", caught, total);
-  EXPECT_GE(total, 20);
+  score.print("synchronisation");
+  EXPECT_GE(score.total, 30);
   // The last barrier of the last block_sum frees shared memory that nobody uses again.
-  EXPECT_EQ(survivors, (std::vector<std::string>{"norm_rows 3 bar.sync \t0;"}));
+  EXPECT_EQ(score.survivors.size(), 1u);
+  EXPECT_EQ(score.survivors.front().substr(0, 9), "norm_rows");
+}
+
+TEST(GpuMutationTest, WrongAttentionIsNoticed) {
+  Score score;
+  for (Sample &sample : samples()) {
+    if (llvm::StringRef(sample.name) != "attention_mma")
+      continue;
+    ExecutedLines lines = executedBy(codegen::kEntryName, [&] { runGpuKernel(sample.text, sample.step); });
+    for (const Mutant &mutant : wrongOperations(ptxOf(sample.text), lines, 60, 11))
+      score.note(sample.name, mutant, isNoticed(sample, mutant));
+  }
+  score.print("attention");
+  EXPECT_EQ(score.total, 60);
+  // Equivalent: the correction of signed division for negative items, of which there are none (2); the trip count of a
+  // loop whose threads pass once at most (1). All of them are integer instructions.
+  EXPECT_LE(score.survivors.size(), 3u);
+  for (const std::string &survivor : score.survivors)
+    EXPECT_NE(survivor.find(".s32"), std::string::npos) << survivor;
+}
+
+TEST(GpuMutationTest, WrongSamplingIsNoticed) {
+  std::string failure;
+  codegen::CubinInfo info;
+  const std::string ptx = DeviceSampler::ptx(failure, info);
+  ASSERT_EQ(failure, "");
+  ExecutedLines lines = executedBy(codegen::kChooseName, [&] { isNoticedBySampling(nullptr); });
+  auto notices = [](const Mutant &mutant) {
+    return isNoticedBySampling([&](const std::string &text) { return mutant.apply(text); });
+  };
+  Score synchronisation, operations;
+  for (const Mutant &mutant : missingSynchronisation(ptx, lines))
+    synchronisation.note("choose_token", mutant, notices(mutant));
+  synchronisation.print("sampling, synchronisation");
+  // The barrier in front of a first combine() waits for nothing (2); of add_by_digit's, one of four inlined copies: the
+  // drawn ids of a warp's two turns seldom have the same digit (1).
+  EXPECT_GE(synchronisation.total, 70);
+  EXPECT_LE(synchronisation.survivors.size(), 3u);
+  for (const Mutant &mutant : wrongOperations(ptx, lines, 40, 12))
+    operations.note("choose_token", mutant, notices(mutant));
+  operations.print("sampling, operations");
+  // The arithmetic of weights is there six times, inlined. A copy that is wrong for some settings, or in the low digits of a
+  // weight, changes few of the tokens that 50 generations draw: which of those mutants are seen is chance.
+  EXPECT_EQ(operations.total, 40);
+  EXPECT_LE(operations.survivors.size(), 16u);
 }

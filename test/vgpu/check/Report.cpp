@@ -31,6 +31,7 @@ int findingError(Finding kind) {
 }
 
 bool Report::add(Finding kind, const std::string &kernel, int line, const std::string &message) {
+  ++total;
   std::string key = std::to_string(static_cast<int>(kind)) + kernel + ":" + std::to_string(line);
   auto [it, isNew] = known.emplace(key, list.size());
   if (isNew)
@@ -57,6 +58,7 @@ std::string Report::text() const {
 void Report::clear() {
   list.clear();
   known.clear();
+  total = 0;
 }
 
 Report &Report::get() {

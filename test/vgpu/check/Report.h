@@ -41,6 +41,8 @@ public:
   /// Adds or counts a finding; returns true when it is a new one.
   bool add(Finding kind, const std::string &kernel, int line, const std::string &message);
   const std::vector<ReportItem> &items() const { return list; }
+  /// Whether there is enough to read: what loops from here on is given up, as hardware stops at the first fault.
+  bool isFull() const { return total > 5000; }
   bool empty() const { return list.empty(); }
   bool has(Finding kind) const;
   std::string text() const;
@@ -50,5 +52,6 @@ public:
 private:
   std::vector<ReportItem> list;
   std::map<std::string, size_t> known;
+  uint64_t total = 0;
 };
 } // namespace vgpu

@@ -1,5 +1,6 @@
 // The access history of shared memory: FastTrack epochs (warp, lane, clock) per 4-byte cell with byte masks, and a
 // vector of readers once several warps have read a cell.
+#include "test/vgpu/check/Counters.h"
 #include "test/vgpu/check/SharedMemory.h"
 #include "test/vgpu/exec/Grid.h"
 #include <cstring>
@@ -179,6 +180,8 @@ template <u32 CELLS> bool SharedMemory::checkWords(Warp &warp, const u32 *offset
 }
 
 u32 SharedMemory::check(Warp &warp, const Instruction &inst, const u32 *offsets, u32 mask, u32 count, Access access, u64 used) {
+  if (warp.counting)
+    warp.counting->addShared(offsets, mask, count);
   if (checks && (access == Access::Read || access == Access::Write)) {
     const bool write = access == Access::Write;
     if ((count == 4 && checkWords<1>(warp, offsets, mask, write)) || (count == 8 && checkWords<2>(warp, offsets, mask, write)) ||

@@ -1,5 +1,6 @@
 // Streams as queues and captures, faults, the sticky error, and the hooks for tests.
 #include "test/vgpu/driver/Driver.h"
+#include "test/vgpu/check/Counters.h"
 #include "test/vgpu/driver/Hooks.h"
 #include <cstdio>
 #include <cstdlib>
@@ -36,6 +37,7 @@ Driver::Driver() {
   o.seed = environment("STOOP_VGPU_SEED", o.seed);
   o.checks = environment("STOOP_VGPU_CHECKS", 1) != 0;
   o.spinRounds = static_cast<u32>(environment("STOOP_VGPU_SPIN_ROUNDS", o.spinRounds));
+  o.blockInstructions = environment("STOOP_VGPU_BLOCK_INSTRUCTIONS", o.blockInstructions);
   failAt = environment("STOOP_VGPU_FAIL_AT", 0);
   DeviceMemory::get().capacity = environment("STOOP_VGPU_MEMORY", DeviceMemory::get().capacity);
 }
@@ -46,6 +48,8 @@ Driver &Driver::get() {
 }
 
 CUresult Driver::enter(const char *call) {
+  if (Counters::get().isOn)
+    Counters::get().call(call);
   if (++calls == failAt) {
     bool allocates = contains(call, "Alloc") || contains(call, "Create") || contains(call, "Load") || contains(call, "Instantiate");
     bool runs = contains(call, "Launch") || contains(call, "Synchronize");
@@ -154,5 +158,14 @@ void stoopVgpuFailAt(uint64_t call) {
   Driver::get().failAt = call;
 }
 void stoopVgpuSeed(uint64_t seed) { vgpu::Options::get().seed = seed; }
+void stoopVgpuCount(int isOn) {
+  vgpu::Counters::get().clear();
+  vgpu::Counters::get().isOn = isOn;
+}
+const char *stoopVgpuCounts(void) {
+  static std::string text;
+  text = vgpu::Counters::get().text();
+  return text.c_str();
+}
 uint64_t stoopVgpuInstructions(void) { return Driver::get().scheduler.instructions; }
 }

@@ -27,6 +27,11 @@ uint64_t stoopVgpuCalls(void);
 void stoopVgpuFailAt(uint64_t call);
 /// Seed of block, warp and node order.
 void stoopVgpuSeed(uint64_t seed);
+/// Starts (or ends) counting what modules that are loaded from now on do. The text has a line for each instruction that
+/// ran, `op KERNEL PTX-LINE OPCODE EXECUTED REQUESTS BYTES SECTORS PASSES LEAST-PASSES`, and `call NAME COUNT`;
+/// check/Counters.h says what they mean. It is valid until the next call.
+void stoopVgpuCount(int isOn);
+const char *stoopVgpuCounts(void);
 /// Warp instructions executed so far.
 uint64_t stoopVgpuInstructions(void);
 }

@@ -1,5 +1,6 @@
 // The scheduler of one block: warps in a seeded order, named barriers, bulk copies, deadlock detection.
 #include "test/vgpu/exec/Grid.h"
+#include <algorithm>
 #include <cstring>
 
 namespace vgpu {
@@ -111,6 +112,11 @@ Block::State Block::run(bool stopAtGridWait) {
     progress |= releaseBarriers();
     if (allDone())
       return State::Done;
+    if (u64 limit = Options::get().blockInstructions; limit && instructions() > limit) {
+      Warp &warp = *std::find_if(warps.begin(), warps.end(), [](const Warp &w) { return !w.done(); });
+      warp.report(Finding::Deadlock, 0, *warp.now, "the block has not ended after " + std::to_string(limit) + " instructions");
+      return State::Done;
+    }
     if (progress && !spun)
       continue;
     if (gridWait && !progress)

@@ -1,6 +1,7 @@
 // Names, registers, constants, control flow and calls of the Decoder; DecodeMemory.cpp has the instructions on memory
 // and across lanes.
 #include "test/vgpu/exec/Decoder.h"
+#include "test/vgpu/check/Counters.h"
 
 namespace vgpu {
 namespace {
@@ -114,6 +115,7 @@ Program Decoder::run() {
     instance.params[entry.params[i].name] = {Location::Memory, 0, Space::Param, program.paramOffsets[i]};
   emitFunction(instance);
   program.numPredicates = std::max(program.numPredicates, 1u);
+  program.counts = Counters::get().add(program);
   return std::move(program);
 }
 

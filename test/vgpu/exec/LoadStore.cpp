@@ -1,6 +1,7 @@
 // ld and st of every space, width and vector; fences; cvta.
 // Invariant: no byte of a space is touched that its checker has not let through.
 #include "test/vgpu/exec/Memory.h"
+#include "test/vgpu/check/Counters.h"
 
 namespace vgpu {
 namespace {
@@ -204,6 +205,8 @@ Space resolveGeneric(u64 &address) {
 }
 
 u32 checkGlobal(Warp &warp, const Instruction &inst, const u64 *addresses, u32 mask, u32 count, Access access, u64 used) {
+  if (warp.counting && mask)
+    warp.counting->addGlobal(addresses, mask, count);
   u32 good = 0;
   DeviceMemory &memory = DeviceMemory::get();
   if (mask == ~0u && isInitializedTile(addresses, count))

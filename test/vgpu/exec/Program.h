@@ -8,6 +8,7 @@
 namespace vgpu {
 class Warp;
 struct Op;
+struct OpCounts;
 
 /// Executes `op` for the lanes of `mask` (never empty).
 using Handler = void (*)(Warp &warp, const Op &op, u32 mask);
@@ -75,6 +76,7 @@ struct Program {
   std::vector<std::vector<u32>> targets; // jump tables
   bool waitsForGrid = false, triggersEarly = false; // griddepcontrol: waits at all; launch_dependents before the wait
   std::shared_ptr<const Module> module;             // owns the instructions
+  std::shared_ptr<std::vector<OpCounts>> counts;    // one per op, null unless executions are counted
   std::string where(const Instruction &inst) const; // "ptx line 12 (model.layers.0:3)"
 };
 

@@ -1,6 +1,7 @@
 // The warp interpreter. The fragment with the lowest program counter runs first, so lanes meet again where the compiler's
 // layout joins them; a fragment that keeps branching backwards gives way, so spinning lanes cannot starve the others.
 #include "test/vgpu/exec/Warp.h"
+#include "test/vgpu/check/Counters.h"
 #include "test/vgpu/exec/Grid.h"
 #include <climits>
 #include <cstring>
@@ -82,6 +83,7 @@ void Warp::run(i64 budget) {
 /// Runs one fragment to its next scheduling point; false when the warp has to give way.
 bool Warp::runFragment(size_t index, i64 &budget) {
   const Op *code = block->launch.program->ops.data();
+  OpCounts *counts = block->launch.program->counts ? block->launch.program->counts->data() : nullptr;
   u32 pc = fragments[index].pc;
   const u32 mask = fragments[index].mask;
   u32 stop = UINT_MAX; // another fragment waits there to be joined
@@ -95,6 +97,10 @@ bool Warp::runFragment(size_t index, i64 &budget) {
       active &= op.guardNegated ? ~predicates[op.guard] : predicates[op.guard];
     ++instructions;
     now = op.source;
+    if (counts) {
+      counting = &counts[pc];
+      counting->executed += active != 0;
+    }
     if (op.control == Control::None) {
       if (active)
         op.handler(*this, op, active);
@@ -127,6 +133,11 @@ Warp::Step Warp::control(size_t index, const Op &op, u32 &pc, u32 active, i64 &b
     bool backward = op.target <= pc;
     if (backward && ++f.backward % backwardQuota == 0 && fragments.size() > 1)
       budget = 0;
+    if (backward && Report::get().isFull()) {
+      live = 0;
+      fragments.clear();
+      return Step::Leave;
+    }
     Step step = branch(index, op.target, pc, active);
     if (backward && --budget <= 0) {
       if (step == Step::Next)

@@ -40,6 +40,7 @@ public:
   std::vector<PendingCopy> copies;
   u32 groups[32] = {}; // cp.async groups committed by each lane
   const Instruction *now = nullptr;
+  OpCounts *counting = nullptr; // of the instruction being executed; null: nothing is counted
 
   u8 *reg(u32 offset) { return file + offset; }
   u32 &predicate(u32 slot) { return predicates[slot]; }
