@@ -222,7 +222,10 @@ llvm::Expected<tuning::Entry> TuneLoop::tune(TuneTask task, double seconds) {
     best.samples.clear();
     double share = deadline.left() / static_cast<double>(axes.size() - index);
     Deadline axisEnd(share);
-    for (unsigned round = 0; round < kMostRounds && (round < kLeastRounds || axisEnd.left() > 0); ++round)
+    auto goesOn = [&](unsigned round) {
+      return round == 0 || (round < kLeastRounds ? deadline.left() > 0 : axisEnd.left() > 0);
+    };
+    for (unsigned round = 0; round < kMostRounds && goesOn(round); ++round)
       for (Candidate *candidate : timed)
         candidate->samples.push_back(machine.time(*candidate->kernel, work, task.rows));
     Candidate *winner = *std::min_element(timed.begin(), timed.end(), [](Candidate *a, Candidate *b) {
@@ -240,7 +243,8 @@ llvm::Expected<tuning::Entry> TuneLoop::tune(TuneTask task, double seconds) {
   std::vector<uint64_t> ours, theirs;
   for (unsigned round = 0; round < kMostRounds && (round < kLeastRounds || deadline.left() > 0); ++round) {
     ours.push_back(machine.time(*chosen.kernel, work, task.rows));
-    theirs.push_back(machine.time(*heuristic.kernel, work, task.rows));
+    if (found)
+      theirs.push_back(machine.time(*heuristic.kernel, work, task.rows));
   }
   entry.measured = summarize(std::move(ours));
   entry.heuristic = found ? summarize(std::move(theirs)) : entry.measured;

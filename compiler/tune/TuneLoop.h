@@ -53,7 +53,7 @@ class TuneLoop {
 public:
   TuneLoop(Machine &machine, TuneOptions options) : machine(machine), options(std::move(options)) {}
 
-  /// Takes about `seconds`, and at least the first axis with three samples of each candidate.
+  /// Takes about `seconds`, and at least the first axis with one sample of each candidate.
   /// Fails if the heuristic kernel itself cannot be compiled or gives what is not finite.
   llvm::Expected<tuning::Entry> tune(TuneTask task, double seconds);
 
