@@ -148,8 +148,9 @@ std::vector<std::string> passFlags(MLIRContext &context, Phase phase) {
 
 /// Passes without which no module passes the gate of their phase.
 static constexpr llvm::StringLiteral kRequiredPasses[] = {
-    "lm-split-entry-points", "lm-form-fused-regions", "lm-select-schedule", "plan-lower-fused",
-    "plan-pack-weights",     "plan-layout-kv-cache",  "plan-assign-offsets", "plan-emit-binaries"};
+    "lm-split-entry-points", "lm-form-fused-regions", "lm-log-fusion", "lm-select-schedule",
+    "plan-lower-fused", "plan-pack-weights", "plan-layout-kv-cache", "plan-assign-offsets",
+    "plan-emit-binaries"};
 
 LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
   if (flags.empty())

@@ -31,7 +31,7 @@ struct FusePrologue : fusion::impl::FusePrologueBase<FusePrologue> {
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {capabilities, maxPrologueColumns, maxPrologueRows, maxGatheredRows});
+        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows});
     for (Operation *op : llvm::reverse(graph.ops()))
       if (fusion::roleOf(op) == lm::FusionRole::Prologue)
         join(op, graph, legality);

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
 
+#include "ir/support/DType.h"
+
 using namespace mlir;
 using namespace stoop;
 using lm::FusionRole;
@@ -95,21 +97,41 @@ std::optional<int64_t> FusionTarget::exceededRows(Operation *producer) const {
   return exceeds ? std::optional(limit) : std::nullopt;
 }
 
+/// How the entry of `op` comes to have at most `rows` rows.
+static std::string remedyOfRows(Operation *op, int64_t rows) {
+  std::string count = std::to_string(rows);
+  switch (op->getParentOfType<lm::EntryOp>().getKind()) {
+  case lm::EntryKind::Decode:
+    return "at most " + count + " sequences in a step (--max-batch-size)";
+  case lm::EntryKind::Prefill:
+    return "chunks of at most " + count + " tokens (--prefill-buckets)";
+  case lm::EntryKind::Score:
+  case lm::EntryKind::Forward:
+    return "none: perplexities are computed in chunks of a fixed length, more than " + count;
+  }
+  llvm_unreachable("kind of entry");
+}
+
 std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const {
   std::string kind = anchorKind(producer).str();
   if (auto refusal = refuseCapability(kind + "_prologue", nameOf(producer) + " in front"))
     return refusal;
-  int64_t rows = resultType(producer).getDimSize(0), columns = resultType(producer).getDimSize(1);
-  if (target.maxPrologueColumns && columns > target.maxPrologueColumns)
-    return Refusal{("its rows of " + Twine(columns) + " columns exceed the " +
-                    Twine(target.maxPrologueColumns) + " that a prologue may hold")
-                       .str(),
-                   "a target with room for longer rows (max-prologue-columns)"};
+  int64_t rows = resultType(producer).getDimSize(0);
   if (std::optional<int64_t> limit = target.exceededRows(producer))
     return Refusal{("each thread would make all " + Twine(rows) + " rows of " + nameOf(producer) +
                     " for itself; that pays up to " + Twine(*limit))
                        .str(),
-                   ("entries of at most " + Twine(*limit) + " rows (--prefill-buckets)").str()};
+                   remedyOfRows(producer, *limit)};
+  bool isHeld = llvm::any_of(graph.users(producer),
+                             [](Operation *user) { return roleOf(user) == FusionRole::Linear; });
+  int64_t bytes = tensorBytes(resultType(producer)).value_or(0);
+  if (isHeld && target.maxPrologueBytes && bytes > target.maxPrologueBytes)
+    return Refusal{("its " + Twine(rows) + (rows == 1 ? " row takes " : " rows take ") +
+                    Twine(bytes) + " bytes; a prologue holds at most " +
+                    Twine(target.maxPrologueBytes))
+                       .str(),
+                   rows > 1 ? remedyOfRows(producer, target.maxPrologueBytes * rows / bytes)
+                            : "a narrower --dtype, if the weights allow"};
   return std::nullopt;
 }
 

@@ -1,7 +1,10 @@
 //===- LogFusion.cpp - the verdict on every pair that could be fused -----===//
 //
 // Decides nothing: what shares a region has passed, and for the rest FusionLegality is asked again.
-// Traffic is counted once: storing a value belongs to the first edge from it, reading it to each.
+// Traffic is counted once: storing a value belongs to the first edge from it, reading it to the first
+// edge into each launch. So the missed edges of an entry add up to what its launches hand on. What a
+// passed edge saves is what it would cost alone: a pass that is left out may cost less, because another
+// one stands in for it.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
@@ -67,13 +70,16 @@ public:
 private:
   void addEdges(Operation *consumer);
   void addSegments(Operation *linear);
+  int64_t rereadBytes(Operation *linear, bool together);
+  bool inOneSegment(Operation *a, Operation *b) const;
   FusionWay passedWay(Operation *producer, Operation *consumer) const;
   llvm::SmallPtrSet<Operation *, 4> linearsBehind(Operation *op) const;
   bool isStored(Operation *op) const;
 
   const RegionGraph &graph;
   const fusion::FusionLegality &legality;
-  llvm::SmallPtrSet<Operation *, 16> counted; ///< producers whose store has been counted
+  llvm::DenseSet<Value> stores;                               ///< that have been counted
+  llvm::DenseSet<std::pair<Value, RegionGraph::Group>> reads; ///< likewise, by launch
   llvm::DenseMap<Value, Operation *> lastOnRows;
   SmallVector<Edge> edges;
 };
@@ -87,9 +93,9 @@ SmallVector<Edge> EdgeFinder::find() {
   for (Operation *op : graph.ops()) {
     if (!isa<lm::FusibleOpInterface>(op) || fusion::selectsColumns(op))
       continue;
-    addEdges(op);
     if (fusion::roleOf(op) == lm::FusionRole::Linear)
       addSegments(op);
+    addEdges(op);
   }
   return std::move(edges);
 }
@@ -138,17 +144,23 @@ bool EdgeFinder::isStored(Operation *op) const {
 }
 
 void EdgeFinder::addEdges(Operation *consumer) {
-  llvm::MapVector<Operation *, int64_t> reads;
+  RegionGraph::Group group = graph.groupOf(consumer);
+  llvm::MapVector<Operation *, int64_t> bytesFrom;
   for (Value operand : consumer->getOperands()) {
     SmallVector<Operation *> views;
     Operation *producer = graph.columnsOf(operand, views);
-    if (producer && isa<lm::FusibleOpInterface>(producer))
-      reads[producer] += bytesOf(operand);
+    if (!producer || !isa<lm::FusibleOpInterface>(producer))
+      continue;
+    Value value = graph.resolve(operand);
+    int64_t &bytes = bytesFrom[producer];
+    if (reads.insert({value, group}).second)
+      bytes += bytesOf(value);
+    bool together = graph.groupOf(producer) == group;
+    if (together != isStored(value.getDefiningOp()) && stores.insert(value).second)
+      bytes += bytesOf(value);
   }
-  for (auto [producer, bytes] : reads) {
-    bool together = graph.groupOf(producer) == graph.groupOf(consumer);
-    if (together != isStored(producer) && counted.insert(producer).second)
-      bytes += bytesOf(producer->getResult(0));
+  for (auto [producer, bytes] : bytesFrom) {
+    bool together = graph.groupOf(producer) == group;
     Edge edge{producer, consumer, "", std::nullopt, bytes};
     FusionWay way = together ? passedWay(producer, consumer) : legality.wayOf(producer, consumer);
     edge.pass = fusion::passOf(way).str();
@@ -162,12 +174,42 @@ void EdgeFinder::addEdges(Operation *consumer) {
   }
 }
 
+/// What a launch of its own reads for `linear`, and what has to be stored for it. If it has one, that
+/// is counted here and not again at the edge from what it reads.
+int64_t EdgeFinder::rereadBytes(Operation *linear, bool together) {
+  RegionGraph::Group group = graph.groupOf(linear);
+  Operation *reader = linear, *op;
+  Value rows;
+  while (true) {
+    rows = graph.resolve(reader->getOperand(0));
+    op = rows.getDefiningOp();
+    if (!op || graph.groupOf(op) != group)
+      return together || reads.insert({rows, group}).second ? bytesOf(rows) : 0;
+    bool isShared = llvm::any_of(graph.users(op), [&](Operation *user) {
+      return user != reader && graph.groupOf(user) == group;
+    });
+    if (isShared)
+      return bytesOf(rows) * (isStored(op) ? 1 : 2);
+    reader = op;
+  }
+}
+
+/// Whether some op of their region depends on both linears.
+bool EdgeFinder::inOneSegment(Operation *a, Operation *b) const {
+  return llvm::any_of(graph.members(graph.groupOf(a)), [&](Operation *op) {
+    auto linears = linearsBehind(op);
+    return linears.contains(a) && linears.contains(b);
+  });
+}
+
 void EdgeFinder::addSegments(Operation *linear) {
   Operation *&other = lastOnRows[legality.rowsOf(linear)];
   if (other) {
-    Edge edge{other, linear, fusion::passOf(FusionWay::Segments).str(), std::nullopt,
-              bytesOf(linear->getOperand(0))};
-    if (graph.groupOf(other) != graph.groupOf(linear)) {
+    FusionWay way = inOneSegment(other, linear) ? FusionWay::Linears : FusionWay::Segments;
+    bool together = graph.groupOf(other) == graph.groupOf(linear);
+    Edge edge{other, linear, fusion::passOf(way).str(), std::nullopt,
+              rereadBytes(linear, together)};
+    if (!together) {
       edge.refusal = legality.refuseSegments(other, linear);
       if (!edge.refusal)
         edge.refusal = fusion::Refusal{"the pass was left out", "no --disable-pass " + edge.pass};
@@ -253,7 +295,7 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {capabilities, maxPrologueColumns, maxPrologueRows, maxGatheredRows});
+        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows});
     SmallVector<Edge> edges = EdgeFinder(graph, legality).find();
     for (const Edge &edge : edges)
       remarkEdge(entry, edge);

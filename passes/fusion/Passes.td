@@ -9,7 +9,7 @@ defvar capabilityOptions = [
   ListOption<"capabilities", "capabilities", "std::string", "what the target's linear kernels can hold (FusionLegality.h)">
 ];
 defvar prologueOptions = [
-  Option<"maxPrologueColumns", "max-prologue-columns", "int64_t", "0", "longest row that a prologue works on; 0: any">,
+  Option<"maxPrologueBytes", "max-prologue-bytes", "int64_t", "0", "most bytes of rows that a prologue hands to a linear; 0: any">,
   Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
   Option<"maxGatheredRows", "max-gathered-rows", "int64_t", "0", "most rows that a prologue may select; 0: any">
 ];

@@ -58,13 +58,13 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   pm.addPass(fusion::createFuseColumns({capabilities}));
   // In front of prologues: what reads the same rows shares one.
   pm.addPass(fusion::createFuseSegments({capabilities}));
-  pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueColumns,
+  pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueBytes,
                                          options.maxPrologueRows, options.maxGatheredRows}));
   // Takes every op that no fusion wanted.
   fusion::FormFusedRegionsOptions form;
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
-  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueColumns,
+  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes,
                                       options.maxPrologueRows, options.maxGatheredRows}));
   pm.addPass(fusion::createVerifyFused());
 }

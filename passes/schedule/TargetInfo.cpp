@@ -71,14 +71,14 @@ static const TargetInfo targets[] = {
      cpuLevels,
      cpuTemplates,
      /*cachedWeightBytes=*/256 << 10,
-     {cpuCapabilities, /*maxPrologueColumns=*/0, /*maxPrologueRows=*/0,
+     {cpuCapabilities, /*maxPrologueBytes=*/0, /*maxPrologueRows=*/0,
       /*maxGatheredRows=*/kernels::kGemvRows}},
     {"cuda",
      gpuLevels,
      gpuTemplates,
      /*cachedWeightBytes=*/0,
-     // Staged rows have to fit into the shared memory of a block.
-      {gpuCapabilities, /*maxPrologueColumns=*/8192, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4},
+     // Rows of two norms and the sums fit into the 99 KiB of shared memory that a block has everywhere.
+     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4},
      /*multiprocessors=*/108},
 };
 
@@ -92,7 +92,7 @@ std::string FusionInfo::pipelineOptions() const {
   std::string text;
   if (!capabilities.empty())
     text = "capabilities=" + llvm::join(capabilities, ",") + " ";
-  return text + "max-prologue-columns=" + std::to_string(maxPrologueColumns) +
+  return text + "max-prologue-bytes=" + std::to_string(maxPrologueBytes) +
          " max-prologue-rows=" + std::to_string(maxPrologueRows) +
          " max-gathered-rows=" + std::to_string(maxGatheredRows);
 }

@@ -58,7 +58,7 @@ struct FusionInfo {
   llvm::ArrayRef<llvm::StringRef> capabilities;
   /// Longest row that a prologue works on, most rows that it pays to map in each thread's prologue,
   /// and most rows that one may gather; 0: no limit.
-  int64_t maxPrologueColumns, maxPrologueRows, maxGatheredRows;
+  int64_t maxPrologueBytes, maxPrologueRows, maxGatheredRows;
 
   /// All of it as options of stoop-fused-pipeline.
   std::string pipelineOptions() const;

@@ -97,6 +97,21 @@ class Phases(Case):
         fused = self.expect(run("compile", self.model, "--compile-to", "fused"), 0)
         self.assertNotEqual(result.stdout, fused.stdout)
 
+    def test_the_log_tells_the_traffic_that_a_pass_saves(self):
+        """Where no other pass stands in, a step without the pass moves as many bytes more as the log says."""
+        def decode(checkpoint, *flags):
+            report = self.report("plan", stoop_cli.SOURCE / "test" / "checkpoints" / checkpoint, "--json", *flags)
+            return report, next(entry["bytes"] for entry in report["entries"] if entry["name"] == "decode_b1")
+        for checkpoint, passes in {"rand-40b": ("segments", "linears", "epilogue"), "rand-rw1b": ("prologue", "columns"),
+                                   "rand-7b-legacy": ("segments", "linears", "epilogue", "prologue")}.items():
+            report, fused = decode(checkpoint)
+            for name in ("lm-fuse-" + name for name in passes):
+                with self.subTest(checkpoint=checkpoint, disabled=name):
+                    saved = sum(verdict["bytes"] for verdict in report["fusion"]["passed"]
+                                if (verdict["entry"], verdict["pass"]) == ("decode_b1", name))
+                    self.assertGreater(saved, 0)
+                    self.assertEqual(decode(checkpoint, "--disable-pass", name)[1] - fused, saved)
+
     def test_reports_of_program_ir_and_checkpoint_agree(self):
         ir, program = self.dir / "planned.mlir", self.dir / "m"
         self.expect(run("compile", self.model, "--compile-to", "planned", "-o", ir), 0)

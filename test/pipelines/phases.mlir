@@ -20,9 +20,9 @@
 // FUSED-NEXT: lm-fuse-linears{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}}},
 // FUSED-NEXT: lm-fuse-columns{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}}},
 // FUSED-NEXT: lm-fuse-segments{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}}},
-// FUSED-NEXT: lm-fuse-prologue{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-columns=0 max-prologue-rows=8},
+// FUSED-NEXT: lm-fuse-prologue{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-bytes=0 max-prologue-rows=8},
 // FUSED-NEXT: lm-form-fused-regions{kinds={{\{?}}linear,norm{{\}?}}},
-// FUSED-NEXT: lm-log-fusion{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-columns=0 max-prologue-rows=8},
+// FUSED-NEXT: lm-log-fusion{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-bytes=0 max-prologue-rows=8},
 // FUSED-NEXT: lm-verify-fused
 // FUSED-NEXT: )
 

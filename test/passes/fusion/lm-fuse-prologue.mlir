@@ -1,5 +1,5 @@
 // RUN: stoop-opt %s --lm-fuse-prologue="capabilities=norm_prologue,embedding_prologue,gather_last_prologue max-gathered-rows=2 max-prologue-rows=4" | FileCheck %s
-// RUN: stoop-opt %s --lm-fuse-prologue="capabilities=norm_prologue max-prologue-columns=4" | FileCheck %s --check-prefix=NONE
+// RUN: stoop-opt %s --lm-fuse-prologue="capabilities=norm_prologue max-prologue-bytes=4" | FileCheck %s --check-prefix=NONE
 
 // Rows beyond what a prologue holds stay outside.
 // NONE-NOT: lm.fused

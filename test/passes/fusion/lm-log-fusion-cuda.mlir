@@ -1,5 +1,5 @@
 // What the CUDA target refuses to fuse, with the reason in the log. The options are those of its row in TargetInfo.cpp.
-// RUN: stoop-opt %s --split-input-file --stoop-fused-pipeline="capabilities=epilogue_dag,multi_linear,multi_segment,norm_prologue,embedding_prologue,gather_last_prologue,rope_epilogue,kv_append_epilogue max-prologue-columns=8192 max-prologue-rows=4 max-gathered-rows=4" | FileCheck %s
+// RUN: stoop-opt %s --split-input-file --stoop-fused-pipeline="capabilities=epilogue_dag,multi_linear,multi_segment,norm_prologue,embedding_prologue,gather_last_prologue,rope_epilogue,kv_append_epilogue max-prologue-bytes=32768 max-prologue-rows=4 max-gathered-rows=4" | FileCheck %s
 
 // A sum that reads the normalised rows: the norm may not become the prologue of the sum's own launch.
 // CHECK: lm.entry decode @norm_in_epilogue
@@ -44,7 +44,7 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
 
   // Five rows are more than every block should normalise for itself.
   // CHECK: lm.entry score @score_5
-  // CHECK-SAME: reason = "each thread would make all 5 rows of lm.norm for itself; that pays up to 4", remedy = "entries of at most 4 rows (--prefill-buckets)", verdict = "missed"
+  // CHECK-SAME: reason = "each thread would make all 5 rows of lm.norm for itself; that pays up to 4", remedy = "none: perplexities are computed in chunks of a fixed length, more than 4", verdict = "missed"
   lm.entry score @score_5(%tokens: tensor<5xi32>, %positions: tensor<5xi32>, %slots: tensor<5xi32>) -> tensor<5x8xf32> {
     %w = lm.load_weight @w : tensor<8x8xf32>
     %b = lm.load_weight @b : tensor<8xf32>
@@ -65,7 +65,7 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8200 : i64, layers =
   lm.weight @v : tensor<8x8200xbf16> sources([#lm.source<key = "v", file = "f", offset = 262400, dtype = bf16, rows = 8, cols = 8200>])
   lm.weight @b : tensor<8200xf32> sources([#lm.source<key = "b", file = "f", offset = 393600, dtype = f32, rows = 1, cols = 8200>])
   // CHECK: lm.entry decode @long_rows
-  // CHECK-SAME: reason = "its rows of 8200 columns exceed the 8192 that a prologue may hold", remedy = "a target with room for longer rows (max-prologue-columns)", verdict = "missed"
+  // CHECK-SAME: reason = "its 1 row takes 32800 bytes; a prologue holds at most 32768", remedy = "a narrower --dtype, if the weights allow", verdict = "missed"
   // CHECK-SAME: reason = "the target's linear kernels hold no linears of different element types", remedy = "a target with kernels for it (capability mixed_elements)", verdict = "missed"
   lm.entry decode @long_rows(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
     %w = lm.load_weight @w : tensor<8x8200xf32>

@@ -12,7 +12,7 @@
 // CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.gate"}, {{.*}}pass = "lm-fuse-segments", producer = {op = "lm.linear", path = "layers.*.up"}, reason = "the target's linear kernels hold no second segment", remedy = "a target with kernels for it (capability multi_segment)", verdict = "missed"
 // `layers` are the consumer's; the producer's are the distance less. What has another distance is no equal.
 // CHECK-SAME: consumer = {op = "lm.linear", path = "layers.*.up"}, count = 1 : i64, entry = "decode_b1", layer_distance = 1 : i64, layers = [1, 1], {{.*}}producer = {op = "lm.binary", path = "layers.*.sum"}
-// CHECK: lm.entry score @score_4{{.*}}reason = "each thread would make all 4 rows of lm.norm for itself; that pays up to 2", remedy = "entries of at most 2 rows (--prefill-buckets)", verdict = "missed"
+// CHECK: lm.entry score @score_4{{.*}}reason = "each thread would make all 4 rows of lm.norm for itself; that pays up to 2", remedy = "none: perplexities are computed in chunks of a fixed length, more than 2", verdict = "missed"
 
 // Remarks name the entry and the model path of the consumer.
 // REMARK: "layers.0.up.bias"{{.*}}[Passed] lm-fuse-epilogue | Category:fusion | Function=decode_b1 | {{.*}}op=lm.bias
