@@ -13,7 +13,7 @@ class Usage(Case):
         result = self.expect(run("--help"), 0)
         for command in ("compile", "plan", "inspect", "diff", "targets", "evaluate"):
             self.assertIn(command, result.stdout)
-        for later in ("tune", "relink"):
+        for later in ("relink",):
             self.assertNotIn(later, result.stdout)
 
     def test_help_of_commands(self):
@@ -30,7 +30,7 @@ class Usage(Case):
         self.assertEqual(result.stdout, "")
 
     def test_commands_of_later_versions_are_refused(self):
-        for command in ("tune", "relink"):
+        for command in ("relink",):
             self.expect(run(command, "x"), 2, command, "not part of this version")
 
     def test_errors_name_the_flag(self):

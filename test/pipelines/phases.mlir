@@ -26,9 +26,9 @@
 // FUSED-NEXT: lm-verify-fused
 // FUSED-NEXT: )
 
-// RUN: stoop-opt %s --stoop-scheduled-pipeline="target=cpu target-cpu-levels=x86-64-v3,amx" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCHEDULED
+// RUN: stoop-opt %s --stoop-scheduled-pipeline="target=cpu target-cpu-levels=x86-64-v3,amx tuning-db=%S/../passes/schedule/Inputs/other.txtpb tuning-device=abacus tuning-processors=2 tuning-library=beads" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCHEDULED
 // SCHEDULED: builtin.module(
-// SCHEDULED-NEXT: lm-select-schedule{target=cpu target-cpu-levels={{\{?}}x86-64-v3,amx{{\}?}}},
+// SCHEDULED-NEXT: lm-select-schedule{target=cpu target-cpu-levels={{\{?}}x86-64-v3,amx{{\}?}} tuning-db={{.*}}other.txtpb tuning-device=abacus tuning-library=beads tuning-processors=2},
 // SCHEDULED-NEXT: lm-verify-schedule{target=cpu}
 // SCHEDULED-NEXT: )
 
