@@ -53,8 +53,8 @@ template <class L, auto F, Combine C, bool Flush = false> void setp(Warp &warp, 
   setPredicate(warp, op.d, mask, C == And ? bits & other : C == Or ? bits | other : C == Xor ? bits ^ other : bits);
 }
 
-template <class L, auto F, bool Float> void set(Warp &warp, const Op &op, u32 mask) {
-  u32 bits = compareLanes<L, F, false>(warp, op);
+template <class L, auto F, bool Float, bool Flush> void set(Warp &warp, const Op &op, u32 mask) {
+  u32 bits = compareLanes<L, F, Flush>(warp, op);
   forLanes<u32>(warp, op.d, mask, [&](int l) -> u32 { return bits >> l & 1 ? (Float ? 0x3f800000u : ~0u) : 0; });
 }
 
@@ -63,9 +63,9 @@ template <class L, auto F, bool Flush = false> void addOne(HandlerTable &table, 
   table.add("setp." + cmp + ".and." + type, "p" + w + w + "p", setp<L, F, And, Flush>);
   table.add("setp." + cmp + ".or." + type, "p" + w + w + "p", setp<L, F, Or, Flush>);
   table.add("setp." + cmp + ".xor." + type, "p" + w + w + "p", setp<L, F, Xor, Flush>);
-  table.add("set." + cmp + ".u32." + type, "w" + w + w, set<L, F, false>);
-  table.add("set." + cmp + ".s32." + type, "w" + w + w, set<L, F, false>);
-  table.add("set." + cmp + ".f32." + type, "w" + w + w, set<L, F, true>);
+  table.add("set." + cmp + ".u32." + type, "w" + w + w, set<L, F, false, Flush>);
+  table.add("set." + cmp + ".s32." + type, "w" + w + w, set<L, F, false, Flush>);
+  table.add("set." + cmp + ".f32." + type, "w" + w + w, set<L, F, true, Flush>);
 }
 
 template <class L, class T, bool Flush = false> void addOrdered(HandlerTable &table, const std::string &type, const std::string &w) {
