@@ -68,8 +68,12 @@ class Bench:
                                 str(max(self.options.batches)), "-c", "1024", "--quiet", *tuned], check=True)
             for engine in self.peers(shape, weights):
                 self.say(f"converting {shape} {weights} for {engine}")
-                subprocess.run(self.peer(engine, shape, weights, 1) + ["--prepare"], check=True, env=self.environment(),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                command = self.peer(engine, shape, weights, 1)
+                os.makedirs(command[3], exist_ok=True)
+                done = subprocess.run([*command, "--prepare"], env=self.environment(), stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True)
+                if done.returncode:
+                    self.say(f"{engine} cannot have it: {done.stderr[-300:]}")
 
     # What is run ---------------------------------------------------------------------------------------------------
 
@@ -100,7 +104,6 @@ class Bench:
                 yield f"{engine} {shape} {weights} b{batch}", lambda c=command: self.theirs(c)
 
     def theirs(self, command):
-        os.makedirs(command[3], exist_ok=True)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment(),
                               timeout=900)
         rows = [line for line in done.stdout.splitlines() if line.startswith("{")]

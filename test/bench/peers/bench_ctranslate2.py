@@ -28,7 +28,7 @@ def main():
     generate(prompt[:1], 4, options.batch)
     one = common.seconds(lambda: generate(prompt[:1], 1, options.batch))
     many = common.seconds(lambda: generate(prompt[:1], options.generate + 1, options.batch))
-    prefill_s = common.median_seconds(lambda: generate(prompt, 1, 1), 2)
+    prefill_s = common.prefill_seconds(options, lambda: generate(prompt, 1, 1))
     common.emit("ctranslate2", ctranslate2.__version__, options, many - one, prefill_s, load)
 
 

@@ -39,16 +39,18 @@ def main():
     bench = [os.path.join(tools, "llama-bench"), *flags, "-o", "json"]
     wall, _, one = run([*bench, "-p", "1", "-n", "0", "-r", "1", "--no-warmup"])
     load = wall - json.loads(one)[0]["avg_ns"] / 1e9
-    _, rss, text = run([*bench, "-p", str(common.PROMPT), "-n", str(options.generate), "-r", "1"])
-    rows = json.loads(text)
-    prefill_s = next(row["avg_ns"] / 1e9 for row in rows if row["n_gen"] == 0)
-    decode_s = next(row["avg_ns"] / 1e9 for row in rows if row["n_gen"])
+    version, prefill_s = json.loads(one)[0]["build_commit"], None
     if options.batch > 1:
-        together = [os.path.join(tools, "llama-batched-bench"), *flags, "-c", "2048", "-npp", "1", "-ntg",
-                    str(options.generate), "-npl", str(options.batch), "--output-format", "jsonl"]
-        lines = [line for line in run(together)[2].splitlines() if line.startswith("{")]
+        _, rss, text = run([os.path.join(tools, "llama-batched-bench"), *flags, "-c", "2048", "-npp", "1", "-ntg",
+                            str(options.generate), "-npl", str(options.batch), "--output-format", "jsonl"])
+        lines = [line for line in text.splitlines() if line.startswith("{")]
         decode_s = json.loads(lines[-1])["t_tg"]
-    common.emit("llama.cpp", rows[0]["build_commit"], options, decode_s, prefill_s, load, rss)
+    else:
+        _, rss, text = run([*bench, "-p", str(common.PROMPT), "-n", str(options.generate), "-r", "1"])
+        rows = json.loads(text)
+        prefill_s = next(row["avg_ns"] / 1e9 for row in rows if row["n_gen"] == 0)
+        decode_s = next(row["avg_ns"] / 1e9 for row in rows if row["n_gen"])
+    common.emit("llama.cpp", version, options, decode_s, prefill_s, load, rss)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main():
 
     def prefill():
         request.reset_state()
-        forward(prompt[:1], 0)
+        forward(prompt, 0)
 
     def decode():
         request.reset_state()
@@ -62,8 +62,9 @@ def main():
                 token = forward(token, 1 + step)
         return common.seconds(steps)
 
-    prefill()
-    common.emit("openvino", openvino.__version__, options, decode(), common.median_seconds(prefill, 2), load)
+    if options.batch == 1:
+        prefill()
+    common.emit("openvino", openvino.__version__, options, decode(), common.prefill_seconds(options, prefill), load)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def main():
     with torch.inference_mode():
         forward(prompt[:, :8], transformers.DynamicCache(config=model.config), 0)
         decode_s = decode()
-        prefill_s = common.median_seconds(
-            lambda: forward(prompt[:1], transformers.DynamicCache(config=model.config), 0), 2)
+        prefill_s = common.prefill_seconds(
+            options, lambda: forward(prompt, transformers.DynamicCache(config=model.config), 0))
     common.emit("torch", torch.__version__, options, decode_s, prefill_s, load)
 
 

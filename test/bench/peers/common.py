@@ -2,7 +2,7 @@
 
 Each prints one JSON line: engine, version, model, weights, batch, decode_tok_s (after a prompt of one token, the
 first token not counted; all sequences together), prefill_s (512 tokens into an empty cache, the last one's logits
-alone), load_s (process start to ready, imports included, nothing converted) and peak_rss_mib.
+alone; with a batch of one only), load_s (process start to ready, imports included, nothing converted) and peak_rss_mib.
 """
 import argparse
 import json
@@ -50,13 +50,14 @@ def seconds(work):
     return time.perf_counter() - begin
 
 
-def median_seconds(work, times=3):
-    return statistics.median(seconds(work) for _ in range(times))
+def prefill_seconds(options, work):
+    return statistics.median(seconds(work) for _ in range(2)) if options.batch == 1 else None
 
 
 def emit(engine, version, options, decode_s, prefill_s, load_s, peak_rss_mib=None):
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"engine": engine, "version": version, "model": options.name, "weights": options.weights,
+    measured = {} if prefill_s is None else {"prefill_s": prefill_s}
+    print(json.dumps({**measured, "engine": engine, "version": version, "model": options.name, "weights": options.weights,
                       "batch": options.batch, "decode_tok_s": options.generate * options.batch / decode_s,
-                      "prefill_s": prefill_s, "load_s": load_s,
+                      "load_s": load_s,
                       "peak_rss_mib": rss if peak_rss_mib is None else peak_rss_mib}), flush=True)
