@@ -14,8 +14,15 @@
 
 namespace stoop::kernels {
 
-// Independent accumulator sets: enough to cover the latency of an FMA.
-constexpr int gemv_phases(int rows) { return rows == 1 ? 4 : 2; }
+// Independent accumulator sets: enough to cover the latency of an FMA. Four rows are on AVX2 eight
+// registers a set; a second one would leave none for weights.
+constexpr int gemv_phases(int rows) {
+#if defined(__AVX512F__)
+  return rows == 1 ? 4 : 2;
+#else
+  return rows == 1 ? 4 : rows < 4 ? 2 : 1;
+#endif
+}
 
 // Elements of a packed row of `columns` (even) columns, for strips of R rows.
 template <class P, int R>
