@@ -151,9 +151,28 @@ TEST_F(InstructionsTest, EightBitFloatsRoundTrip) {
       std::string t = type;
       std::vector<u64> got = run("{ .reg .b16 h; .reg .b32 f; cvt.u16.u32 h, %ra; cvt.rn.f16x2." + t + " f, h; cvt.rn.satfinite." + t +
                                      ".f16x2 h, f; cvt.u32.u16 %rd, h; }", codes, zero, zero);
-      for (int l = 0; l < 32; ++l)
+      std::vector<u64> wide = run("{ .reg .b16 h, x, y; .reg .b32 f, fx, fy; cvt.u16.u32 h, %ra; cvt.rn.f16x2." + t +
+                                      " f, h; mov.b32 {x, y}, f; cvt.f32.f16 fx, x; cvt.f32.f16 fy, y; cvt.rn.satfinite." + t +
+                                      ".f32 h, fy, fx; cvt.u32.u16 %rd, h; }", codes, zero, zero);
+      for (int l = 0; l < 32; ++l) {
         EXPECT_EQ(got[l], codes[l]) << type;
+        EXPECT_EQ(wide[l], codes[l]) << type;
+      }
     }
+}
+
+/// Ten bits of mantissa behind the leading one, ties away from zero.
+TEST_F(InstructionsTest, ShortFloats) {
+  std::vector<u64> a = randomFloats(), got = run("cvt.rna.tf32.f32 %rd, %ra;", a, a, a);
+  for (int l = 0; l < 32; ++l) {
+    const float x = std::bit_cast<float>(static_cast<u32>(a[l])), g = std::bit_cast<float>(static_cast<u32>(got[l]));
+    int exponent = 0;
+    const double mantissa = std::frexp(static_cast<double>(x), &exponent), step = std::ldexp(1.0, std::max(exponent - 11, -136));
+    if (std::isfinite(x))
+      EXPECT_EQ(g, static_cast<float>(std::round(std::ldexp(mantissa, exponent) / step) * step)) << x;
+    else
+      EXPECT_TRUE(sameFloat(x, g)) << x;
+  }
 }
 
 TEST_F(InstructionsTest, PackedHalves) {
