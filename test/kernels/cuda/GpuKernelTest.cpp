@@ -273,6 +273,38 @@ TEST(GpuAttention, TensorCores) {
     }
 }
 
+/// Counted, not timed: ldmatrix and the asynchronous copies of keys and values meet no bank twice, and the sectors of
+/// global memory that they touch are used whole.
+TEST(GpuAttention, TensorCoresMeetNoBankTwice) {
+  VirtualGpu &gpu = VirtualGpu::get();
+  for (AttentionShape s : {AttentionShape{64, 64, 2, 1, 64, 128, 64, 2, 0, 64, false, "none"},
+                           AttentionShape{64, 64, 2, 1, 128, 128, 64, 1, 0, 64, false, "none"}}) {
+    gpu.count(1);
+    GpuOutcome outcome = runGpuKernel(attentionKernel(s, "bf16", mmaSchedule(s)), stepOf(s.rows, s.valid, s.first));
+    EXPECT_EQ(outcome.failure, "");
+    llvm::StringRef rest = gpu.counts();
+    int numLoads = 0, numCopies = 0;
+    while (!rest.empty()) {
+      llvm::SmallVector<llvm::StringRef> words;
+      auto [line, behind] = rest.split('\n');
+      rest = behind;
+      line.split(words, ' ');
+      if (words.size() < 10 || !(words[3].starts_with("ldmatrix") || words[3].starts_with("cp.async.cg")))
+        continue;
+      uint64_t bytes = 0, sectors = 0;
+      words[6].getAsInteger(10, bytes);
+      words[7].getAsInteger(10, sectors);
+      numLoads += words[3].starts_with("ldmatrix");
+      numCopies += bytes != 0;
+      EXPECT_EQ(words[8], words[9]) << line.str();
+      EXPECT_EQ(bytes, 32 * sectors) << line.str();
+    }
+    gpu.count(0);
+    EXPECT_GT(numLoads, 0);
+    EXPECT_GT(numCopies, 0);
+  }
+}
+
 /// The general form: a norm prologue, two segments, biases, rotation, append, SwiGLU, several results.
 TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
   struct Shape {
