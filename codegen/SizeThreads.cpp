@@ -1,7 +1,7 @@
 //===- SizeThreads.cpp - what is taken beside the arenas ------------------===//
 //
 // Last step of phase planned, here and not in passes/ because only a target knows what its kernels
-// need. Sizes are what the runtime takes: workspaces are whole cache lines. A target that starts no
+// need and how they deal work to threads. Sizes are what the runtime takes: workspaces are whole cache lines. A target that starts no
 // threads has one workspace, on its device, and no stacks.
 //
 //===----------------------------------------------------------------------===//
@@ -18,6 +18,16 @@ namespace stoop::codegen {
 using namespace mlir;
 using namespace stoop;
 
+static DictionaryAttr attributeOf(const codegen::WorkSplit &split, Builder &builder) {
+  NamedAttrList fields;
+  fields.append("unit", builder.getStringAttr(split.unit));
+  for (auto [name, count] : {std::pair("count", split.count), std::pair("most", split.most),
+                             std::pair("row_blocks", split.rowBlocks)})
+    if (count)
+      fields.append(name, builder.getI64IntegerAttr(count));
+  return fields.getDictionary(builder.getContext());
+}
+
 namespace {
 struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
   using SizeThreadsBase::SizeThreadsBase;
@@ -31,6 +41,9 @@ struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
     if (failed(code))
       return signalPassFailure();
     Builder builder(&getContext());
+    for (auto [kernel, split] : llvm::zip(program.getOps<plan::KernelOp>(), code->splits))
+      if (split.count)
+        kernel->setAttr(plan::kSplitAttrName, attributeOf(split, builder));
     auto set = [&](StringRef name, uint64_t value) {
       program->setAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value)));
     };

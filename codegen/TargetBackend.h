@@ -43,6 +43,14 @@ struct KernelBinary {
   std::vector<std::pair<std::string, int64_t>> resources;
 };
 
+/// What a kernel deals to threads, for the report; becomes the attribute `split`.
+struct WorkSplit {
+  std::string unit;
+  int64_t count = 0;
+  int64_t most = 0;      ///< into how many that is cut when threads outnumber `count`; 0: it is not
+  int64_t rowBlocks = 0; ///< that threads share out besides, before units get few; 0: they do not
+};
+
 /// What the program descriptor says of the code (abi.h).
 struct CodeTable {
   struct Level {
@@ -52,6 +60,7 @@ struct CodeTable {
   std::vector<Level> levels; ///< best last
   /// Symbol of each kernel's function per level, kernels in program order.
   std::vector<std::vector<std::string>> functions;
+  std::vector<WorkSplit> splits; ///< kernels in program order; none on a target without threads
   uint64_t scratchBytes = 0; ///< per thread; of the device if the target starts no threads
   uint64_t stackBytes = 0;   ///< of each thread but the caller's; 0: the target starts none
 

@@ -9,6 +9,7 @@
 #include "codegen/TargetBackend.h"
 #include "codegen/cpu/CpuLevels.h"
 #include "codegen/cpu/DescribeKernel.h"
+#include "codegen/cpu/DescribeSplit.h"
 #include "codegen/cpu/ObjectGates.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -174,6 +175,7 @@ FailureOr<CodeTable> CpuTarget::codeTable(plan::ProgramOp program) const {
     if (failed(spec))
       return failure();
     table.scratchBytes = std::max(table.scratchBytes, spec->scratchBytes);
+    table.splits.push_back(codegen::describeSplit(kernel, *spec));
     std::vector<std::string> &functions = table.functions.emplace_back();
     for (const kernels::KernelLevel *level : levels)
       functions.push_back(symbolOf(kernel, *level));

@@ -1,7 +1,7 @@
 //===- DiffCommand.cpp - stoop diff ---------------------------------------===//
 //
 // What changed between two programs, or whatever else has a report. Like diff(1), exits with 1 when
-// something did; an error does so too, and says why on standard error.
+// something did; an error does so too, and says why on standard error. --quiet leaves the code alone.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
@@ -79,6 +79,12 @@ int DiffCommand::run(const CLI::App &) {
     session.error("--json and --format html contradict each other");
     return ExitUsage;
   }
+  if (output.quiet && (output.json || format != "text" || !outputFile.empty())) {
+    session.error("--quiet and " +
+                  std::string(output.json ? "--json" : format != "text" ? "--format" : "-o") +
+                  " contradict each other: it leaves nothing but the exit code");
+    return ExitUsage;
+  }
   for (const std::string &input : {first, second})
     if (int code = refuseInputAsOutput(session, "-o", outputFile, filesOf(input)))
       return code;
@@ -90,7 +96,7 @@ int DiffCommand::run(const CLI::App &) {
       return code;
   }
   llvm::json::Array differences = inspect::diffReports(a, b);
-  if (int code = print(session, a, b, differences))
+  if (int code = output.quiet ? int(ExitOk) : print(session, a, b, differences))
     return code;
   return differences.empty() ? ExitOk : ExitBadInput;
 }

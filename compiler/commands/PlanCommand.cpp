@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
+#include "compiler/commands/ReportInput.h"
 #include "compiler/driver/Compilation.h"
 #include "compiler/driver/Packaging.h"
 #include <CLI/CLI.hpp>
@@ -26,6 +27,8 @@ public:
 
   int run(const CLI::App &app) override {
     Session session(output);
+    if (int code = refuseCompiled(session, model.checkpoint, "plan"))
+      return code;
     Compilation compilation(session, model, options, flagLedger(app));
     if (int code = compilation.configure())
       return code;

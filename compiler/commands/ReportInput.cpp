@@ -8,6 +8,7 @@
 
 #include "codegen/package/Manifest.h"
 #include "codegen/package/OutputFile.h"
+#include "compiler/driver/Budget.h"
 #include "compiler/driver/Compilation.h"
 #include "compiler/driver/Packaging.h"
 #include "compiler/inspect/Json.h"
@@ -111,9 +112,25 @@ static int fromJson(Session &session, const std::string &path, llvm::StringRef t
   return ExitOk;
 }
 
+/// Whether a path is something that ends; if not, that is reported.
+static bool isFile(Session &session, const std::string &path) {
+  llvm::sys::fs::file_status status;
+  if (std::error_code error = llvm::sys::fs::status(path, status)) {
+    session.error("cannot read '" + path + "': " + error.message());
+    return false;
+  }
+  if (status.type() == llvm::sys::fs::file_type::regular_file ||
+      status.type() == llvm::sys::fs::file_type::fifo_file)
+    return true;
+  session.error("'" + path + "' is a device or socket, not a file");
+  return false;
+}
+
 /// A program, IR or JSON by its content; errors are reported.
 static std::optional<Input> inputOf(Session &session, const std::string &path,
                                     std::unique_ptr<llvm::MemoryBuffer> &content) {
+  if (!isFile(session, path))
+    return std::nullopt;
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file) {
     session.error("cannot read '" + path + "': " + file.getError().message());
@@ -127,6 +144,34 @@ static std::optional<Input> inputOf(Session &session, const std::string &path,
                 "; expected a program made by stoop, IR, a report, a config.json or a checkpoint "
                 "directory");
   return std::nullopt;
+}
+
+int refuseCompiled(Session &session, const std::string &path, const std::string &command) {
+  if (!llvm::sys::fs::exists(path) || llvm::sys::fs::is_directory(path))
+    return ExitOk; // the importer's to tell
+  if (!isFile(session, path))
+    return ExitBadInput;
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!file || (*file)->getBuffer().ltrim().empty())
+    return ExitOk;
+  Input input = kindOf((*file)->getBuffer());
+  bool isJson = (*file)->getBuffer().ltrim().starts_with("{");
+  if (input.kind == InputKind::Checkpoint || (input.kind == InputKind::Unknown && isJson))
+    return ExitOk; // a config.json, or what may be meant as one
+  const char *what = input.kind == InputKind::Program  ? "an ELF file, perhaps a program made by stoop"
+                     : input.kind == InputKind::Ir     ? "IR"
+                     : input.kind == InputKind::Report ? "a report"
+                                                       : nullptr;
+  return fail(session, "'" + path + "' is " + (what ? what : input.why) + "; " + command +
+                           " expects a checkpoint directory or a config.json" +
+                           (what ? "; its own plan is shown by 'stoop inspect'" : ""));
+}
+
+/// Adds what the process needs on this machine, unless the report knows it of another.
+static void addNeed(llvm::json::Object &report, std::optional<MemoryNeed> need) {
+  llvm::json::Object *memory = report.getObject("memory");
+  if (need && memory && !memory->get("need"))
+    (*memory)["need"] = need->toJson(std::nullopt);
 }
 
 int loadReport(Session &session, const ModelOptions &model, const CompileOptions &options,
@@ -159,10 +204,13 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
         return fail(session, flag + llvm::Twine(" does not apply to '") + path + "': no phase runs",
                     ExitUsage);
   }
-  if (kind == InputKind::Program)
-    return fromProgram(session, path, report);
-  if (kind == InputKind::Report)
-    return fromJson(session, path, content->getBuffer(), report);
+  if (kind == InputKind::Program || kind == InputKind::Report) {
+    int code = kind == InputKind::Program ? fromProgram(session, path, report)
+                                          : fromJson(session, path, content->getBuffer(), report);
+    if (code == ExitOk)
+      addNeed(report, MemoryNeed::of(report));
+    return code;
+  }
   ModelOptions alone = model; // a report needs no weights
   alone.configAlone = true;
   Compilation compilation(session, alone, options, std::move(flags));
@@ -172,6 +220,7 @@ int loadReport(Session &session, const ModelOptions &model, const CompileOptions
                                            : compilation.fromFile(path, Phase::Planned)))
     return compilation.failureCode();
   report = makeReport(compilation.module());
+  addNeed(report, compilation.need());
   return ExitOk;
 }
 

@@ -14,6 +14,10 @@ namespace stoop::driver {
 int loadReport(Session &session, const ModelOptions &model, const CompileOptions &options,
                llvm::json::Object flags, llvm::json::Object &report);
 
+/// Refuses a file that `command` cannot take for a checkpoint or config.json and says which command
+/// does. ExitOk, or after an error the code.
+int refuseCompiled(Session &session, const std::string &path, const std::string &command);
+
 /// Writes text to a file, or to standard output if `path` is empty; ExitOk, or after an error the
 /// code.
 int writeText(Session &session, const std::string &path, const std::string &text);

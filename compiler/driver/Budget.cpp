@@ -5,11 +5,38 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Budget.h"
 
+#include "codegen/TargetRegistry.h"
 #include "compiler/driver/Fit.h"
+#include "compiler/inspect/Json.h"
+#include "stoop/abi.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Threading.h"
 #include <algorithm>
 
 namespace stoop::driver {
+
+unsigned defaultThreads(unsigned limit) {
+  unsigned most = STOOP_MOST_THREADS;
+  return limit ? limit : std::min(llvm::hardware_concurrency().compute_thread_count(), most);
+}
+
+std::optional<MemoryNeed> MemoryNeed::of(const llvm::json::Object &report) {
+  const llvm::json::Object &memory = inspect::objectAt(report, "memory");
+  std::optional<report::MemoryClasses> classes =
+      report::MemoryClasses::of(inspect::listAt(memory, "classes"));
+  if (!classes)
+    return std::nullopt;
+  MemoryNeed need{*classes};
+  if (classes->isPerThread())
+    need.threads =
+        defaultThreads(inspect::numberAt(inspect::objectAt(memory, "planning"), plan::kMaxThreadsAttrName));
+  const llvm::json::Object &target = inspect::objectAt(report, "target");
+  uint64_t linked = inspect::numberAt(inspect::asObject(inspect::listAt(memory, "classes").back()), "bytes");
+  uint64_t kernels = inspect::listAt(report, "kernels").size() * inspect::listAt(target, "levels").size();
+  const codegen::TargetBackend *backend = codegen::findTarget(inspect::textAt(target, "name"));
+  need.code = linked ? linked : kRuntimeReserve + kernels * (backend ? backend->kernelCodeReserve() : 0);
+  return need;
+}
 
 std::vector<std::pair<std::string, uint64_t>> MemoryNeed::list() const {
   auto bytes = [](int64_t value) { return static_cast<uint64_t>(value); };

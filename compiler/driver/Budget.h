@@ -16,11 +16,18 @@ namespace stoop::driver {
 /// Bytes kept for the code that every program has, before it is linked.
 inline constexpr uint64_t kRuntimeReserve = uint64_t(3) << 20;
 
+/// Threads of a program on this machine: `limit`, or as many as there are processors (0).
+unsigned defaultThreads(unsigned limit = 0);
+
 /// A planned program on `threads` threads (1: on a device).
 struct MemoryNeed {
   report::MemoryClasses classes;
   unsigned threads = 1;
   uint64_t code = 0; ///< reserved; what it takes once it is linked
+
+  /// Of a report on this machine, with the code's bytes if it is linked and a reserve for each kernel
+  /// and level if not. None of a report without classes, as older ones.
+  static std::optional<MemoryNeed> of(const llvm::json::Object &report);
 
   /// All classes: weights and code are mapped from the file, the others allocated.
   uint64_t total() const;

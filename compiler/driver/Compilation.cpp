@@ -239,12 +239,7 @@ LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
 // The memory budget
 //===----------------------------------------------------------------------===//
 
-unsigned Compilation::threads() const {
-  unsigned most = STOOP_MOST_THREADS;
-  return compileOptions.maxThreads
-             ? compileOptions.maxThreads
-             : std::min(llvm::hardware_concurrency().compute_thread_count(), most);
-}
+unsigned Compilation::threads() const { return defaultThreads(compileOptions.maxThreads); }
 
 /// Needs phase planned.
 MemoryNeed Compilation::needOf(plan::ProgramOp program) const {
@@ -361,8 +356,8 @@ void Compilation::refuse(const MemoryNeed &planned) {
   session.error("the program needs " + sizeText(planned.total()) + " with context " +
                 llvm::Twine(context) +
                 (planned.classes.isPerThread()
-                     ? ", batch " + std::to_string(batch) + " and " +
-                           std::to_string(planned.threads) + " threads (--max-threads), "
+                     ? ", batch " + std::to_string(batch) + " and " + std::to_string(planned.threads) +
+                           (planned.threads == 1 ? " thread" : " threads") + " (--max-threads), "
                      : " and batch " + std::to_string(batch) + ", ") +
                 sizeText(planned.total() - budget) + " more than --memory-budget " +
                 sizeText(budget) + "\n" + planned.table(budget) + "  " +

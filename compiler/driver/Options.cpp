@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "stoop/abi.h"
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 namespace stoop::driver {
 
@@ -164,17 +165,24 @@ static void declareBudget(CLI::App &app, CompileOptions &options) {
     if (value == "none")
       return;
     std::string given = value;
-    uint64_t bytes = 0;
-    bool isSize = !value.empty() && llvm::isDigit(value.front());
-    try { // the validator both returns and throws, and takes a unit alone for zero of it
-      isSize = isSize && CLI::AsSizeValue(/*kb_is_1000=*/true)(value).empty();
+    // The validator knows whole numbers alone: a fraction is that of its unit in bytes.
+    size_t end = std::min(value.find_first_not_of("0123456789."), value.size());
+    std::string unit = "1" + value.substr(end);
+    double number = 0, bytes = 0;
+    uint64_t unitBytes = 0;
+    bool isSize = end > 0 && llvm::isDigit(value[0]) && llvm::isDigit(value[end - 1]) &&
+                  !llvm::StringRef(value).take_front(end).getAsDouble(number);
+    try { // it both returns and throws
+      isSize = isSize && CLI::AsSizeValue(/*kb_is_1000=*/true)(unit).empty() &&
+               !llvm::StringRef(unit).getAsInteger(10, unitBytes);
     } catch (const CLI::Error &) {
       isSize = false;
     }
-    if (!isSize || llvm::StringRef(value).getAsInteger(10, bytes))
-      throw CLI::ValidationError("--memory-budget", "expects bytes with a suffix (8GiB) or none, "
+    bytes = std::floor(number * double(unitBytes));
+    if (!isSize || bytes >= 0x1p63)
+      throw CLI::ValidationError("--memory-budget", "expects bytes with a suffix (8GiB, 1.5GiB) or none, "
                                                     "got '" + given + "'");
-    options.memoryBudget = bytes;
+    options.memoryBudget = static_cast<uint64_t>(bytes);
   };
   app.add_option_function<std::string>(
          "--memory-budget", setBudget,

@@ -54,11 +54,10 @@ void printPlan(Session &session, Compilation &compilation) {
   if (!session.output().json) {
     DictionaryAttr model = (*compilation.module().getOps<plan::ProgramOp>().begin()).getMetadata();
     auto number = [&](llvm::StringRef key) { return model.getAs<IntegerAttr>(key).getInt(); };
-    llvm::outs() << model.getAs<StringAttr>("name").getValue() << " needs "
+    llvm::outs() << inspect::printable(model.getAs<StringAttr>("name").getValue()) << " needs "
                  << sizeText(need.total()) << ": context " << number("max_positions") << ", batch "
                  << number("max_batch") << ", " << model.getAs<StringAttr>("dtype").getValue()
-                 << ", " << need.threads << " threads\n"
-                 << need.table(std::nullopt) << "\n";
+                 << ", " << need.threads << (need.threads == 1 ? " thread\n" : " threads\n");
   }
   printReport(session, report);
 }

@@ -23,10 +23,11 @@ public:
     for (const remark::detail::Remark::Arg &arg : remark.getArgs())
       facts += " " + llvm::StringRef(arg.key).lower() + "=" +
                (llvm::StringRef(arg.val).contains(' ') ? "\"" + arg.val + "\"" : arg.val);
+    bool hasEntry = !remark.getFunction().empty() && !remark.getFunction().starts_with("<unknown");
     std::string place = describeLocation(remark.getLocation());
     llvm::errs() << "stoop: remark: " << remark.getCombinedCategoryName() << " "
-                 << verdictOf(remark) << " " << place << " [" << remark.getRemarkName() << ", "
-                 << remark.getFunction() << "]" << facts << "\n";
+                 << verdictOf(remark) << " " << place << " [" << remark.getRemarkName()
+                 << (hasEntry ? ", " + remark.getFunction().str() : "") << "]" << facts << "\n";
   }
 
   void finalize() override {

@@ -8,6 +8,7 @@
 
 #include "codegen/Pipelines.h"
 #include "compiler/driver/RemarkPrinter.h"
+#include "compiler/inspect/Text.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/plan/PlanDialect.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -73,13 +74,16 @@ unsigned Session::numThreads() const {
                             : llvm::hardware_concurrency().compute_thread_count();
 }
 
+/// Messages may have lines; anything else that steers a terminal is from a file.
+static constexpr llvm::StringLiteral kept = "\n\t";
+
 void Session::error(const llvm::Twine &message) {
-  llvm::errs() << "stoop: error: " << message << "\n";
+  llvm::errs() << "stoop: error: " << inspect::printable(message.str(), kept) << "\n";
 }
 
 void Session::warning(const llvm::Twine &message) {
   allWarnings.push_back(message.str());
-  llvm::errs() << "stoop: warning: " << message << "\n";
+  llvm::errs() << "stoop: warning: " << inspect::printable(message.str(), kept) << "\n";
 }
 
 void Session::say(const llvm::Twine &message) {

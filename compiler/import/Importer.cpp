@@ -113,12 +113,16 @@ static Checkpoint describeCheckpoint(const HfConfig &config, const WeightMap &we
                                weights.expectedTensors(dtype, config.spec.tiedHead));
 }
 
-/// The directory's own name, also for "." and "model/"; that of a config.json's directory.
+/// The directory's own name, also for "." and "model/"; that of a config.json's directory, or of a
+/// configuration under another name its own.
 static std::string checkpointName(StringRef directory) {
   SmallString<128> path(directory);
   sys::fs::make_absolute(path);
-  if (sys::fs::is_regular_file(path))
+  if (sys::fs::is_regular_file(path)) {
+    if (sys::path::filename(path) != "config.json")
+      return sys::path::stem(path).str();
     sys::path::remove_filename(path);
+  }
   sys::path::remove_dots(path, /*remove_dot_dot=*/true);
   StringRef name = path;
   while (name.size() > 1 && sys::path::is_separator(name.back()))

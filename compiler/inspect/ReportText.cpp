@@ -8,6 +8,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <cmath>
+
 namespace stoop::inspect {
 
 static constexpr size_t kAll = ~size_t(0);
@@ -101,6 +103,16 @@ static void printPlanning(const json::Object &notes, const TextOutput &out) {
   table.print(out, "    ");
 }
 
+/// "search of first-fit 4 608, best-fit 4 608, search 4 096": whose packing was kept, and the peaks
+/// of all that were tried.
+static std::string solversText(const json::Object &map) {
+  std::string text;
+  for (const json::Value &solver : listAt(map, "solvers"))
+    text += (text.empty() ? " of " : ", ") + textAt(asObject(solver), "solver") + " " +
+            grouped(numberAt(asObject(solver), "peak_bytes"));
+  return textAt(map, "solver") + text;
+}
+
 static void printMemory(const json::Object &report, bool isFull, const TextOutput &out) {
   const json::Object &memory = objectAt(report, "memory");
   const json::Array &maps = listAt(memory, "maps");
@@ -115,7 +127,7 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
     table.add({textAt(arena, "name"), ">" + grouped(numberAt(arena, "bytes")), lifetime, remark});
   }
   int64_t total = numberAt(memory, "total_bytes");
-  table.add({"total", ">" + grouped(total), "arenas", byteText(total)});
+  table.add({"arenas", ">" + grouped(total), "together", byteText(total)});
   for (const json::Value &value : listAt(memory, "classes")) { // what is no arena
     const json::Object &row = asObject(value);
     std::string name = textAt(row, "class");
@@ -125,6 +137,14 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
       table.add({name, ">" + grouped(numberAt(row, "bytes")), "device"});
     else if (name == "code" && row.getInteger("bytes"))
       table.add({name, ">" + grouped(numberAt(row, "bytes")), "mapped"});
+    else if (name == "code" && memory.get("need"))
+      table.add({name, ">" + grouped(numberAt(objectAt(memory, "need"), "code_reserve_bytes")),
+                 "reserved"});
+  }
+  if (const json::Object &need = objectAt(memory, "need"); !need.empty()) {
+    int64_t threads = numberAt(need, "threads"), bytes = numberAt(need, "bytes");
+    table.add({"all", ">" + grouped(bytes), "needed",
+               byteText(bytes) + (threads == 1 ? "" : " with " + grouped(threads) + " threads")});
   }
   table.print(out);
   if (!isFull)
@@ -139,7 +159,7 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
                ">" + grouped(int64_t(listAt(map, "buffers").size())),
                ">" + grouped(numberAt(map, "peak_bytes")),
                ">" + grouped(numberAt(map, "lower_bound_bytes")),
-               ">" + grouped(numberAt(map, "fragmentation_bytes")), textAt(map, "solver")});
+               ">" + grouped(numberAt(map, "fragmentation_bytes")), solversText(map)});
   }
   peaks.print(out);
 }
@@ -189,12 +209,17 @@ static void printLaunches(const json::Object &report, const TextOutput &out) {
   }
 }
 
-/// "64 panels of 16 columns", "1 row".
+/// "64 blocks of 16 columns", "1 row", "1 to 71 pieces of groups of 71 heads".
 static std::string splitText(const json::Object &split) {
+  if (split.empty())
+    return "";
   std::string unit = textAt(split, "unit"), first = unit.substr(0, unit.find(' '));
-  if (numberAt(split, "count") == 1 && llvm::StringRef(first).ends_with("s"))
+  int64_t count = numberAt(split, "count"), most = std::max(count, numberAt(split, "most"));
+  if (most == 1 && llvm::StringRef(first).ends_with("s"))
     unit.erase(first.size() - 1, 1);
-  return split.empty() ? "" : grouped(numberAt(split, "count")) + " " + unit;
+  int64_t rowBlocks = numberAt(split, "row_blocks");
+  return grouped(count) + (most > count ? " to " + grouped(most) : "") + " " + unit +
+         (rowBlocks > 1 ? " in " + grouped(rowBlocks) + " blocks of rows" : "");
 }
 
 /// Registers and shared memory at each level, and what is spilled: "sm_80 40 regs 4.0 KiB".
@@ -226,8 +251,8 @@ static std::string pathsText(const json::Array &paths) {
 }
 
 /// Rounded, so that the parts of a whole add up to about 100.
-static std::string percentText(int64_t part, int64_t whole) {
-  return std::to_string(whole ? (part * 200 + whole) / (whole * 2) : 0) + " %";
+static std::string percentText(double part, double whole) {
+  return std::to_string(whole > 0 ? std::llround(part * 100 / whole) : 0) + " %";
 }
 
 /// Kernels of one entry (empty: all) by the time that their launches take at best.
@@ -235,16 +260,17 @@ static void printKernels(const json::Object &report, const std::string &entry, s
                          const TextOutput &out) {
   struct Row {
     const json::Object *kernel;
-    int64_t launches, time;
+    int64_t launches;
+    double time; ///< ns; a sum of what a report says may be beyond integers
   };
   std::vector<Row> rows;
-  int64_t total = 0;
+  double total = 0;
   for (const json::Value &value : listAt(report, "kernels")) {
     const json::Object &kernel = asObject(value);
     int64_t launches =
         entry.empty() ? numberAt(kernel, "launches") : numberAt(objectAt(kernel, "entries"), entry);
     if (launches)
-      rows.push_back({&kernel, launches, launches * numberAt(kernel, "roofline_ns")});
+      rows.push_back({&kernel, launches, double(launches) * double(numberAt(kernel, "roofline_ns"))});
     total += launches ? rows.back().time : 0;
   }
   llvm::stable_sort(rows, [](const Row &a, const Row &b) { return a.time > b.time; });
@@ -269,9 +295,13 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   printRest(rows.size(), limit, "kernels", out);
 }
 
+/// "binary layers.*-1.residual -> norm layers.*.norm": ops may share a path.
 static std::string edgeText(const json::Object &verdict) {
-  return producerPath(verdict) + " -> " +
-         textAt(objectAt(verdict, "consumer"), "path");
+  auto end = [&](llvm::StringRef key, const std::string &path) {
+    return llvm::StringRef(textAt(objectAt(verdict, key), "op")).split('.').second.str() + " " + path;
+  };
+  return end("producer", producerPath(verdict)) + " -> " +
+         end("consumer", textAt(objectAt(verdict, "consumer"), "path"));
 }
 
 /// Counts, then misses, most traffic first: of all entries if `isFull`, with what passed, else of

@@ -263,6 +263,7 @@ llvm::Expected<json::Object> explain(const json::Object &report, const std::stri
       ops.push_back(json::Object{{"op", textAt(*place.op, "op")},
                                  {"path", path},
                                  {"tensors", shownTensors(*place.op, place.layer)},
+                                 {"moves_data", textAt(*place.op, "op") != "lm.view"},
                                  {"entries", json::Array()}});
       found = std::prev(ops.end());
     }
@@ -344,6 +345,10 @@ void printExplanation(const json::Object &answer, const TextOutput &out) {
     out.write(textAt(op, "op") + " " + textAt(op, "path"), Tone::Heading);
     std::string tensors = scalarText(json::Value(json::Array(listAt(op, "tensors"))));
     out.line(tensors.empty() ? "" : ", reads " + tensors);
+    if (!op.getBoolean("moves_data").value_or(true))
+      out.line("  a view: it names columns of what another op makes, moves no data and has no "
+               "verdict of its own",
+               Tone::Dim);
     std::vector<std::pair<std::string, std::vector<const json::Object *>>> stories;
     for (const json::Value &place : listAt(op, "entries")) {
       std::string story = storyOf(asObject(place));

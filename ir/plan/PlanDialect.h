@@ -22,6 +22,10 @@ inline constexpr llvm::StringLiteral kScheduleAttrName = "plan.schedule";
 /// The launch geometry of a plan.kernel, for targets that launch grids.
 inline constexpr llvm::StringLiteral kGeometryAttrName = "plan.geometry";
 
+/// On plan.kernel: what it deals to threads, for the report, a dictionary {unit, count, most,
+/// row_blocks}; the last two where they apply.
+inline constexpr llvm::StringLiteral kSplitAttrName = "split";
+
 /// On plan.arena: what the packing solvers made of each entry, an array of dictionaries {entry,
 /// buffers, peak, lower_bound, kept, solvers = [{solver, peak}]}; sizes in bytes.
 inline constexpr llvm::StringLiteral kPackingAttrName = "packing";

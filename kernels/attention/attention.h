@@ -20,6 +20,7 @@
 #include "kernels/common/math.h"
 #include "kernels/common/params.h"
 #include "kernels/common/scratch.h"
+#include "kernels/common/split.h"
 
 namespace stoop::kernels {
 
@@ -298,7 +299,7 @@ STOOP_INLINE void attend(AttentionState &s, const stoop_kernel_args *args, const
   }
 }
 
-// Work items: see the banner.
+// Work items: see the banner and split.h.
 template <class X, class C>
 STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams *p,
                             const float *slopes) {
@@ -308,28 +309,23 @@ STOOP_INLINE void attention(const stoop_kernel_args *args, const AttentionParams
   bool one_sequence = rows > 1;
   for (i64 t = 1; t < rows; ++t) one_sequence &= slots[t] == slots[0];
 
-  const i64 parts = max_of(divide_up(args->num_threads, rows * p->kv_heads),
-                           divide_up(group, attention_queries(group)));
-  const i64 heads_each = divide_up(group, parts);
-  const i64 per_head = one_sequence ? divide_up(rows, kQueryRows) : 0;
-  const i64 per_group = divide_up(group, heads_each);
-  const i64 items = one_sequence ? p->heads * per_head : rows * p->kv_heads * per_group;
+  const AttentionSplit split = attention_split(*p, rows, args->num_threads, one_sequence);
 
   AttentionState s(Scratch(args), p->head_dim, attention_queries(group));
 #pragma clang loop unroll(disable)
-  for (i64 item = args->thread; item < items; item += args->num_threads) {
+  for (i64 item = args->thread; item < split.items; item += args->num_threads) {
     i64 row, head, kv_head;
     if (one_sequence) {
-      head = item / per_head;
-      row = item % per_head * kQueryRows;
+      head = item / split.row_blocks;
+      row = item % split.row_blocks * kQueryRows;
       kv_head = head / group;
       s.count = min_of(kQueryRows, rows - row);
     } else {
-      row = item / (p->kv_heads * per_group);
-      kv_head = item / per_group % p->kv_heads;
-      const i64 first = item % per_group * heads_each;
+      row = item / (p->kv_heads * split.pieces);
+      kv_head = item / split.pieces % p->kv_heads;
+      const i64 first = item % split.pieces * split.heads;
       head = kv_head * group + first;
-      s.count = min_of(heads_each, group - first);
+      s.count = min_of(split.heads, group - first);
     }
     for (i64 i = 0; i < s.count; ++i) {
       s.row[i] = one_sequence ? row + i : row;

@@ -8,6 +8,7 @@
 #include "kernels/attention/kv_layout.h"
 #include "kernels/common/args.h"
 #include "kernels/common/params.h"
+#include "kernels/common/split.h"
 
 namespace stoop::kernels {
 
@@ -26,7 +27,7 @@ STOOP_INLINE void kv_append(const stoop_kernel_args *args, const KvAppendParams 
   const int32_t *slots = buffer<const int32_t>(args, p->slots_operand);
   auto *kv = buffer<typename C::T>(args, p->kv_operand);
   const KvLayout layout{p->batch, p->heads, p->positions, p->head_dim};
-  const Range pairs = my_share(args, valid_rows(args, p->max_rows) * p->heads);
+  const Range pairs = my_share(args, split_items(*p, valid_rows(args, p->max_rows)));
   for (i64 i = pairs.begin; i < pairs.end; ++i) {
     const i64 row = i / p->heads, head = i % p->heads;
     const i64 slot = slots[row], position = positions[row];

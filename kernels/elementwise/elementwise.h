@@ -8,12 +8,13 @@
 #include "kernels/common/args.h"
 #include "kernels/common/hook.h"
 #include "kernels/common/params.h"
+#include "kernels/common/split.h"
 
 namespace stoop::kernels {
 
 STOOP_INLINE void elementwise(const stoop_kernel_args *args, const ElementwiseParams *p) {
   const i64 blocks = divide_up(p->columns, kLanes);
-  const Range mine = my_share(args, valid_rows(args, p->max_rows) * blocks);
+  const Range mine = my_share(args, split_items(*p, valid_rows(args, p->max_rows)));
 #pragma clang loop unroll(disable)
   for (i64 i = mine.begin; i < mine.end; ++i) {
     const i64 column = i % blocks * kLanes;
@@ -27,7 +28,7 @@ STOOP_INLINE void gather_last(const stoop_kernel_args *args, const GatherLastPar
   const i64 row = valid_rows(args, p->max_rows) - 1;
   const auto *__restrict x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
   auto *__restrict y = buffer<typename X::T>(args, p->y_operand);
-  const Range columns = my_share(args, p->columns);
+  const Range columns = my_share(args, split_items(*p, 1));
   for (i64 c = columns.begin; c < columns.end; ++c) y[c] = x[c];
 }
 

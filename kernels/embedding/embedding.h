@@ -10,6 +10,7 @@
 
 #include "kernels/common/args.h"
 #include "kernels/common/params.h"
+#include "kernels/common/split.h"
 #include "kernels/quant/rows.h"
 
 namespace stoop::kernels {
@@ -38,7 +39,7 @@ template <class W, class X>
 STOOP_INLINE void embedding(const stoop_kernel_args *args, const EmbeddingParams *p) {
   const int32_t *tokens = buffer<const int32_t>(args, p->tokens_operand);
   const i64 rows = valid_rows(args, p->max_rows);
-  const Range columns = my_share(args, p->columns);
+  const Range columns = my_share(args, split_items(*p, rows));
   for (i64 row = 0; row < rows; ++row) {
     auto *y = buffer<typename X::T>(args, p->y_operand) + row * p->y_stride;
     if constexpr (__is_same(W, element::quant))

@@ -32,7 +32,7 @@ STOOP_INLINE ThreadGrid thread_grid(const stoop_kernel_args *args, const LinearP
                                     i64 row_blocks) {
   i64 panels = 0;
 #pragma clang loop unroll(disable)
-  for (i64 i = 0; i < p->num_segments; ++i) panels += divide_up(linear_segments(p)[i].n, kLanes);
+  for (i64 i = 0; i < p->num_segments; ++i) panels += segment_panels(linear_segments(p)[i]);
   i64 rows = 1;
 #pragma clang loop unroll(disable)
   while (args->num_threads % (2 * rows) == 0 && 2 * rows <= row_blocks &&
@@ -147,7 +147,7 @@ STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64
   auto *tail = scratch.take<float>(sizes.tail / 4);
   const i64 most_rows = Core::block_rows(p);
   const BlockSums sums = {data, even_panels * most_rows * kLanes, most_rows * kLanes};
-  const i64 row_blocks = divide_up(num_rows, most_rows);
+  const i64 row_blocks = pieces_of(num_rows, most_rows);
   const ThreadGrid grid = thread_grid(args, p, row_blocks);
   const Range blocks = share_of(row_blocks, grid.row, grid.rows);
 

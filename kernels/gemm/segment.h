@@ -11,6 +11,7 @@
 #include "kernels/common/args.h"
 #include "kernels/common/hook.h"
 #include "kernels/common/scratch.h"
+#include "kernels/common/split.h"
 #include "kernels/rope/rope.h"
 
 namespace stoop::kernels {
@@ -18,8 +19,8 @@ namespace stoop::kernels {
 // Panels of a segment for one of `threads`: whole units whose cost begins in its share.
 STOOP_INLINE Range segment_share(const LinearParams *p, const LinearSegment *s, i64 thread,
                                  i64 threads) {
-  const i64 panels = divide_up(s->n, kLanes);
-  const i64 units = divide_up(panels, s->unit_panels), unit_cost = s->panel_cost * s->unit_panels;
+  const i64 panels = segment_panels(*s), units = segment_units(*s);
+  const i64 unit_cost = s->panel_cost * s->unit_panels;
   const auto first_unit = [&](i64 t) __attribute__((always_inline)) {
     const i64 cost = max_of(0, p->total_cost * t / threads - s->first_cost);
     return min_of(units, divide_up(cost, unit_cost));

@@ -10,6 +10,7 @@
 #include "kernels/common/args.h"
 #include "kernels/common/math.h"
 #include "kernels/common/params.h"
+#include "kernels/common/split.h"
 
 namespace stoop::kernels {
 
@@ -85,7 +86,7 @@ template <class X, class Y>
 STOOP_INLINE void norm(const stoop_kernel_args *args, const NormParams *p, i64 kind) {
   const float *gamma = buffer<const float>(args, p->gamma_operand);
   const float *beta = buffer<const float>(args, p->beta_operand);
-  const Range rows = my_share(args, valid_rows(args, p->max_rows));
+  const Range rows = my_share(args, split_items(*p, valid_rows(args, p->max_rows)));
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
     auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;

@@ -8,6 +8,7 @@
 
 #include "kernels/common/args.h"
 #include "kernels/common/params.h"
+#include "kernels/common/split.h"
 
 namespace stoop::kernels {
 
@@ -35,7 +36,7 @@ STOOP_INLINE void rope(const stoop_kernel_args *args, const RopeParams *p) {
   const int32_t *positions = buffer<const int32_t>(args, p->positions_operand);
   const float *table = buffer<const float>(args, p->table_operand);
   const i64 half = p->head_dim / 2;
-  const Range pairs = my_share(args, valid_rows(args, p->max_rows) * p->heads);
+  const Range pairs = my_share(args, split_items(*p, valid_rows(args, p->max_rows)));
   for (i64 i = pairs.begin; i < pairs.end; ++i) {
     const i64 row = i / p->heads, head = i % p->heads;
     const i64 position = max_of(0, min_of(positions[row], p->table_rows - 1));

@@ -10,10 +10,7 @@
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 
-#include "llvm/ADT/EquivalenceClasses.h"
-#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -94,49 +91,26 @@ Operation *mainOp(Block &body) {
   return main;
 }
 
-/// Panels of 16 columns that a region's linears make; linears that elementwise ops join make theirs
-/// together.
-static int64_t panelsOf(Block &body) {
-  llvm::EquivalenceClasses<Operation *> segments;
-  for (auto linear : body.getOps<lm::LinearOp>())
-    segments.insert(linear);
-  for (Operation &op : body.without_terminator())
-    if (isa<lm::ElementwiseOpInterface>(op))
-      for (Value operand : op.getOperands())
-        if (Operation *maker = operand.getDefiningOp(); maker && segments.contains(maker))
-          segments.unionSets(maker, &op);
-  int64_t panels = 0;
-  llvm::SmallPtrSet<Operation *, 4> counted;
-  for (auto linear : body.getOps<lm::LinearOp>())
-    if (counted.insert(segments.getLeaderValue(linear)).second)
-      panels += llvm::divideCeil(cast<RankedTensorType>(linear.getType()).getShape().back(), 16);
-  return panels;
-}
-
-/// What the CPU templates deal to threads, as the banners of kernels/ say. A schedule that carries
-/// a grid says so in its tunables.
-static void splitOf(Block &body, KernelReport &report) {
-  auto columns = [](Type type) { return cast<RankedTensorType>(type).getShape().back(); };
-  auto set = [&](llvm::StringRef unit, int64_t count) {
-    report.splitUnit = unit.str();
-    report.splitCount = count;
-  };
-  if (int64_t panels = panelsOf(body))
-    return set("panels of 16 columns", panels);
-  Operation *main = mainOp(body);
-  if (auto attention = dyn_cast<lm::AttentionOp>(main)) {
-    int64_t heads = attention.getCache().getType().getHeads();
-    return set("pairs of row and KV head", report.rows * heads);
+/// What the target noted that the kernel deals to threads, or the grid that the plan gives it.
+static void readSplit(plan::KernelOp kernel, KernelReport &report) {
+  if (auto geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName)) {
+    report.splitUnit = "blocks of " + std::to_string(geometry.getThreads()) + " threads";
+    report.splitCount = 1;
+    for (int64_t blocks : geometry.getGrid().asArrayRef())
+      report.splitCount *= blocks;
   }
-  if (auto append = dyn_cast<lm::KvAppendOp>(main))
-    return set("pairs of row and head", report.rows * append.getCache().getType().getHeads());
-  if (isa<lm::NormOp, lm::GatherLastOp>(main))
-    return set("rows", report.rows);
-  if (isa<lm::EmbeddingOp>(main))
-    return set("blocks of 16 columns", llvm::divideCeil(columns(main->getResult(0).getType()), 16));
-  if (isa<lm::ElementwiseOpInterface>(main))
-    return set("blocks of 16 columns",
-               report.rows * llvm::divideCeil(columns(main->getResult(0).getType()), 16));
+  auto split = kernel->getAttrOfType<DictionaryAttr>(plan::kSplitAttrName);
+  if (!split)
+    return;
+  auto number = [&](llvm::StringRef name) {
+    auto count = split.getAs<IntegerAttr>(name);
+    return count ? count.getInt() : 0;
+  };
+  if (auto unit = split.getAs<StringAttr>("unit"))
+    report.splitUnit = unit.str();
+  report.splitCount = number("count");
+  report.splitMost = number("most");
+  report.splitRowBlocks = number("row_blocks");
 }
 
 int64_t sequencesOf(plan::EntryOp entry) {
@@ -157,8 +131,7 @@ static KernelReport collectKernel(plan::KernelOp kernel, int64_t sequences,
   report.rows = rowsOf(body);
   report.cost = costOf(body, sequences);
   predict(report.cost, program.machine);
-  if (program.target == "cpu")
-    splitOf(body, report);
+  readSplit(kernel, report);
   return report;
 }
 

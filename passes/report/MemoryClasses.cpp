@@ -33,6 +33,23 @@ MemoryClasses MemoryClasses::of(plan::ProgramOp program) {
   return classes;
 }
 
+std::optional<MemoryClasses> MemoryClasses::of(const llvm::json::Array &rows) {
+  if (rows.empty())
+    return std::nullopt;
+  MemoryClasses classes;
+  std::pair<llvm::StringRef, int64_t MemoryClasses::*> members[] = {
+      {"weights", &MemoryClasses::weights},         {"kv", &MemoryClasses::kv},
+      {"activations", &MemoryClasses::activations}, {"io", &MemoryClasses::io},
+      {"workspace", &MemoryClasses::workspace},     {"stacks", &MemoryClasses::stack}};
+  for (const llvm::json::Value &row : rows)
+    for (auto [name, member] : members)
+      if (const llvm::json::Object *object = row.getAsObject();
+          object && object->getString("class") == name)
+        classes.*member = object->getInteger("bytes_per_thread")
+                              .value_or(object->getInteger("bytes").value_or(0));
+  return classes;
+}
+
 llvm::json::Array toJson(const MemoryClasses &classes) {
   using llvm::json::Object;
   const char *taken = classes.isPerThread() ? "bytes_per_thread" : "bytes";

@@ -12,6 +12,7 @@
 #include "ir/plan/PlanOps.h"
 
 #include "llvm/Support/JSON.h"
+#include <optional>
 
 namespace stoop::report {
 
@@ -22,6 +23,8 @@ struct MemoryClasses {
   int64_t stack = 0;                                    ///< of each thread but the first; 0: a device
 
   static MemoryClasses of(plan::ProgramOp program);
+  /// Of a report that obeys its schema; none if it has no classes.
+  static std::optional<MemoryClasses> of(const llvm::json::Array &classes);
 
   bool isPerThread() const { return stack != 0; }
   /// Workspaces and stacks of that many threads (at least 1).

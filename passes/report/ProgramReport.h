@@ -69,8 +69,9 @@ struct BufferReport {
 /// One arena as one entry uses it.
 struct MemoryMap {
   std::string arena;
+  // Of sizes rounded up to the arena's alignment, as buffers are placed.
   int64_t peakBytes = 0;       ///< end of the highest buffer
-  int64_t lowerBoundBytes = 0; ///< most bytes live at one launch; no packing is below
+  int64_t lowerBoundBytes = 0; ///< most bytes live at one launch; no aligned packing is below
   std::string solver;          ///< whose packing was kept; empty if not known
   std::vector<std::pair<std::string, int64_t>> solvers; ///< that were tried, and their peaks
   std::vector<BufferReport> buffers;
@@ -103,6 +104,8 @@ struct KernelReport {
   std::vector<std::pair<std::string, int64_t>> entries; ///< launches of each entry that has some
   std::string splitUnit;  ///< what is dealt to threads or blocks; empty if not known
   int64_t splitCount = 0; ///< how many of them
+  int64_t splitMost = 0;  ///< into how many that is cut when threads outnumber them; 0: it is not
+  int64_t splitRowBlocks = 0; ///< blocks of rows that threads share out besides; 0: they do not
   Cost cost;              ///< of one launch, in the entry where it serves fewest sequences
   std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };

@@ -150,8 +150,14 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
                       {"rows", kernel.rows},
                       {"launches", kernel.launches},
                       {"entries", std::move(entries)}};
-  if (!kernel.splitUnit.empty())
-    object["split"] = json::Object{{"unit", kernel.splitUnit}, {"count", kernel.splitCount}};
+  if (!kernel.splitUnit.empty()) {
+    json::Object split{{"unit", kernel.splitUnit}, {"count", kernel.splitCount}};
+    if (kernel.splitMost)
+      split["most"] = kernel.splitMost;
+    if (kernel.splitRowBlocks)
+      split["row_blocks"] = kernel.splitRowBlocks;
+    object["split"] = std::move(split);
+  }
   json::Array code;
   for (const CodeReport &level : kernel.code) {
     json::Object entry{{"level", level.level}};

@@ -21,6 +21,23 @@ namespace stoop::schedule {
 using namespace mlir;
 using namespace stoop;
 
+/// The op that a region is called after: its linear with most weights, else its anchor.
+static Operation *mainOp(lm::FusedOp fused) {
+  Operation *main = nullptr;
+  int64_t most = -1;
+  for (Operation &op : fused.getBody().front().without_terminator()) {
+    int64_t weights = 0;
+    if (auto linear = dyn_cast<lm::LinearOp>(op))
+      weights = cast<RankedTensorType>(linear.getWeight().getType()).getNumElements();
+    else if (auto fusible = dyn_cast<lm::FusibleOpInterface>(op);
+             !fusible || fusible.getAnchorKind().empty())
+      continue;
+    if (weights > most)
+      most = weights, main = &op;
+  }
+  return main ? main : fused.getOperation();
+}
+
 namespace {
 struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
   using SelectScheduleBase::SelectScheduleBase;
@@ -90,7 +107,10 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
       return WalkResult::interrupt();
     }
     fused->setAttr(plan::kScheduleAttrName, schedule);
-    remark::analysis(fused.getLoc(), remark::RemarkOpts::name(getArgument()).category("schedule"))
+    auto entry = fused->getParentOfType<lm::EntryOp>();
+    remark::analysis(mainOp(fused)->getLoc(), remark::RemarkOpts::name(getArgument())
+                                                  .category("schedule")
+                                                  .function(entry ? entry.getSymName() : ""))
         << remark::metric("template", schedule.getTemplateName())
         << remark::metric("source", schedule.getSource())
         << remark::metric("tunables", Attribute(schedule.getTunables()));

@@ -87,6 +87,9 @@ TEST(OptionsTest, BadValuesNameTheFlag) {
       {{"m", "--memory-budget", "-1"}, "--memory-budget"},
       {{"m", "--memory-budget", "GiB"}, "GiB"},
       {{"m", "--memory-budget="}, "--memory-budget"},
+      {{"m", "--memory-budget", "1.5.2GiB"}, "1.5.2GiB"},
+      {{"m", "--memory-budget", ".5GiB"}, ".5GiB"},
+      {{"m", "--memory-budget", "1.GiB"}, "1.GiB"},
       {{"m", "--memory-budget", "99999999EiB"}, "99999999EiB"},
       {{"m", "--max-threads", "0"}, "--max-threads"},
       {{"m", "--max-batch-size", "-1"}, "--max-batch-size"},
@@ -115,7 +118,8 @@ TEST(OptionsTest, BudgetsAreBytes) {
   const std::pair<const char *, uint64_t> cases[] = {
       {"4096", 4096},         {"8GiB", uint64_t(8) << 30}, {"8gib", uint64_t(8) << 30},
       {"16 MiB", 16u << 20}, {"2GB", 2'000'000'000},      {"3k", 3000},
-      {"1TiB", uint64_t(1) << 40}};
+      {"1TiB", uint64_t(1) << 40}, {"1.5GiB", uint64_t(3) << 29}, {"0.5 KiB", 512},
+      {"2.0019k", 2001}};
   for (const auto &[text, bytes] : cases) {
     Parser parser;
     EXPECT_EQ(parser.parse({"m", "--memory-budget", text}), "");

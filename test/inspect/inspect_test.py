@@ -48,9 +48,54 @@ class Inspect(Case):
         for row in without["memory"].get("classes", ()):
             if row["class"] == "code":
                 row["bytes"] = None  # known once it is linked
+        for report in (planned, without):
+            del report["memory"]["need"]  # of the code, too
         self.assertEqual(planned, without)
-        lines = [line for line in self.text(self.program).splitlines() if not line.startswith("  code ")]
-        self.assertEqual(lines, self.text(self.ir).splitlines())
+        lines = [[line for line in self.text(path).splitlines() if not re.match("  (code|all) ", line)] for path in (self.program, self.ir)]
+        self.assertEqual(*lines)
+
+    def test_one_total_everywhere(self):
+        """What plan, inspect and the page call the memory of a program is all of it: arenas, workspaces, stacks, code."""
+        for path in (self.program, self.ir, self.model):
+            memory = json.loads(self.text(path, "--json"))["memory"]
+            need, rows = memory["need"], {row["class"]: row for row in memory["classes"]}
+            arenas = sum(arena["bytes"] for arena in memory["arenas"])
+            self.assertEqual(arenas, memory["total_bytes"])
+            self.assertEqual(need["threads"], os.cpu_count() if os.cpu_count() < 256 else need["threads"])
+            self.assertEqual(need["code_reserve_bytes"], rows["code"]["bytes"] or need["code_reserve_bytes"])
+            self.assertEqual(need["bytes"], arenas + need["code_reserve_bytes"] + need["threads"] * rows["workspace"]["bytes_per_thread"]
+                             + (need["threads"] - 1) * rows["stacks"]["bytes_per_thread"])
+            text = self.text(path)
+            grouped = lambda number: f"{number:,}".replace(",", " ")
+            self.assertRegex(text, rf"(?m)^  all +{grouped(need['bytes'])}  needed")
+            self.assertRegex(text, rf"(?m)^  arenas +{grouped(arenas)}  together")
+        planned = self.expect(run("plan", self.model), 0).stdout
+        total = re.match(r"\S+ needs ([\d.]+ \w+): ", planned).group(1)
+        self.assertEqual(total, f"{need['bytes'] / 2 ** 20:.2f} MiB")
+        self.assertIn(grouped(need["bytes"]), planned)
+        self.assertNotIn(" 1 threads", planned)
+
+    def test_the_split_is_the_kernels(self):
+        """What is dealt to threads, by the formulas of kernels/common/split.h; the kernels' own test runs them."""
+        report = json.loads(self.text(stoop_cli.SOURCE / "test" / "checkpoints" / "rand-40b", "--json", "--prefill-buckets", "32,512"))
+        model = report["model"]
+        heads, groups = model["heads"], model["kv_heads"]
+        splits = {}
+        for kernel in report["kernels"]:
+            for entry in kernel["entries"]:
+                splits.update(((entry, path), kernel["split"]) for path in kernel["paths"])
+        attention = {entry: split for (entry, path), split in splits.items() if path.endswith("attn.core")}
+        self.assertEqual(attention["decode_b1"], {"unit": f"pieces of groups of {heads // groups} heads", "count": groups, "most": heads})
+        for rows in (32, 512):
+            self.assertEqual(attention[f"prefill_{rows}"], {"unit": "blocks of up to 32 rows of one head", "count": heads * rows // 32})
+        self.assertEqual(splits["decode_b1", "head"], {"unit": "blocks of 16 columns", "count": model["vocab"] // 16})
+        self.assertEqual(splits["prefill_512", "layers.*.mlp.down"],
+                         {"unit": "blocks of 16 columns", "count": model["hidden"] // 16, "row_blocks": -(-512 // 48)})
+        qkv = (heads + 2 * groups) * model["head_dim"] // 32 + model["ffn"] // 16  # heads of 32 columns stay whole
+        self.assertEqual(splits["prefill_512", "layers.*.mlp.up"]["unit"], "blocks of 16 to 32 columns")
+        self.assertEqual(splits["prefill_512", "layers.*.mlp.up"]["count"], qkv)
+        text = self.text(stoop_cli.SOURCE / "test" / "checkpoints" / "rand-40b", "--section", "kernels")
+        self.assertIn(f"{groups} to {heads} pieces of groups of {heads // groups} heads", text)
 
     def test_reports_obey_the_schema(self):
         check = pathlib.Path(__file__).with_name("check_schema.py")
@@ -125,7 +170,7 @@ class Inspect(Case):
         self.expect(run("compile", binaries, "--compile-from", "binaries", "-o", self.dir / name, *flags), 0)
         return self.dir / name
 
-    def test_equal_inputs_give_equal_bytes(self):
+    def test_equal_code_is_packed_to_equal_bytes(self):
         self.assertEqual(self.package("again", "-j", "1").read_bytes(), self.program.read_bytes())
         pages = [self.text(self.program, "--format", "html") for _ in range(2)]
         self.assertEqual(pages[0], pages[1])
@@ -139,6 +184,11 @@ class Inspect(Case):
             self.assertNotIn("\x1b", text)
             for heading in ("memory", "entries", "kernels", "fusion", "ledger"):
                 self.assertIn("\n" + heading + "\n", text)
+        unfused = ("--disable-pass", "lm-fuse-epilogue", "--disable-pass", "lm-fuse-prologue", "--max-batch-size", "32")
+        for command in ("plan", "inspect"):
+            for flags in ((), unfused):
+                result = self.expect(run(command, stoop_cli.SOURCE / "test" / "checkpoints" / "rand-falcon3", *flags), 0)
+                self.assertLessEqual(len(result.stdout.splitlines()), 60, (command, flags))
 
     def test_one_is_singular(self):
         report = copy.deepcopy(self.report)
@@ -168,6 +218,10 @@ class Inspect(Case):
         ledger = self.text(self.json, "--section", "ledger")
         for key in self.report["ledger"]["tensors"]["used"]:
             self.assertIn(key, ledger)
+        memory = self.text(self.json, "--section", "memory")
+        for packed in self.report["memory"]["maps"]:
+            tried = ", ".join(f"{s['solver']} {s['peak_bytes']:,}".replace(",", " ") for s in packed["solvers"])
+            self.assertRegex(memory, rf"(?m)^  {packed['entry']} +{packed['arena']} .* {packed['solver']} of {tried}$")
         both = self.text(self.json, "--section", "memory, options")
         self.assertEqual(both, self.text(self.json, "--section", "options") + self.text(self.json, "--section", "memory"))
 
@@ -203,6 +257,11 @@ class Inspect(Case):
         self.assertIn("layers.1.mlp.up", part)
         self.assertIn("layers.1.mlp.down", part)
         self.assertNotIn("attn.core", part)
+
+    def test_a_view_moves_no_data(self):
+        for name, is_view in (("layers.1.attn.q", True), ("layers.1.attn.out", False)):
+            self.assertEqual("a view: it names columns of what another op makes" in self.story(name), is_view)
+            self.assertEqual([op["moves_data"] for op in json.loads(self.story(name, "--json"))["ops"]], [not is_view])
 
     def test_unknown_names_suggest_the_nearest(self):
         result = self.expect(run("inspect", self.json, "--why", "layers.1.self_attention.dens"), 1, "layers.1.self_attention.dense")
@@ -289,6 +348,14 @@ class Inspect(Case):
         del older["options"]["max-seq-len"], older["memory"]["classes"]
         (self.dir / "older.json").write_text(json.dumps(older))
         self.assertEqual(self.expect(run("diff", self.program, self.dir / "older.json"), 0).stdout, "")
+
+    def test_quietly_the_exit_code_alone_tells(self):
+        self.assertEqual(self.expect(run("diff", self.program, self.json, "--quiet"), 0).stdout, "")
+        _, other = self.changed(lambda report: report["entries"][0].update(flops=7))
+        result = self.expect(run("diff", self.program, other, "--quiet"), 1)
+        self.assertEqual((result.stdout, result.stderr), ("", ""))
+        for flags in (("--json",), ("--format", "html"), ("-o", self.dir / "d")):
+            self.expect(run("diff", self.program, other, "--quiet", *flags), 2, "--quiet and " + flags[0] + " contradict each other")
 
     def test_differences_come_most_important_first(self):
         other = self.dir / "other.mlir"
@@ -411,6 +478,23 @@ class Inspect(Case):
                 for command in (("inspect", path), ("diff", self.program, path)):
                     result = self.expect(run(*command), 1, name, fragment)
                     self.assertEqual((result.stdout, len(result.stderr.splitlines())), ("", 1))
+
+    def test_what_never_ends_is_not_read(self):
+        for command in (("inspect", "/dev/zero"), ("diff", self.json, "/dev/zero"), ("plan", "/dev/zero")):
+            self.expect(run(*command, timeout=20), 1, "'/dev/zero' is a device or socket, not a file")
+
+    def test_plan_says_what_shows_what_is_compiled(self):
+        for path, what in ((self.program, "is an ELF file, perhaps a program made by stoop"), (self.ir, "is IR"), (self.json, "is a report")):
+            result = self.expect(run("plan", path), 1, f"'{path}' {what}; plan expects a checkpoint directory or a config.json",
+                                 "shown by 'stoop inspect'")
+            self.assertEqual((result.stdout, len(result.stderr.splitlines())), ("", 1))
+        (self.dir / "text").write_bytes(b"hello\x1b[31m")
+        self.expect(run("plan", self.dir / "text"), 1, "is text; plan expects")
+
+    def test_a_configuration_has_a_name(self):
+        for name, expected in (("falcon-9b.json", "falcon-9b"), ("config.json", self.dir.name)):
+            shutil.copy(self.model / "config.json", self.dir / name)
+            self.assertEqual(json.loads(self.text(self.dir / name, "--json"))["model"]["name"], expected)
 
     def test_a_configuration_is_enough(self):
         """What a directory holds beside its config.json changes what was read, not what would be built."""
@@ -543,6 +627,10 @@ class Inspect(Case):
         self.assertTrue(any(re.match(r"stoop: remark: fusion passed layers\.0\.", line) for line in remarks), result.stderr)
         self.assertTrue(any(line.startswith("stoop: remark: memory note") for line in remarks))
         self.assertFalse(any(line.startswith("stoop: remark: schedule") for line in remarks))
+        result = self.expect(run("compile", self.model, "--compile-to", "planned", "--remarks-filter", "schedule", "-o", self.dir / "ir"), 0)
+        self.assertNotIn("<unknown", result.stderr)
+        self.assertIn("stoop: remark: schedule note layers.0.mlp.up [lm-select-schedule, decode_b1]", result.stderr)
+        self.assertIn("stoop: remark: schedule note head [lm-select-schedule, decode_b1]", result.stderr)
         result = self.expect(run("compile", self.model, "--compile-to", "planned", "--remarks-filter", "nothing",
                                  "-o", self.dir / "ir"), 0, "matched no remark", "fusion, schedule, memory")
 

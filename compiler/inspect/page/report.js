@@ -120,7 +120,9 @@ function drawOverview() {
     tile(number(at + "roofline_ns", time, "b"), entry.roofline_ns ? `a token at best: ${rate(1e9 / entry.roofline_ns)} a second` : ""),
     tile(number(at + "bytes", bytes, "b"), "moved a token, full context"),
     tile(h("b", {}, `${passed} / ${passed + missed}`), "edges between ops fused in a step")] : [];
-  fill("#overview .tiles", tiles, tile(number("memory/total_bytes", bytes, "b"), "memory, weights included"),
+  const need = report.memory.need;
+  fill("#overview .tiles", tiles, need ? tile(number("memory/need/bytes", bytes, "b"), "memory, weights and code included" + (need.threads > 1 ? `, ${need.threads} threads` : ""))
+         : tile(number("memory/total_bytes", bytes, "b"), "memory of the arenas, weights included"),
        tile(number("memory/kv_bytes_per_token", bytes, "b"), "KV cache a token"));
   fill("#overview .warnings", report.warnings.map((warning) => h("div", {class: "warning"}, warning)),
        report.target.roofline ? h("p", {class: "soft"}, `Times are the least that ${report.target.roofline.machine} needs: ` +
@@ -201,6 +203,13 @@ function drawLaunches() {
     h("span", {}, h("i", {class: "k-" + kind}), name)), h("span", {}, h("i", {class: "dot"}), "an edge is not fused")));
 }
 
+/// "binary layers.*-1.residual → norm layers.*.norm": where ends lie in different layers, how far apart.
+function edgeName({producer, consumer, layer_distance: distance = 0}) {
+  const own = distance ? anyLayer(producer.path).replace("*", distance > 0 ? `*-${distance}` : `*+${-distance}`) : producer.path;
+  const name = (op, path) => `${op.split(".").pop()} ${path}`;
+  return `${name(producer.op, own)} → ${name(consumer.op, consumer.path)}`;
+}
+
 // ---- Missed fusions --------------------------------------------------------------------------------------------
 function drawFusion() {
   const entry = report.entries[state.fusion];
@@ -208,14 +217,14 @@ function drawFusion() {
   const merged = new Map(); // runs of layers that differ elsewhere are one row
   for (const verdict of report.fusion.missed) {
     if (!entry || verdict.entry !== entry.name) continue;
-    const key = [verdict.producer.path, verdict.consumer.path, verdict.reason].join("|");
+    const key = edgeName(verdict) + "|" + verdict.reason;
     const row = merged.get(key) || {verdict, moved: 0, count: 0};
     merged.set(key, {...row, moved: row.moved + verdict.bytes, count: row.count + verdict.count});
   }
   const rows = [...merged.values()].sort((a, b) => b.moved - a.moved);
   fill("#fusion .lead", rows.length ? "Pairs of ops that could share a launch and do not, and the bytes that still move between them in a step; most first." : "");
   fill("#fusion .body", rows.length ? rows.map(({verdict, moved, count}) => h("div", {class: "miss"},
-    h("span", {}, h("code", {}, `${verdict.producer.path} → ${verdict.consumer.path}`), count > 1 ? h("span", {class: "soft"}, ` × ${count}`) : null),
+    h("span", {}, h("code", {}, edgeName(verdict)), count > 1 ? h("span", {class: "soft"}, ` × ${count}`) : null),
     h("span", {class: "num"}, bytes(moved)), h("div", {class: "why"}, verdict.reason),
     verdict.remedy ? h("div", {class: "fix"}, "to fuse: " + verdict.remedy) : null))
     : report.fusion.passed.some((verdict) => verdict.pass)
@@ -240,10 +249,13 @@ function drawArenas() {
     h("span", {}, arena.name, h("span", {class: "soft"}, " " + arena.lifetime)),
     h("div", {class: "bar k-" + (kind[arena.lifetime] || "memory")}, h("i", {style: `width:${100 * arena.bytes / total}%`})),
     h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]),
+    [h("span", {}, "arenas"), h("span", {class: "soft"}, "together"), h("span", {class: "num"}, number("memory/total_bytes"), " B")],
     (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (["workspace", "code"].includes(row.class) && row.bytes) ? [
       h("span", {}, row.class), h("span", {class: "soft"}, row.bytes_per_thread ? "beside the arenas, each thread"
         : row.class === "code" ? "mapped from the file" : "beside the arenas"),
-      h("span", {class: "num"}, number(`memory/classes/${index}/${row.bytes_per_thread ? "bytes_per_thread" : "bytes"}`), " B")] : null));
+      h("span", {class: "num"}, number(`memory/classes/${index}/${row.bytes_per_thread ? "bytes_per_thread" : "bytes"}`), " B")] : null),
+    report.memory.need ? [h("span", {}, "all"), h("span", {class: "soft"}, `needed with ${report.memory.need.threads} thread${report.memory.need.threads === 1 ? "" : "s"}`),
+      h("span", {class: "num"}, number("memory/need/bytes"), " B")] : null);
 }
 
 /// Launches that a map shows: of many layers the first four, unless all are asked for.
@@ -332,7 +344,8 @@ function kernelRows() {
 const kernelColumns = [["name", "kernel"], ["path", "runs"], ["template", "template, schedule"], ["launches", "launches", 1],
   ["bytes", "moves", 1], ["flops", "work", 1], ["time", "at best", 1], ["share", "of all launches"], ["bound", "bound"]];
 
-const splitText = ({count, unit}) => `${plain(count)} ${count === 1 ? unit.replace(/^(\w+)s\b/, "$1") : unit}`;
+const splitText = ({count, unit, most = count, row_blocks: rows = 1}) => plain(count) + (most > count ? ` to ${plain(most)}` : "") +
+  ` ${most === 1 ? unit.replace(/^(\w+)s\b/, "$1") : unit}` + (rows > 1 ? ` in ${plain(rows)} blocks of rows` : "");
 
 function kernelRow(row, most) {
   const {kernel, index} = row, at = `kernels/${index}/`;

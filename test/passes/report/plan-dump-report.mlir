@@ -1,4 +1,4 @@
-// RUN: stoop-opt %S/../Inputs/sequential.mlir --stoop-graph-pipeline="prefill-buckets=4" --stoop-fused-pipeline --stoop-scheduled-pipeline --stoop-planned-pipeline -o %t.mlir
+// RUN: stoop-opt %S/../Inputs/sequential.mlir --stoop-graph-pipeline="prefill-buckets=4" --stoop-fused-pipeline --stoop-scheduled-pipeline --stoop-planned-pipeline --plan-size-threads -o %t.mlir
 // RUN: stoop-opt %t.mlir --plan-dump-report -o /dev/null > %t.json
 // RUN: FileCheck %s < %t.json
 // RUN: %python -c "import json, sys; json.load(open(sys.argv[1]))" %t.json
@@ -31,7 +31,7 @@
 // CHECK: "schedule_source": "heuristic"
 // CHECK-NEXT: "split": {
 // CHECK-NEXT: "count": 2
-// CHECK-NEXT: "unit": "panels of 16 columns"
+// CHECK-NEXT: "unit": "blocks of 16 columns"
 // CHECK: "template": "linear"
 // CHECK: "ledger": {
 // CHECK-NEXT: "config": {
