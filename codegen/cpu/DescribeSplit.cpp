@@ -53,9 +53,10 @@ static WorkSplit splitOfAttention(const kernels::AttentionParams &p, int64_t row
   if (rows > 1 && oneSequence)
     return {"blocks of up to " + std::to_string(kernels::kQueryRows) + " rows of one head",
             kernels::attention_split(p, rows, 1, true).items};
-  WorkSplit split{"pieces of groups of " + std::to_string(p.heads / p.kv_heads) +
-                      (p.heads == p.kv_heads ? " head" : " heads"),
+  WorkSplit split{"pieces of groups of " + std::to_string(p.heads / p.kv_heads) + " heads",
                   kernels::attention_split(p, rows, 1, false).items};
+  if (p.heads == p.kv_heads) // nothing to cut
+    return {"heads", split.count};
   split.most = kernels::attention_split(p, rows, rows * p.heads, false).items;
   return split;
 }
