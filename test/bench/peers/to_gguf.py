@@ -58,7 +58,7 @@ def write_header(writer, config, vocabulary):
     kind = gguf.TokenType
     writer.add_token_types([kind.UNUSED if i not in names else kind.CONTROL if i == 0 else kind.NORMAL
                             for i in range(config["vocab_size"])])
-    writer.add_token_merges([])
+    writer.add_token_merges(["a b"])  # a tokenizer without any is refused
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
 
