@@ -135,7 +135,7 @@ CpuTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &optio
       return kernel.emitOpError() << "could not be compiled: " << job.error;
     }
     binaries.push_back(
-        {job.compilation->kernels, job.level->name.str(), "elf-object", std::move(job.object)});
+        {job.compilation->kernels, job.level->name.str(), "elf-object", std::move(job.object), {}, {}});
   }
   return binaries;
 }
