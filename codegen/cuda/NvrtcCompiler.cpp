@@ -56,6 +56,18 @@ template <class Function> bool Nvrtc::find(Function &function, const char *name)
   return function != nullptr;
 }
 
+/// NVRTC asks for its second library by name alone, which the loader finds only in the system's folders
+/// or among what is loaded. If it does not lie beside NVRTC, NVRTC's own message says so.
+void Nvrtc::loadBuiltins() const {
+  Dl_info place;
+  if (!dladdr(reinterpret_cast<void *>(getVersion), &place))
+    return;
+  llvm::SmallString<128> path(place.dli_fname);
+  llvm::sys::path::remove_filename(path);
+  llvm::sys::path::append(path, "libnvrtc-builtins.so." + versionText);
+  (void)dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 llvm::Error Nvrtc::load() {
   std::string reasons;
   for (const std::string &path : candidates()) {
@@ -80,6 +92,7 @@ llvm::Error Nvrtc::load() {
   if (!complete || getVersion(&major, &minor) != 0)
     return llvm::createStringError("the NVRTC library found lacks functions; version 12 is needed");
   versionText = std::to_string(major) + "." + std::to_string(minor);
+  loadBuiltins();
   return llvm::Error::success();
 }
 

@@ -39,6 +39,7 @@ public:
 private:
   Nvrtc() = default;
   llvm::Error load();
+  void loadBuiltins() const;
   template <class Function> bool find(Function &function, const char *name);
 
   typedef struct Program *ProgramHandle;
