@@ -121,6 +121,8 @@ class Phases(Case):
                    "checkpoint": self.report("inspect", self.model, "--format", "json"),
                    "ir": self.report("inspect", ir, "--format=json"),
                    "program": self.report("inspect", program, "--format", "json")}
+        for report in reports.values():  # what it takes with this machine's threads is in no program
+            self.assertGreater(report["memory"].pop("need")["bytes"], report["memory"]["total_bytes"])
         self.assertEqual(manifest, reports["program"])
         linked = next(row for row in manifest["memory"]["classes"] if row["class"] == "code")
         self.assertGreater(linked["bytes"], 0)
@@ -128,8 +130,6 @@ class Phases(Case):
             with self.subTest(name=name):
                 self.assertEqual(report["schema_version"], manifest["schema_version"])
                 memory = report["memory"]
-                self.assertEqual("need" in memory, name in ("plan", "dry run"))
-                memory.pop("need", None)
                 report["options"].setdefault("calibration", "")  # of compile alone
                 code = next(row for row in memory["classes"] if row["class"] == "code")
                 if name != "program":  # nothing is linked yet
