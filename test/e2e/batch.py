@@ -6,15 +6,15 @@ partly filled and refilled; the same seeds draw the same tokens; narrow types an
 With --driver: the same for the CUDA program on the virtual GPU, and its sampled tokens are the CPU program's.
 """
 import argparse
+import functools
 import os
 import sys
 import tempfile
-import time
 
 import checks
-from checks import Recorded, Report
+from checks import Recorded
 from cuda_fidelity import ARCHITECTURES, virtual_gpu
-from models import CompiledModel, RunError
+from models import CompiledModel
 
 BATCH = 4
 CONTEXT = 384
@@ -130,20 +130,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    failed = False
-    for directory in options.checkpoints:
-        name = os.path.basename(os.path.normpath(directory))
-        report, start = Report(), time.monotonic()
-        try:
-            (run_cuda if options.driver else run_cpu)(options, directory, report)
-        except RunError as error:
-            report.failures.append(str(error))
-        for failure in report.failures:
-            print(f"FAIL {name}: {failure}")
-        worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
-        print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s; worst: {worst}", flush=True)
-        failed |= bool(report.failures)
-    sys.exit(failed)
+    sys.exit(checks.run_each(options.checkpoints, functools.partial(run_cuda if options.driver else run_cpu, options)))
 
 
 if __name__ == "__main__":

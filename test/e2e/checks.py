@@ -5,10 +5,12 @@ passes: every comparison is written so that it holds only for numbers.
 """
 import json
 import os
+import time
 
 import numpy as np
 
 import safetensors_io
+from models import RunError
 
 LOGIT_TOLERANCE = 2e-5  # of the largest recorded magnitude
 NLL_TOLERANCE = 1e-4  # relative
@@ -63,6 +65,22 @@ class Report:
         """Notes a value and fails unless it is a number within the bound."""
         self.note(name, value)
         self.require(value <= bound, f"{where}: {name} is {value:.3g}, allowed is {bound:.3g}")
+
+
+def run_each(checkpoints, check):
+    """Runs check(directory, report) for each checkpoint and prints what came of it; returns whether one failed."""
+    failed = False
+    for directory in checkpoints:
+        name = os.path.basename(os.path.normpath(directory))
+        report, start = Report(), time.monotonic()
+        try:
+            check(directory, report)
+        except RunError as error:
+            report.failures.append(str(error))
+        failed |= report.print_failures(f"{name}: ")
+        worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
+        print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s; worst: {worst}", flush=True)
+    return failed
 
 
 def relative_error(actual, expected):

@@ -6,17 +6,17 @@ had no findings either. By default a cross-section; --full takes all prompts.
 """
 import argparse
 import contextlib
+import functools
 import json
 import os
 import sys
 import tempfile
-import time
 
 import numpy as np
 
 import checks
-from checks import Recorded, Report
-from models import CompiledModel, RunError, execute, model_flags
+from checks import Recorded
+from models import CompiledModel, execute, model_flags
 
 CONTEXT = 384
 BUCKETS = [32]
@@ -116,18 +116,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    failed = False
-    for directory in options.checkpoints:
-        name = os.path.basename(os.path.normpath(directory))
-        report, start = Report(), time.monotonic()
-        try:
-            run(options, directory, report)
-        except RunError as error:
-            report.failures.append(str(error))
-        failed |= report.print_failures(f"{name}: ")
-        worst = ", ".join(f"{key} {value:.2e}" for key, value in sorted(report.worst.items()))
-        print(f"{name}: {len(report.failures)} failures, {time.monotonic() - start:.1f} s; worst: {worst}", flush=True)
-    sys.exit(failed)
+    sys.exit(checks.run_each(options.checkpoints, functools.partial(run, options)))
 
 
 if __name__ == "__main__":
