@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "test/runtime/toy/toy_program.h"
+#include "test/runtime/generate/toy_tokens.h"
 
 namespace {
 std::atomic<int> allocations{0};
@@ -33,26 +33,28 @@ void operator delete(void* p, size_t) noexcept { free(p); }
 namespace stoop::toy {
 namespace {
 
-TEST(Allocation, DecodingTakesNoMemory) {
-  stoop_load_options options{};
-  options.struct_size = sizeof options;
-  options.threads = 2;
-  char message[256];
-  stoop_context* context = nullptr;
-  stoop_session* session = nullptr;
-  stoop_sampler* sampler = nullptr;
-  int before = allocations;
-  ASSERT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK);
-  ASSERT_GT(allocations, before) << "the count works";
-  ASSERT_EQ(stoop_session_create(context, &session), STOOP_OK);
+// Settings that choose by chance and remember what was said.
+stoop_sampling lively(stoop_context* context) {
   stoop_sampling sampling{};
   sampling.struct_size = sizeof sampling;
   stoop_sampling_defaults(context, &sampling);
   sampling.temperature = 0.8f;
   sampling.top_p = 0.9f;
+  sampling.repetition_penalty = 1.1f;
+  return sampling;
+}
+
+TEST(Allocation, DecodingTakesNoMemory) {
+  stoop_session* session = nullptr;
+  stoop_sampler* sampler = nullptr;
+  int before = allocations;
+  stoop_context* context = load(2);
+  ASSERT_NE(context, nullptr);
+  ASSERT_GT(allocations, before) << "the count works";
+  ASSERT_EQ(stoop_session_create(context, &session), STOOP_OK);
+  stoop_sampling sampling = lively(context);
   sampling.top_k = 20;
   sampling.min_p = 0.01f;
-  sampling.repetition_penalty = 1.1f;
   ASSERT_EQ(stoop_sampler_create(context, &sampling, &sampler), STOOP_OK);
 
   uint32_t prompt[] = {1, 2, 3, 4, 5};
@@ -80,25 +82,16 @@ TEST(Allocation, DecodingTakesNoMemory) {
 }
 
 TEST(Allocation, DecodingSeveralSequencesTakesNoMemory) {
-  stoop_load_options options{};
-  options.struct_size = sizeof options;
-  options.threads = 2;
-  char message[256];
-  stoop_context* context = nullptr;
   stoop_batch* batch = nullptr;
-  ASSERT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK);
+  stoop_context* context = load(2);
+  ASSERT_NE(context, nullptr);
   ASSERT_EQ(stoop_batch_create(context, &batch), STOOP_OK);
   stoop_session* sessions[kBatch];
   stoop_sampler* samplers[kBatch];
   stoop_generation generations[kBatch];
   const uint32_t prompt[] = {1, 2, 3, 4, 5};
   for (uint32_t i = 0; i < kBatch; ++i) {
-    stoop_sampling sampling{};
-    sampling.struct_size = sizeof sampling;
-    stoop_sampling_defaults(context, &sampling);
-    sampling.temperature = 0.8f;
-    sampling.top_p = 0.9f;
-    sampling.repetition_penalty = 1.1f;
+    stoop_sampling sampling = lively(context);
     sampling.seed = i;
     ASSERT_EQ(stoop_session_create(context, &sessions[i]), STOOP_OK);
     ASSERT_EQ(stoop_sampler_create(context, &sampling, &samplers[i]), STOOP_OK);

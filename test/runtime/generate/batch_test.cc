@@ -6,22 +6,10 @@
 #include <random>
 #include <string>
 
-#include "test/runtime/toy/toy_program.h"
+#include "test/runtime/generate/toy_tokens.h"
 
 namespace stoop::toy {
 namespace {
-
-using Tokens = std::vector<uint32_t>;
-
-stoop_context* load(uint32_t threads) {
-  stoop_load_options options{};
-  options.struct_size = sizeof options;
-  options.threads = threads;
-  char message[256] = "";
-  stoop_context* context = nullptr;
-  EXPECT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK) << message;
-  return context;
-}
 
 class BatchTest : public testing::TestWithParam<uint32_t> {
  protected:
@@ -48,16 +36,8 @@ class BatchTest : public testing::TestWithParam<uint32_t> {
     EXPECT_EQ(stoop_sampler_create(context_, &sampling, &sampler), STOOP_OK);
     return sampler;
   }
-  Tokens random_tokens(size_t count) {
-    Tokens tokens(count);
-    for (uint32_t& token : tokens) token = random_() % kVocab;
-    return tokens;
-  }
+  Tokens random_tokens(size_t count) { return toy::random_tokens(random_, count); }
   std::string message() const { return stoop_context_message(context_); }
-  static void expect_equal(const float* logits, const Tokens& tokens) {
-    std::vector<float> expected = expected_logits(tokens);
-    for (uint32_t v = 0; v < kVocab; ++v) ASSERT_EQ(logits[v], expected[v]) << v;
-  }
   static stoop_generation request(const Tokens& prompt, uint32_t most, Tokens& ids) {
     stoop_generation generation{};
     generation.struct_size = sizeof generation;

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "runtime/core/context.h"
-#include "test/runtime/toy/toy_program.h"
+#include "test/runtime/generate/toy_tokens.h"
 
 namespace stoop::toy {
 namespace {
@@ -15,12 +15,8 @@ namespace {
 class SessionTest : public testing::TestWithParam<uint32_t> {
  protected:
   void SetUp() override {
-    stoop_load_options options{};
-    options.struct_size = sizeof options;
-    options.threads = GetParam();
-    char message[256];
-    ASSERT_EQ(stoop_context_create(&image(), &options, &context_, message, sizeof message), STOOP_OK)
-        << message;
+    context_ = load(GetParam());
+    ASSERT_NE(context_, nullptr);
     ASSERT_EQ(stoop_session_create(context_, &session_), STOOP_OK);
     stoop_sampling sampling{};
     sampling.struct_size = sizeof sampling;
@@ -32,15 +28,7 @@ class SessionTest : public testing::TestWithParam<uint32_t> {
     stoop_session_destroy(session_);
     stoop_context_destroy(context_);
   }
-  std::vector<uint32_t> random_tokens(size_t count) {
-    std::vector<uint32_t> tokens(count);
-    for (uint32_t& token : tokens) token = random_() % kVocab;
-    return tokens;
-  }
-  static void expect_equal(const float* logits, const std::vector<uint32_t>& tokens) {
-    std::vector<float> expected = expected_logits(tokens);
-    for (uint32_t v = 0; v < kVocab; ++v) ASSERT_EQ(logits[v], expected[v]) << v;
-  }
+  Tokens random_tokens(size_t count) { return toy::random_tokens(random_, count); }
   stoop_generation request(const std::vector<uint32_t>& prompt, uint32_t most) {
     stoop_generation generation{};
     generation.struct_size = sizeof generation;
