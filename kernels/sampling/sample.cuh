@@ -92,23 +92,25 @@ class Chooser {
 
     u64 least_key = 1;
     if (settings.top_k != 0 && settings.top_k < count)
-      least_key = key_reaching(settings.top_k, 32 + id_bits, key, [&](u32 id) -> u64 { return key(id) != 0; });
+      least_key = key_reaching(settings.top_k, 32 + id_bits, key, [](u32, u64 own) -> u64 { return own != 0; });
     const float top = sampling::scaled(logit(last_id - static_cast<u32>(best & last_id)), settings);
     u64 least_weight = 0;
-    auto weight = [&](u32 id) -> u64 {
-      if (key(id) < least_key) return 0;
+    auto weight = [&](u32 id, u64 own_key) -> u64 {
+      if (own_key < least_key) return 0;
       const u64 own = sampling::weight(sampling::scaled(logit(id), settings), top);
       return own >= least_weight ? own : 0;
     };
+    auto weight_of = [&](u32 id, u64 = 0) { return weight(id, key(id)); };
     if (settings.top_p < 1)
-      least_key = key_reaching(sampling::top_p_weight(settings.top_p, total(weight)), 32 + id_bits, key, weight);
+      least_key = key_reaching(sampling::top_p_weight(settings.top_p, total(weight_of)), 32 + id_bits, key, weight);
     least_weight = sampling::weight_of_share(settings.min_p);
-    const u64 drawn = sampling::draw(settings.seed, settings.draws, total(weight));
-    return last_id - static_cast<u32>(key_reaching(drawn + 1, id_bits, [&](u32 id) -> u64 { return last_id - id; }, weight));
+    const u64 drawn = sampling::draw(settings.seed, settings.draws, total(weight_of));
+    return last_id -
+           static_cast<u32>(key_reaching(drawn + 1, id_bits, [&](u32 id) -> u64 { return last_id - id; }, weight_of));
   }
 
   // Falling through all keys, the one at which the sum of weights (below 2^45 each) reaches `wanted`, which is at
-  // least 1 and at most the sum of all. Eight bits of the key a pass.
+  // least 1 and at most the sum of all. Eight bits of the key a pass. A weight takes an id and its key.
   template <class Key, class Weight>
   __device__ u64 key_reaching(u64 wanted, int key_bits, Key key, Weight weight) {
     u64 chosen = 0;
@@ -120,7 +122,7 @@ class Chooser {
         const u32 id = base + threadIdx.x % 32;
         const u64 own = id < num_ids ? key(id) : 0;
         const bool counts = id < num_ids && own >> (shift + 8) == chosen >> (shift + 8);
-        add_by_digit(sums, static_cast<u32>(own >> shift) & 255, counts ? weight(id) : 0);
+        add_by_digit(sums, static_cast<u32>(own >> shift) & 255, counts ? weight(id, own) : 0);
       }
       __syncthreads();  // every warp has its sums
       pick_digit(wanted);

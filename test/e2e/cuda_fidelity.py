@@ -36,9 +36,9 @@ def virtual_gpu(options, capability, seed=1):
             del os.environ[name]
 
 
-def compile_cuda(options, directory, path, dtype):
+def compile_cuda(options, directory, path, dtype, context):
     execute([options.stoop, "compile", directory, "-o", path, "--target", "cuda", "--cuda-arch", ARCHITECTURES,
-             "--prefill-buckets", ",".join(map(str, BUCKETS))] + model_flags(dtype, CONTEXT, "hf", True))
+             "--prefill-buckets", ",".join(map(str, BUCKETS))] + model_flags(dtype, context, "hf", True))
     return CompiledModel(path)
 
 
@@ -87,20 +87,25 @@ def run(options, directory, report):
     recorded = Recorded(directory)
     everything = range(len(recorded.generations))
     count = checks.GENERATED if options.full else 16
+    # Of all prompts, the longest may need more.
+    context = max([CONTEXT] + [len(generation["prompt_ids"]) + count for generation in recorded.generations if options.full])
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        exact = compile_cuda(options, directory, os.path.join(folder, "f32"), "f32")
+        exact = compile_cuda(options, directory, os.path.join(folder, "f32"), "f32", context)
         with virtual_gpu(options, 80):
-            check_greedy(exact, recorded, everything if options.full else [7], count, report, "f32, sm_80")
-            check_sampled(exact, recorded, 1, report, "f32, sm_80")
+            noted = report.labelled("f32 sm_80")
+            check_greedy(exact, recorded, everything if options.full else [7], count, noted, "f32, sm_80")
+            check_sampled(exact, recorded, 1, noted, "f32, sm_80")
         with virtual_gpu(options, 90, seed=5):
-            check_greedy(exact, recorded, everything if options.full else [6], count, report, "f32, sm_90")
-            check_replay(exact, recorded, 0, report, "f32, sm_90, run ahead")
+            noted = report.labelled("f32 sm_90")
+            check_greedy(exact, recorded, everything if options.full else [6], count, noted, "f32, sm_90")
+            check_replay(exact, recorded, 0, noted, "f32, sm_90, run ahead")
         os.remove(exact.path)
-        for dtype, capability in (("bf16", 80), ("f16", 90)):
-            narrow = compile_cuda(options, directory, os.path.join(folder, dtype), dtype)
-            with virtual_gpu(options, capability):
-                check_narrow(narrow, recorded, everything if options.full else [0, 5, 7],
-                             report.labelled(" " + dtype), f"{dtype}, sm_{capability}")
+        for dtype, capabilities in (("bf16", [80, 90]), ("f16", [90, 80])):
+            narrow = compile_cuda(options, directory, os.path.join(folder, dtype), dtype, context)
+            for capability in capabilities if options.full else capabilities[:1]:
+                with virtual_gpu(options, capability):
+                    check_narrow(narrow, recorded, everything if options.full else [0, 5, 7],
+                                 report.labelled(f"{dtype} sm_{capability}"), f"{dtype}, sm_{capability}")
             os.remove(narrow.path)
 
 

@@ -6,10 +6,7 @@
 #include "test/kernels/cuda/DeviceSampler.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
-#include "stoop/abi.h"
-#include "test/runtime/sampler/random_settings.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <cmath>
 #include <cstring>
 
 using namespace stoop;
@@ -57,12 +54,15 @@ DeviceSampler::~DeviceSampler() {
   gpu.api.module_unload(module);
 }
 
-void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t> &counts,
-                          uint32_t inRow) {
+void DeviceSampler::begin(const rt::Sampler &sampler, std::vector<uint32_t> counts, uint32_t inRow) {
   row = inRow;
+  history = std::move(counts);
+  state = {};
+  state.position = 41, state.count = 62; // the ring's end comes with the third token
+  memcpy(&state.seed, &sampler.settings(), sizeof sampler.settings());
   stoop_gpu_state initial[2] = {};
   initial[1 - row].slot = -1;
-  memcpy(&initial[row].seed, &sampler.settings(), sizeof sampler.settings());
+  initial[row] = state;
   // Anew, so that the other row's were never written.
   for (uint64_t *address : {&histories, &logitsAt}) {
     if (*address)
@@ -71,9 +71,37 @@ void DeviceSampler::begin(const rt::Sampler &sampler, const std::vector<uint32_t
       failure = "out of device memory";
   }
   gpu.api.copy_to_device(states, initial, sizeof initial, gpu.stream);
-  gpu.api.copy_to_device(histories + row * vocab * 4, counts.data(), vocab * 4, gpu.stream);
+  gpu.api.copy_to_device(histories + row * vocab * 4, history.data(), vocab * 4, gpu.stream);
   if (gpu.api.stream_wait(gpu.stream))
     failure = "the state does not reach the device";
+}
+
+uint32_t DeviceSampler::advance() {
+  stoop_gpu_state after{};
+  std::vector<uint32_t> noted(vocab);
+  int error = gpu.api.copy_to_host(&after, states + row * sizeof after, sizeof after, gpu.stream);
+  if (!error)
+    error = gpu.api.copy_to_host(noted.data(), histories + row * vocab * 4, vocab * 4, gpu.stream);
+  if (!error)
+    error = gpu.api.stream_wait(gpu.stream);
+  if (error) {
+    failure = "error " + std::to_string(error);
+    return UINT32_MAX;
+  }
+  const uint32_t token = after.ring[state.count % 64];
+  const bool isToken = token != UINT32_MAX;
+  state.ring[state.count++ % 64] = token;
+  state.next_token = isToken ? token : 0;
+  ++state.position;
+  state.draws += !(state.temperature == 0 || state.top_k == 1);
+  if (isToken && token < vocab)
+    history[token] = sampling::noted(history[token]);
+  if (memcmp(&after, &state, sizeof state) != 0)
+    failure = llvm::formatv("the state behind token {0} is wrong: next {1}, position {2}, count {3}, draws {4}", token,
+                            after.next_token, after.position, after.count, after.draws);
+  else if (noted != history)
+    failure = llvm::formatv("the history behind token {0} is wrong", token);
+  return token;
 }
 
 uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed) {
@@ -81,68 +109,16 @@ uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds
   gpu.api.copy_to_device(logitsAt + row * vocab * 4, logits.data(), vocab * 4, gpu.stream);
   void *parameters[] = {&logitsAt, &vocab, &numIds, &states, &histories};
   rt::LaunchRange ranges[] = {{logitsAt, 2 * vocab * 4, 1, "logits"},
-                              {states, 2 * sizeof(stoop_gpu_state), 3, "states"},
+                              {states, 2 * sizeof state, 3, "states"},
                               {histories, 2 * vocab * 4, 3, "histories"}};
   gpu.api.next_launch(ranges, 3);
-  stoop_gpu_state after{};
-  const uint64_t state = states + row * sizeof after;
-  int error = gpu.api.launch(function, 2, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr);
-  if (!error)
-    error = gpu.api.copy_to_host(&after, state, sizeof after, gpu.stream);
-  if (!error)
-    error = gpu.api.stream_wait(gpu.stream);
-  failure = gpu.findings();
-  gpu.reset();
-  if (failure.empty() && error)
+  uint32_t token = UINT32_MAX;
+  if (int error = gpu.api.launch(function, 2, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr))
     failure = "error " + std::to_string(error);
-  return after.ring[(after.count - 1) % 64];
-}
-
-/// Kinds: 0 distinct, 1 with many ties, 2 with infinities, huge values and what is no number.
-std::vector<float> SamplingTrials::logits(uint32_t vocab, int kind) {
-  std::normal_distribution<float> normal(0, 3);
-  std::vector<float> values(vocab);
-  for (float &x : values) {
-    x = normal(random);
-    if (kind == 1)
-      x = std::round(x);
-    if (kind == 2 && random() % 4 == 0)
-      x = rt::pick<float>(random, {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -0.0f, 0});
-  }
-  return values;
-}
-
-std::string SamplingTrials::run(DeviceSampler &device, uint32_t vocab, int trial) {
-  uint32_t ids = trial % 2 ? vocab : 1 + random() % vocab;
-  stoop_sampling chosen = rt::random_settings(random);
-  rt::Memory memory(nullptr);
-  rt::Message message;
-  rt::Sampler host;
-  if (host.create(memory, vocab, ids, chosen, message) != STOOP_OK)
-    return message.text;
-  std::vector<uint32_t> prompt(random() % 12), history(vocab);
-  for (uint32_t &id : prompt)
-    id = random() % vocab;
-  host.begin(prompt.data(), prompt.size());
-  if (host.history())
-    history.assign(host.history(), host.history() + vocab);
-  device.begin(host, history, trial % 2);
-  constexpr uint32_t kNone = UINT32_MAX;
-  for (int step = 0; step < 4; ++step) {
-    std::vector<float> values = logits(vocab, trial % 3);
-    uint32_t expected = kNone;
-    if (host.sample(values.data(), &expected, message) != STOOP_OK)
-      expected = kNone;
-    uint32_t actual = device.sample(values, ids, random());
-    if (!device.failure.empty())
-      return device.failure;
-    if (actual != expected)
-      return llvm::formatv("{0} instead of {1} of {2} ids, trial {3}, step {4}: temperature {5} top-k {6} "
-                           "top-p {7} min-p {8}",
-                           actual, expected, ids, trial, step, chosen.temperature, chosen.top_k,
-                           chosen.top_p, chosen.min_p);
-    if (expected == kNone)
-      break;
-  }
-  return "";
+  else
+    token = advance();
+  if (std::string findings = gpu.findings(); !findings.empty())
+    failure = findings;
+  gpu.reset();
+  return token;
 }

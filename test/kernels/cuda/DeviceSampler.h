@@ -1,7 +1,7 @@
 //===- DeviceSampler.h - the sampling kernel on the virtual GPU ---*- C++ -*-===//
 //
-// One generation's state, history and logits on the device, and random generations for which the host's
-// sampler says what has to come out.
+// One generation's state, history and logits on the device. Each step's state and history have to be what the chosen
+// token makes of those before.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_TEST_KERNELS_CUDA_DEVICESAMPLER_H
@@ -9,8 +9,8 @@
 
 #include "codegen/cuda/CubinInfo.h"
 #include "runtime/sampler/sampler.h"
+#include "stoop/abi.h"
 #include "test/kernels/cuda/GpuHarness.h"
-#include <random>
 
 namespace stoop::test {
 
@@ -23,9 +23,9 @@ public:
   DeviceSampler(const DeviceSampler &) = delete;
   DeviceSampler &operator=(const DeviceSampler &) = delete;
 
-  /// Starts where the host's sampler stands, in row `row` of 2; the other one is idle.
-  void begin(const rt::Sampler &sampler, const std::vector<uint32_t> &history, uint32_t row = 0);
-  /// Chooses among ids below `numIds`; findings go to `failure`.
+  /// Starts where the host's sampler stands, in row `row` of 2, at a token before the ring ends; the other row is idle.
+  void begin(const rt::Sampler &sampler, std::vector<uint32_t> history, uint32_t row = 0);
+  /// Chooses among ids below `numIds`; findings, and a state or history that is wrong behind it, go to `failure`.
   uint32_t sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed);
 
   /// The PTX of the sampling kernels; empty with a reason in `failure`.
@@ -35,24 +35,15 @@ public:
   codegen::CubinInfo info;
 
 private:
+  /// Reads state and history back and compares; returns the token.
+  uint32_t advance();
+
   VirtualGpu &gpu = VirtualGpu::get();
   uint32_t vocab, row = 0;
   void *module = nullptr, *function = nullptr;
   uint64_t states = 0, histories = 0, logitsAt = 0;
-};
-
-/// Random settings, prompts and logits: ties, infinities and what is no number among them.
-class SamplingTrials {
-public:
-  explicit SamplingTrials(uint64_t seed) : random(seed) {}
-
-  /// Generation number `trial` of four tokens on `device` against the host's sampler; empty: the same.
-  std::string run(DeviceSampler &device, uint32_t vocab, int trial);
-
-private:
-  std::vector<float> logits(uint32_t vocab, int kind);
-
-  std::mt19937_64 random;
+  stoop_gpu_state state{}; ///< as it has to be on the device, like the history
+  std::vector<uint32_t> history;
 };
 
 } // namespace stoop::test

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "stoop/abi.h"
-#include "test/kernels/cuda/DeviceSampler.h"
+#include "test/kernels/cuda/SamplingTrials.h"
 #include <gtest/gtest.h>
 
 using namespace stoop;
@@ -17,8 +17,10 @@ TEST(GpuSampling, ChoosesWhatTheHostChooses) {
   for (uint32_t vocab : {1u, 40u, 1000u, 2085u}) {
     DeviceSampler device(vocab);
     EXPECT_EQ(device.info.localBytes, 0u) << "spills";
-    for (int trial = 0; trial < (isExhaustive ? 200 : 25); ++trial)
-      ASSERT_EQ(trials.run(device, vocab, trial), "");
+    for (int trial = 0; trial < (isExhaustive ? 360 : 36); ++trial) {
+      const auto kind = SamplingTrials::Kind(trial % SamplingTrials::NumKinds);
+      ASSERT_EQ(trials.next(vocab, kind).run(device), "") << "trial " << trial << " of kind " << kind;
+    }
   }
 }
 

@@ -100,3 +100,27 @@ std::vector<Mutant> stoop::test::wrongOperations(const std::string &ptx, const E
   all.resize(std::min(count, all.size()));
   return all;
 }
+
+std::pair<std::string, unsigned> stoop::test::sourceLineOf(const std::string &ptx, size_t line) {
+  unsigned file = 0, at = 0;
+  StringRef rest = ptx;
+  for (size_t number = 0; number <= line && !rest.empty(); ++number) {
+    auto [text, behind] = rest.split('\n');
+    rest = behind;
+    text = text.trim();
+    if (text.consume_front(".loc"))
+      text = text.ltrim(), text.consumeInteger(10, file), text = text.ltrim(), text.consumeInteger(10, at);
+  }
+  for (rest = ptx; !rest.empty();) {
+    auto [text, behind] = rest.split('\n');
+    rest = behind;
+    text = text.trim();
+    unsigned number = 0;
+    if (!text.consume_front(".file"))
+      continue;
+    text = text.ltrim();
+    if (!text.consumeInteger(10, number) && number == file)
+      return {text.split('"').second.split('"').first.str(), at};
+  }
+  return {"", 0};
+}

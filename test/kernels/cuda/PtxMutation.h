@@ -33,6 +33,9 @@ std::vector<Mutant> missingSynchronisation(const std::string &ptx, const Execute
 /// a comparison or a guard and its negation, another lane of a shuffle, two factors of a matrix exchanged.
 std::vector<Mutant> wrongOperations(const std::string &ptx, const ExecutedLines &lines, size_t count, uint64_t seed);
 
+/// File and line of the source that line `line` of PTX comes from, e.g. "/kernels/sampling/sample.cuh" and 81.
+std::pair<std::string, unsigned> sourceLineOf(const std::string &ptx, size_t line);
+
 } // namespace stoop::test
 
 #endif // STOOP_TEST_KERNELS_CUDA_PTXMUTATION_H
