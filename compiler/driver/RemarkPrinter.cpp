@@ -2,8 +2,10 @@
 #include "compiler/driver/RemarkPrinter.h"
 
 #include "compiler/driver/Session.h"
+#include "compiler/inspect/Text.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Regex.h"
 
 #include <set>
@@ -25,9 +27,10 @@ public:
                (llvm::StringRef(arg.val).contains(' ') ? "\"" + arg.val + "\"" : arg.val);
     bool hasEntry = !remark.getFunction().empty() && !remark.getFunction().starts_with("<unknown");
     std::string place = describeLocation(remark.getLocation());
-    llvm::errs() << "stoop: remark: " << remark.getCombinedCategoryName() << " "
-                 << verdictOf(remark) << " " << place << " [" << remark.getRemarkName()
-                 << (hasEntry ? ", " + remark.getFunction().str() : "") << "]" << facts << "\n";
+    std::string text = llvm::formatv("{0} {1} {2} [{3}{4}{5}]{6}", remark.getCombinedCategoryName(),
+                                     verdictOf(remark), place, remark.getRemarkName(),
+                                     hasEntry ? ", " : "", hasEntry ? remark.getFunction() : "", facts);
+    llvm::errs() << "stoop: remark: " << inspect::printable(text) << "\n";
   }
 
   void finalize() override {

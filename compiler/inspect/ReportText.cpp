@@ -186,6 +186,37 @@ static void printEntries(const json::Object &report, size_t limit, const TextOut
   printRest(entries.size(), limit, "entries", out);
 }
 
+/// What GPUs are predicted to need for the steps of the first `limit` entries.
+static void printPredictions(const json::Object &report, size_t limit, const TextOutput &out) {
+  const json::Array &machines = listAt(report, "predictions");
+  if (machines.empty())
+    return;
+  out.line("predicted, not measured", Tone::Heading);
+  Table table;
+  table.add({"", "", ">a step", ">tokens/s", ">read at", ">a launch"}, Tone::Dim);
+  auto rounded = [](const json::Object &object, llvm::StringRef key, double unit) {
+    return grouped(std::llround(object.getNumber(key).value_or(0) / unit));
+  };
+  for (const json::Value &value : machines) {
+    const json::Object &machine = asObject(value);
+    const json::Array &steps = listAt(machine, "steps");
+    for (const json::Value &part : llvm::ArrayRef(steps.data(), steps.size()).take_front(limit)) {
+      const json::Object &step = asObject(part);
+      bool fits = machine.getBoolean("fits").value_or(true);
+      table.add({textAt(machine, "machine") + (fits ? "" : " (too little memory)"), textAt(step, "entry"),
+                 ">" + timeText(numberAt(step, "predicted_ns")),
+                 ">" + rounded(step, "predicted_tokens_per_second", 1),
+                 ">" + rounded(machine, "bytes_per_second", 1e9) + " GB/s",
+                 ">" + rounded(machine, "launch_ns", 1) + " ns"});
+    }
+  }
+  table.print(out);
+  if (limit == kAll)
+    for (const json::Value &value : machines)
+      out.line("  " + textAt(asObject(value), "machine") + ": " + textAt(asObject(value), "source"),
+               Tone::Dim);
+}
+
 /// The launches of each entry, identical layers once.
 static void printLaunches(const json::Object &report, const TextOutput &out) {
   for (const json::Value &value : listAt(report, "entries")) {
@@ -435,6 +466,7 @@ void printSummary(const json::Object &report, const TextOutput &out) {
   const json::Array &entries = listAt(report, "entries");
   if (!entries.empty())
     printKernels(report, textAt(asObject(entries[0]), "name"), kFew, out);
+  printPredictions(report, 1, out);
   printFusion(report, kFew, /*isFull=*/false, out);
   printLedger(report, /*isFull=*/false, out);
   printWarnings(report, 3, out);
@@ -456,7 +488,7 @@ void printSections(const json::Object &report, llvm::ArrayRef<std::string> secti
   if (isAsked("memory"))
     printMemory(report, /*isFull=*/true, out);
   if (isAsked("entries"))
-    printEntries(report, kAll, out);
+    printEntries(report, kAll, out), printPredictions(report, kAll, out);
   if (isAsked("launches"))
     printLaunches(report, out);
   if (isAsked("kernels"))

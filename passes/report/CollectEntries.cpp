@@ -219,6 +219,8 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
   result.groups = groupLaunches(launches);
   result.maps = collectMaps(entry);
   noteLaunches(result, counts, report);
+  for (StepPrediction &prediction : report.predictions)
+    prediction.steps.emplace_back(result.name, 0);
   int64_t memoryTime = 0;
   for (const KernelReport &kernel : report.kernels) {
     auto found = counts.find(kernel.name);
@@ -227,6 +229,8 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
     // Of this entry's launches, which may serve more sequences than others of the kernel.
     Cost cost = costOf(program.kernel(kernel.name).getBody().front(), sequencesOf(entry));
     predict(cost, report.machine);
+    for (StepPrediction &prediction : report.predictions)
+      predictLaunches(prediction, cost, found->second);
     result.cost.bytes += found->second * cost.bytes;
     result.cost.flops += found->second * cost.flops;
     result.cost.nanoseconds += found->second * cost.nanoseconds;

@@ -1,7 +1,7 @@
 //===- CollectFusion.cpp - the verdicts of the fusion passes -------------===//
 //
 // The passes leave them on the program as `fusion_log`, one dictionary per candidate edge and run
-// of equal layers. Programs without a log have the edges inside their kernels alone.
+// of equal layers. A program without a log says nothing of them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/report/Collect.h"
@@ -49,30 +49,10 @@ static FusionVerdict readVerdict(DictionaryAttr entry) {
   return verdict;
 }
 
-/// Neighbours in one launch, as verdicts that passed.
-static void collectPassedEdges(ProgramReport &report) {
-  for (const EntryReport &entry : report.entries)
-    for (const LaunchGroup &group : entry.groups)
-      for (const LaunchReport &launch : group.launches)
-        for (size_t i = 1; i < launch.ops.size(); ++i) {
-          FusionVerdict verdict;
-          verdict.passed = true;
-          verdict.entry = entry.name;
-          verdict.producerOp = launch.ops[i - 1].op;
-          verdict.producerPath = launch.ops[i - 1].path;
-          verdict.consumerOp = launch.ops[i].op;
-          verdict.consumerPath = launch.ops[i].path;
-          verdict.firstLayer = group.firstLayer;
-          verdict.lastLayer = group.lastLayer;
-          verdict.count = group.count();
-          report.fusion.push_back(std::move(verdict));
-        }
-}
-
 void collectFusion(plan::ProgramOp program, ProgramReport &report) {
   auto log = program->getAttrOfType<ArrayAttr>(kFusionLog);
   if (!log)
-    return collectPassedEdges(report);
+    return;
   for (auto entry : log.getAsRange<DictionaryAttr>())
     report.fusion.push_back(readVerdict(entry));
 }

@@ -38,8 +38,10 @@ static void collectTarget(plan::ProgramOp program, ProgramReport &report) {
     for (auto level : planned.getAsRange<StringAttr>())
       report.levels.push_back(level.str());
   auto dtype = program.getMetadata().getAs<StringAttr>("dtype");
-  report.machine = findMachine(report.target, report.levels.empty() ? "" : report.levels.front(),
-                               dtype ? dtype.getValue() : "f32");
+  llvm::StringRef inputs = dtype ? dtype.getValue() : "f32";
+  report.machine =
+      findMachine(report.target, report.levels.empty() ? "" : report.levels.front(), inputs);
+  report.predictions = predictedMachines(report.target, inputs);
 }
 
 /// Attributes beside those that the op's syntax has.

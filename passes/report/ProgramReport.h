@@ -127,6 +127,15 @@ struct Machine {
   double bytesPerSecond, flopsPerSecond;
 };
 
+/// What a GPU is predicted to need for each entry's step: for every launch the time from the end of
+/// the one before to its own first bytes, then its bytes or flops at the rates that are in reach.
+struct StepPrediction {
+  llvm::StringRef machine, source;
+  double bytesPerSecond, flopsPerSecond, launchNanoseconds;
+  double memoryBytes; ///< that the machine has
+  std::vector<std::pair<std::string, int64_t>> steps; ///< entry, ns
+};
+
 struct ProgramReport {
   mlir::DictionaryAttr model; ///< dimensions, sampling defaults, …: the program's metadata without
                               ///< the sections below
@@ -137,6 +146,7 @@ struct ProgramReport {
   std::string target;
   std::vector<std::string> levels; ///< to compile for, or that binaries exist for
   std::optional<Machine> machine;
+  std::vector<StepPrediction> predictions; ///< none but for GPUs
   std::vector<ArenaReport> arenas;
   MemoryClasses classes;
   int64_t totalBytes = 0;      ///< of all arenas

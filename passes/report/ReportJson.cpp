@@ -205,6 +205,33 @@ static json::Object targetJson(const ProgramReport &report) {
   return target;
 }
 
+/// Tokens of a step: of every sequence one, or of a prompt all rows.
+static double tokensOf(const ProgramReport &report, llvm::StringRef entry) {
+  auto found = llvm::find_if(report.entries, [&](const EntryReport &each) { return each.name == entry; });
+  return found == report.entries.end() ? 0 : static_cast<double>(found->rows);
+}
+
+static json::Array predictionsJson(const ProgramReport &report) {
+  json::Array predictions;
+  int64_t needed = report.totalBytes + report.classes.workspaces(1);
+  for (const StepPrediction &prediction : report.predictions) {
+    json::Array steps;
+    for (const auto &[entry, nanoseconds] : prediction.steps)
+      steps.push_back(json::Object{
+          {"entry", entry},
+          {"predicted_ns", nanoseconds},
+          {"predicted_tokens_per_second", 1e9 * tokensOf(report, entry) / static_cast<double>(nanoseconds)}});
+    predictions.push_back(json::Object{{"machine", prediction.machine},
+                                       {"bytes_per_second", prediction.bytesPerSecond},
+                                       {"flops_per_second", prediction.flopsPerSecond},
+                                       {"launch_ns", prediction.launchNanoseconds},
+                                       {"fits", static_cast<double>(needed) <= prediction.memoryBytes},
+                                       {"source", prediction.source},
+                                       {"steps", std::move(steps)}});
+  }
+  return predictions;
+}
+
 /// What a machine must have. The runtime's CudaDriver asks for this version.
 static json::Object needsJson(const ProgramReport &report) {
   json::Object needs{{"libraries", json::Array{"libc.so.6"}}, {"cpu_features", json::Array(report.levels)}, {"driver", nullptr}};
@@ -220,7 +247,7 @@ json::Object toJson(const ProgramReport &report) {
   json::Array kernels;
   for (const KernelReport &kernel : report.kernels)
     kernels.push_back(kernelJson(kernel, report));
-  return json::Object{
+  json::Object object{
       {"schema_version", kSchemaVersion},
       {"model", orEmptyObject(report.model)},
       {"target", targetJson(report)},
@@ -232,6 +259,9 @@ json::Object toJson(const ProgramReport &report) {
       {"ledger", orEmptyObject(report.ledger)},
       {"needs", needsJson(report)},
       {"warnings", report.warnings ? toValue(report.warnings) : json::Value(json::Array())}};
+  if (!report.predictions.empty())
+    object["predictions"] = predictionsJson(report);
+  return object;
 }
 
 } // namespace stoop::report

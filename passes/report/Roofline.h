@@ -16,6 +16,12 @@ namespace stoop::report {
 std::optional<Machine> findMachine(llvm::StringRef target, llvm::StringRef level,
                                    llvm::StringRef dtype);
 
+/// The machines that steps of a program for `target` are predicted for, without steps.
+std::vector<StepPrediction> predictedMachines(llvm::StringRef target, llvm::StringRef dtype);
+
+/// Adds `launches` launches of a kernel to the step that `prediction` has last.
+void predictLaunches(StepPrediction &prediction, const Cost &cost, int64_t launches);
+
 /// Sets time and bound of a cost: max(bytes / bandwidth, flops / peak); without a machine no time.
 void predict(Cost &cost, const std::optional<Machine> &machine);
 

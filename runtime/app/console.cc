@@ -73,6 +73,19 @@ double seconds_now() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char c = static_cast<unsigned char>(text[i]);
+    const bool is_c1 = c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;  // U+0080 to U+009F
+    if (is_c1) c = static_cast<unsigned char>(text[++i]);
+    char escape[8];
+    snprintf(escape, sizeof escape, "\\x%02x", c);
+    is_c1 || c < 0x20 || c == 0x7f ? shown += escape : shown += static_cast<char>(c);
+  }
+  return shown;
+}
+
 void write_out(std::string_view text) {
   while (!text.empty()) {
     ssize_t wrote = write(STDOUT_FILENO, text.data(), text.size());

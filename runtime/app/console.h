@@ -42,6 +42,8 @@ class EndOnInterrupt {
 // Seconds of the monotonic clock.
 double seconds_now();
 
+// Text from a checkpoint as a terminal may see it: control characters as escapes (\x1b).
+std::string printable(std::string_view text);
 // Writes to stdout at once. Throws OutputClosed or Failure (disk full).
 void write_out(std::string_view text);
 // Writes a line to stderr; allocates nothing.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/app/commands.h"
+#include "runtime/app/console.h"
 #include "runtime/app/model.h"
 #include "runtime/app/plan_facts.h"
 
@@ -38,7 +39,7 @@ std::string text_report(const stoop_program_desc& program, const stoop_context_i
   const stoop_model_info& model = program.model;
   std::string out;
   auto line = [&](const std::string& name, const std::string& value) {
-    out += name + std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') + value + "\n";
+    out += name + std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') + printable(value) + "\n";
   };
   line("model", model.name);
   line("target", program.target);

@@ -18,15 +18,19 @@ constexpr size_t kTensorBytes = 256;  // no tensor's description is longer; data
 
 }  // namespace
 
-LogitsFile::LogitsFile(std::string path, uint32_t vocab, size_t tensors)
+LogitsFile::LogitsFile(std::string path, uint32_t vocab, size_t tensors, const std::vector<std::string>& inputs)
     : path_(std::move(path)),
       temporary_(path_ + ".tmp-" + std::to_string(getpid())),
       vocab_(vocab),
       header_bytes_(tensors * kTensorBytes - sizeof(uint64_t)) {
   // The rename would put a file in the place of a device or a pipe.
-  struct stat status;
-  if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+  struct stat status, read;
+  const bool exists = stat(path_.c_str(), &status) == 0;
+  if (exists && !S_ISREG(status.st_mode))
     throw Failure(kExitBadInput, "cannot write " + path_ + ": it exists and is not a regular file");
+  for (const std::string& input : inputs)
+    if (exists && stat(input.c_str(), &read) == 0 && read.st_dev == status.st_dev && read.st_ino == status.st_ino)
+      throw Failure(kExitUsage, "--logits " + path_ + " would replace " + input + ", which this command reads");
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file_ < 0) fail("cannot create");
   const std::string room(sizeof(uint64_t) + header_bytes_, '\0');

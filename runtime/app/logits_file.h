@@ -5,13 +5,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace stoop::app {
 
 class LogitsFile {
  public:
-  // Opens `path`.tmp-<pid> beside the target, with room for the header of that many tensors. Throws Failure(1).
-  LogitsFile(std::string path, uint32_t vocab, size_t tensors);
+  // Opens `path`.tmp-<pid> beside the target, with room for the header of that many tensors. `inputs` are the
+  // files that the command reads: the target may be none of them. Throws Failure(1), or Failure(2) for an input.
+  LogitsFile(std::string path, uint32_t vocab, size_t tensors, const std::vector<std::string>& inputs);
   // Removes the temporary file unless finish() was called.
   ~LogitsFile();
   LogitsFile(const LogitsFile&) = delete;

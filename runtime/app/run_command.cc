@@ -226,8 +226,10 @@ void Run::report_timing() {
 int Run::execute() {
   make_completions();
   if (!options_.logits_file.empty()) {
+    std::vector<std::string> inputs = options_.prompt_files;
+    inputs.insert(inputs.end(), {options_.prompts_file, "/proc/self/exe"});
     logits_file_ = std::make_unique<LogitsFile>(options_.logits_file, model_.program().model.vocab,
-                                                completions_.size());
+                                                completions_.size(), inputs);
   }
   const double loaded = seconds_now();
   load_seconds_ = loaded - start_;

@@ -34,6 +34,36 @@ class Cuda(Case):
             self.assertIn("__global__", (temps / (source + ".cu")).read_text())
         self.assertTrue((temps / "sampling_sm_80.cubin").read_bytes().startswith(b"\x7fELF"))
 
+    def test_steps_are_predicted_for_gpus(self):
+        """Each launch's gap and the larger of its bytes and flops, summed here from the report's own kernels."""
+        config = self.checkpoint("rand-180b", copy=False)
+        report = json.loads(self.expect(run("plan", config, "--target", "cuda", "-c", 64, "--max-batch-size", 4, "--json"), 0).stdout)
+        self.assertEqual([machine["machine"] for machine in report["predictions"]], ["A100 SXM 80 GB", "H100 SXM", "H200 SXM"])
+        need = sum(c.get("bytes", c.get("bytes_per_thread", 0)) for c in report["memory"]["classes"] if c["class"] != "code")
+        for machine in report["predictions"]:
+            self.assertTrue(machine["fits"] and need < 80e9)
+            steps = {step["entry"]: step for step in machine["steps"]}
+            self.assertEqual(set(steps), {entry["name"] for entry in report["entries"]})
+            for entry in report["entries"]:
+                step = steps[entry["name"]]
+                self.assertAlmostEqual(step["predicted_tokens_per_second"] * step["predicted_ns"], 1e9 * entry["rows"], delta=1)
+                # No less than all bytes or all flops at once, no more than both after each other.
+                gaps = entry["launches"] * machine["launch_ns"]
+                memory = entry["bytes"] / machine["bytes_per_second"] * 1e9
+                compute = entry["flops"] / machine["flops_per_second"] * 1e9
+                self.assertGreaterEqual(step["predicted_ns"] + entry["launches"], gaps + max(memory, compute))
+                self.assertLessEqual(step["predicted_ns"] - entry["launches"], gaps + memory + compute)
+        large = {"model_type": "falcon", "new_decoder_architecture": True, "hidden_size": 8192, "num_hidden_layers": 60, "vocab_size": 65024,
+                 "num_attention_heads": 128, "num_kv_heads": 8, "torch_dtype": "bfloat16", "bias": False, "alibi": False}
+        (self.dir / "config.json").write_text(json.dumps(large))
+        plan = json.loads(self.expect(run("plan", self.dir / "config.json", "--target", "cuda", "--json"), 0).stdout)
+        self.assertEqual([machine["fits"] for machine in plan["predictions"]], [False, False, True])  # 83 GB
+        text = self.expect(run("inspect", config, "--target", "cuda", "--section", "entries"), 0).stdout
+        self.assertIn("predicted, not measured", text)
+        self.assertIn("H200 SXM: bandwidth", text)
+        cpu = json.loads(self.expect(run("plan", config, "--json"), 0).stdout)
+        self.assertNotIn("predictions", cpu)
+
     def test_targets_name_the_gpu(self):
         for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90a"})):
             with mock.patch.dict(os.environ, {"STOOP_VGPU_ARCH": capability}):

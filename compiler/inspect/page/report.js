@@ -126,7 +126,14 @@ function drawOverview() {
        tile(number("memory/kv_bytes_per_token", bytes, "b"), "KV cache a token"));
   fill("#overview .warnings", report.warnings.map((warning) => h("div", {class: "warning"}, warning)),
        report.target.roofline ? h("p", {class: "soft"}, `Times are the least that ${report.target.roofline.machine} needs: ` +
-         `${bytes(report.target.roofline.bytes_per_second)}/s, ${work(report.target.roofline.flops_per_second)}/s. Predicted, not measured.`) : null);
+         `${bytes(report.target.roofline.bytes_per_second)}/s, ${work(report.target.roofline.flops_per_second)}/s. Predicted, not measured.`) : null,
+       (report.predictions || []).map((machine, index) => {
+         const step = machine.steps.findIndex((each) => entry && each.entry === entry.name);
+         const place = `predictions/${index}/steps/${step}/`;
+         return step < 0 ? null : h("p", {class: "soft"}, `Predicted for ${machine.machine}: `,
+           number(place + "predicted_ns", time), " a step, ", number(place + "predicted_tokens_per_second", rate),
+           ` tokens/s (${machine.fits ? "" : "which has too little memory for it; "}${machine.source}).`);
+       }));
 }
 
 // ---- Launches: layers drawn as their fused regions -------------------------------------------------------------

@@ -125,6 +125,19 @@ class Run(unittest.TestCase):
             self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
             self.assertEqual(os.listdir(folder), ["pipe"])
 
+    def test_logits_never_replace_what_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            prompt, link = os.path.join(folder, "prompt"), os.path.join(folder, "link")
+            with open(prompt, "w") as file:
+                file.write("[1,2]\n")
+            os.link(prompt, link)
+            result = run(MODEL, "--prompts", prompt, "-n", 1, "--logits", link)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(f"would replace {prompt}", result.err)
+            with open(prompt) as file:
+                self.assertEqual(file.read(), "[1,2]\n")
+            self.assertEqual(sorted(os.listdir(folder)), ["link", "prompt"])
+
     def test_logits_file_that_cannot_be_written(self):
         with tempfile.TemporaryDirectory() as folder:
             result = run(MODEL, "--prompt-ids", "1", "--logits", os.path.join(folder, "no", "x"))
