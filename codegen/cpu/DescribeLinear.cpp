@@ -38,7 +38,7 @@ public:
   FailureOr<std::string> read(codegen::KernelSpec &spec);
 
 private:
-  LogicalResult readSchedule();
+  void readSchedule();
   LogicalResult readPrologue();
   LogicalResult readInputs();
   LogicalResult readSegment(RegionSegment &segment);
@@ -84,7 +84,7 @@ void LinearReader::setYield(Value v, int64_t &yieldOperand, int64_t &yieldStride
 
 /// Tunables that a schedule leaves out, as those of other numbers of rows, have the value for which
 /// nothing was measured.
-LogicalResult LinearReader::readSchedule() {
+void LinearReader::readSchedule() {
   auto tunable = [&](StringRef name, int64_t otherwise) {
     auto value = kernel.getSchedule().getTunables().getAs<IntegerAttr>(name);
     return value ? value.getInt() : otherwise;
@@ -95,14 +95,6 @@ LogicalResult LinearReader::readSchedule() {
   header.block_rows = tunable("block_rows", kernels::kGemmBlockRows);
   header.block_inner = tunable("block_inner", kernels::kGemmBlockInner);
   header.split_panels = tunable("split_panels", kernels::kGemmBlockPanels);
-  for (auto product : kernel.getBody().getOps<lm::LinearOp>()) {
-    std::optional<QuantScheme> scheme = quantSchemeOf(tensor(product.getWeight()));
-    if (!few && scheme && scheme->group && header.block_inner % scheme->group != 0)
-      return product.emitOpError() << "has groups of " << scheme->group
-                                   << " columns; tunable 'block_inner' is no multiple of that: "
-                                   << header.block_inner;
-  }
-  return success();
 }
 
 LogicalResult LinearReader::readPrologue() {
@@ -331,7 +323,8 @@ FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   if (quantSchemeOf(tensor(first.getWeight())))
     header.quantized =
         keepsActivations(kernel) ? kernels::kFloatActivations : kernels::kIntegerActivations;
-  if (failed(readSchedule()) || failed(readPrologue()) || failed(readInputs()))
+  readSchedule();
+  if (failed(readPrologue()) || failed(readInputs()))
     return failure();
   for (RegionSegment &segment : region.segments)
     if (failed(readSegment(segment)))

@@ -27,16 +27,6 @@ static int64_t rowsOf(plan::KernelOp kernel) {
   return rows;
 }
 
-/// Columns of the widest group among the kernel's quantised weights; 0: none has groups.
-static int64_t groupOf(plan::KernelOp kernel) {
-  int64_t group = 0;
-  kernel.walk([&](lm::LinearOp linear) {
-    if (auto scheme = quantSchemeOf(cast<RankedTensorType>(linear.getWeight().getType())))
-      group = std::max(group, scheme->group);
-  });
-  return group;
-}
-
 std::vector<TuneTask> collectTasks(plan::ProgramOp program, const schedule::TargetInfo &target) {
   plan::EntryOp longest;
   for (auto entry : program.getOps<plan::EntryOp>())
@@ -52,7 +42,7 @@ std::vector<TuneTask> collectTasks(plan::ProgramOp program, const schedule::Targ
       const schedule::TemplateInfo *known =
           target.findTemplate(kernel.getSchedule().getTemplateName());
       int64_t rows = rowsOf(kernel);
-      if (!known || searchAxes(*known, rows, 0).empty())
+      if (!known || searchAxes(*known, rows).empty())
         continue;
       std::string region = tuning::fingerprint(kernel.getBody(), program.getMetadata());
       if (seen.insert(region + "," + std::to_string(rows)).second)
@@ -62,13 +52,10 @@ std::vector<TuneTask> collectTasks(plan::ProgramOp program, const schedule::Targ
   return tasks;
 }
 
-std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows, int64_t group) {
+std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows) {
   std::vector<Axis> axes;
   for (const schedule::TunableInfo &tunable : kernel.tunables) {
-    Axis axis{tunable.name.str(), {}};
-    for (int64_t value : tunable.candidates)
-      if (tunable.name != "block_inner" || group == 0 || value % group == 0)
-        axis.values.push_back(value);
+    Axis axis{tunable.name.str(), {tunable.candidates.begin(), tunable.candidates.end()}};
     if (schedule::TemplateInfo::applies(tunable, rows) && !axis.values.empty())
       axes.push_back(std::move(axis));
   }
@@ -193,7 +180,7 @@ llvm::Expected<tuning::Entry> TuneLoop::tune(TuneTask task, double seconds) {
   Candidate heuristic = std::move(first.front());
   std::optional<Candidate> found; // better than the heuristic
   const schedule::TemplateInfo &kernel = *options.target->findTemplate(entry.kernelTemplate);
-  std::vector<Axis> axes = searchAxes(kernel, task.rows, groupOf(task.kernel));
+  std::vector<Axis> axes = searchAxes(kernel, task.rows);
   for (size_t index = 0; index < axes.size() && (index == 0 || deadline.left() > 0); ++index) {
     const Axis &axis = axes[index];
     Candidate &best = found ? *found : heuristic;

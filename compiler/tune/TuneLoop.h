@@ -43,9 +43,8 @@ struct Axis {
   std::vector<int64_t> values;
 };
 
-/// The axes that regions of `rows` rows have; where weights have groups of columns, inner blocks are
-/// multiples of `group`.
-std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows, int64_t group);
+/// The axes that regions of `rows` rows have.
+std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows);
 
 /// Searches one axis after the other; the best value so far is measured again beside every next one, in
 /// turn, so that a machine whose speed drifts disturbs all alike. A value must be 1 % better to win.

@@ -13,7 +13,7 @@ namespace stoop::kernels {
 constexpr int64_t kGemvRows = 4;
 
 // Blocks of the matrix product where nothing was measured: rows, 16-column panels, inner elements.
-constexpr int64_t kGemmBlockRows = 48, kGemmBlockPanels = 32, kGemmBlockInner = 1024;
+constexpr int64_t kGemmBlockRows = 144, kGemmBlockPanels = 64, kGemmBlockInner = 512;
 // Rows of a strip, which blocks consist of; tiles take whole pairs of tiles.
 constexpr int64_t kGemmStrip = 6, kTileRows = 32;
 constexpr int64_t kTileElements = 16 * 32;
@@ -25,7 +25,7 @@ constexpr int64_t kGemvBlockPanels = 8;
 // Columns of a row of activations that share a scale beside quantised weights.
 constexpr int64_t kScaleColumns = 128;
 
-// Panels of quantised weights that are multiplied together, at most.
+// Panels that are multiplied together, at most.
 constexpr int64_t kExpandedPanels = 4;
 
 // Columns that a norm writes at a time before they are packed: the most that a block has.
@@ -59,7 +59,7 @@ struct LinearScratch {
   int64_t sums;        // [product][panel][row][16]
   int64_t tail;        // values that heads are made of, and one rotated head
   int64_t tile_tails;  // last, partial tiles of two panels
-  int64_t expanded;    // quantised panels as float32
+  int64_t expanded;    // panels as the core reads them, where they are stored narrower
 };
 
 [[gnu::always_inline]] inline constexpr int64_t scratch_piece(int64_t bytes) {
@@ -80,7 +80,7 @@ struct LinearScratch {
   s.sums = p.most_products * panels * rows * 16 * 4;
   s.tail = p.num_parts > 0 ? (p.tail_values + 1) * p.most_unit_panels * 16 * 4 : 0;
   s.tile_tails = few ? 0 : 2 * kTileElements * 2;
-  s.expanded = few || !p.quantized ? 0 : kExpandedPanels * p.block_inner * 16 * 4;
+  s.expanded = few ? 0 : kExpandedPanels * p.block_inner * 16 * 4;
   return s;
 }
 

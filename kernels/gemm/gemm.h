@@ -1,25 +1,18 @@
 // The products of a region for many rows (prefill): blocked matrix products on packed activations.
 //
-// Per thread: for a block of rows (48 unless the schedule says otherwise), for a block of its columns
-// (512 of one product), for a block of the inner dimension (1024): pack the rows (192 KiB), then run
-// the register-blocked core over strips of 6 rows; sums of unfinished inner blocks wait in scratch (96
-// KiB, twice that for several products). So scratch is a constant, the packed block and one panel stay
-// in L2, and weights come from memory once every block of rows. Products that read the same input share its packing. Bound: FMA (or
-// vdpbf16ps) issue.
+// Per thread: for a block of rows, for a block of its columns (panels of one product), for a block of
+// the inner dimension, all of a size that the schedule gives: pack the rows, then run the core over
+// panels and strips of rows; sums of unfinished inner blocks wait in scratch. So scratch is a constant,
+// and weights come from memory once every block of rows. Products that read the same input share its
+// packing. Bound: FMA (or vdpbf16ps) issue.
 #ifndef STOOP_KERNELS_GEMM_GEMM_H
 #define STOOP_KERNELS_GEMM_GEMM_H
 
-#include "kernels/gemm/micro_kernel.h"
+#include "kernels/gemm/blocked_core.h"
 #include "kernels/gemm/prologue.h"
 #include "kernels/gemm/segment.h"
 
 namespace stoop::kernels {
-
-#if defined(__AVX512F__)
-constexpr int kGemmPanels = 4;  // 24 of 32 registers accumulate
-#else
-constexpr int kGemmPanels = 1;  // 12 of 16
-#endif
 
 // How threads share the work: each has some of the row blocks and some of the columns.
 struct ThreadGrid {
@@ -40,75 +33,6 @@ STOOP_INLINE ThreadGrid thread_grid(const stoop_kernel_args *args, const LinearP
     rows *= 2;
   return {args->thread % rows, rows, args->thread / rows, args->num_threads / rows};
 }
-
-// One strip of rows times NP panels, for one block of the inner dimension. `sums` is
-// [NP][kGemmStrip][16] apart by `sums_panel` floats; the first inner block starts from zero.
-template <class P, int NP>
-STOOP_INLINE void gemm_tile(const typename P::A *a, const typename P::Weight *w, i64 panel_elements,
-                            i64 units, float *sums, i64 sums_panel, bool first) {
-  f32x16 acc[kGemmStrip][NP];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < kGemmStrip; ++r)
-#pragma clang loop unroll(full)
-    for (int p = 0; p < NP; ++p)
-      acc[r][p] = first ? splat(0.0f) : load_vector<f32x16>(sums + p * sums_panel + r * kLanes);
-  multiply<P, kGemmStrip, NP, 1>(a, w, panel_elements, units, 0, acc);
-#pragma clang loop unroll(full)
-  for (int r = 0; r < kGemmStrip; ++r)
-#pragma clang loop unroll(full)
-    for (int p = 0; p < NP; ++p) store_vector(sums + p * sums_panel + r * kLanes, acc[r][p]);
-}
-
-// Multiplies with the blocked core. The interface that multiply_block wants; tile_gemm.h has
-// another.
-template <class P, class X>
-struct BlockedCore {
-  STOOP_INLINE static i64 block_rows(const LinearParams *p) { return p->block_rows; }
-  typename P::A *a;  // [strip][unit][kGemmStrip][kSubs]
-
-  STOOP_INLINE BlockedCore(Scratch &scratch, const LinearScratch &sizes)
-      : a(scratch.take<typename P::A>(sizes.packed / 4)) {}
-
-  STOOP_INLINE void pack(const Prologue<X> &prologue, const LinearInput *in, i64 row0, i64 rows,
-                         i64 k0, i64 columns) {
-    const i64 strip_elements = divide_up(columns, P::kUnitColumns) * kGemmStrip * P::kSubs;
-#pragma clang loop unroll(disable)
-    for (i64 row = 0; row < round_up(rows, kGemmStrip); ++row) {
-      typename P::A *out = a + row / kGemmStrip * strip_elements + row % kGemmStrip * P::kSubs;
-      if (row < rows)
-        pack_row<P, X, kGemmStrip>(out, prologue.columns_of(in, row0, row, k0, columns), columns);
-      else
-        pack_zeros<P, kGemmStrip>(out, columns);
-    }
-  }
-
-  // The packed rows times panels [panel0, panel0 + panels) of a product; sums of one row lie kLanes
-  // apart from those of the next.
-  STOOP_INLINE void multiply_panels(const stoop_kernel_args *args, const LinearProduct *product,
-                                    i64 rows, i64 k0, i64 columns, i64 panel0, i64 panels,
-                                    float *sums, i64 sums_panel) {
-    const i64 panel_elements = divide_up(product->k, P::kUnitColumns) * P::kUnitElements;
-    const i64 units = divide_up(columns, P::kUnitColumns), strips = divide_up(rows, kGemmStrip);
-    const i64 strip_elements = units * kGemmStrip * P::kSubs;
-    const auto *w = buffer<const typename P::Weight>(args, product->w_operand) +
-                    panel0 * panel_elements + k0 / P::kUnitColumns * P::kUnitElements;
-    i64 panel = 0;
-#pragma clang loop unroll(disable)
-    for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
-#pragma clang loop unroll(disable)
-      for (i64 s = 0; s < strips; ++s)
-        gemm_tile<P, kGemmPanels>(
-            a + s * strip_elements, w + panel * panel_elements, panel_elements, units,
-            sums + panel * sums_panel + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
-    if constexpr (kGemmPanels > 1)
-#pragma clang loop unroll(disable)
-      for (; panel < panels; ++panel)
-#pragma clang loop unroll(disable)
-        for (i64 s = 0; s < strips; ++s)
-          gemm_tile<P, 1>(a + s * strip_elements, w + panel * panel_elements, panel_elements, units,
-                          sums + panel * sums_panel + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
-  }
-};
 
 // The sums of all products of a segment for a block of rows and panels.
 template <class Core, class X>

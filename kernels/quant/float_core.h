@@ -1,12 +1,11 @@
 // Integer weights as float32: the blocks that many rows are multiplied with, and rows of an embedding.
 //
-// A block of a panel is written to scratch as [column][16] and multiplied like float32 weights. That
-// costs about one step in twenty beside 48 rows; values are exactly those that the integers stand
-// for. Bound: as gemm.
+// A block of a panel is written to scratch as [column][16] and multiplied like float32 weights; values
+// are exactly those that the integers stand for. Bound: as gemm.
 #ifndef STOOP_KERNELS_QUANT_FLOAT_CORE_H
 #define STOOP_KERNELS_QUANT_FLOAT_CORE_H
 
-#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/blocked_core.h"
 #include "kernels/quant/layout.h"
 
 namespace stoop::kernels {
@@ -21,78 +20,55 @@ STOOP_INLINE void expand_unit(u32x16 unit, i32x16 zeros, f32x16 scales, float *o
   }
 }
 
-// Columns [column, column + columns) of a panel, `column` the first of a group, as [column][16];
+// Columns [column, column + columns) of a panel, `column` the first of a unit, as [column][16];
 // columns behind the last one up to the end of its unit are written too.
 STOOP_INLINE void expand_panel(const QuantLayout &layout, const char *panel, i64 column, i64 columns,
                                float *out) {
+  const i64 end = column + columns;
   if (!layout.is_int4()) {
     const f32x16 scales = load_vector<f32x16>(panel);
-    const char *units = panel + layout.unit_offset(column);
-    for (i64 c = 0; c < columns; c += 4)
-      expand_unit<false>(load_vector<u32x16>(units + c / 4 * kUnitBytes), (i32x16)0, scales,
-                         out + c * kLanes);
+    for (i64 c = column; c < end; c += 4, out += 4 * kLanes)
+      expand_unit<false>(load_vector<u32x16>(panel + layout.unit_offset(c)), (i32x16)0, scales, out);
     return;
   }
 #pragma clang loop unroll(disable)
-  for (i64 first = 0; first < columns; first += layout.group) {
-    const char *header = panel + layout.scale_offset(column + first);
+  for (i64 first = column; first < end;) {
+    const char *header = panel + layout.scale_offset(first);
     const f32x16 scales = F16::load16(reinterpret_cast<const _Float16 *>(header));
     const i32x16 zeros = load_zeros(reinterpret_cast<const uint8_t *>(header + 32));
-    const i64 end = min_of(first + layout.group, columns);
-    for (i64 c = first; c < end; c += 8)
-      expand_unit<true>(load_vector<u32x16>(header + kInt4Header + (c - first) / 8 * kUnitBytes),
-                        zeros, scales, out + c * kLanes);
+    const i64 next = min_of((first / layout.group + 1) * layout.group, end);
+    const char *units = panel + layout.unit_offset(first);
+    for (i64 c = first; c < next; c += 8, units += kUnitBytes, out += 8 * kLanes)
+      expand_unit<true>(load_vector<u32x16>(units), zeros, scales, out);
+    first = next;
   }
 }
 
-// Multiplies blocks of quantised panels; see BlockedCore.
-template <class X>
-struct ExpandingCore {
-  using P = FmaPolicy<F32>;
-  STOOP_INLINE static i64 block_rows(const LinearParams *p) { return p->block_rows; }
-  static_assert(kGemmPanels <= kExpandedPanels);
-  BlockedCore<P, X> rows;
-  i64 panel_floats;
-  float *weights;  // [kGemmPanels][block_inner][16]
+// Quantised panels as the float32 core reads them; see StoredPanels.
+struct ExpandedPanels {
+  static constexpr bool kInPlace = false;
+  QuantLayout layout;
+  const char *data;
 
-  STOOP_INLINE ExpandingCore(Scratch &scratch, const LinearScratch &sizes)
-      : rows(scratch, sizes),
-        panel_floats(sizes.expanded / 4 / kExpandedPanels),
-        weights(scratch.take<float>(sizes.expanded / 4)) {}
+  STOOP_INLINE ExpandedPanels(const stoop_kernel_args *args, const LinearProduct *product)
+      : layout{product->quant_group, product->k},
+        data(buffer<const char>(args, product->w_operand)) {}
 
-  STOOP_INLINE void pack(const Prologue<X> &prologue, const LinearInput *in, i64 row0, i64 num_rows,
-                         i64 k0, i64 columns) {
-    rows.pack(prologue, in, row0, num_rows, k0, columns);
+  STOOP_INLINE i64 stride() const { return layout.panel_bytes(); }
+  STOOP_INLINE i64 bytes(i64 columns) const {
+    return layout.is_int4() ? columns * 8 + divide_up(columns, layout.group) * kInt4Header : columns * 16;
   }
-
-  template <int NP>
-  STOOP_INLINE void multiply_expanded(i64 num_rows, i64 k0, i64 columns, float *sums,
-                                      i64 sums_panel) {
-    for (i64 s = 0; s < divide_up(num_rows, kGemmStrip); ++s)
-      gemm_tile<P, NP>(rows.a + s * columns * kGemmStrip, weights, panel_floats, columns,
-                       sums + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
+  STOOP_INLINE const char *at(i64 panel, i64 column) const {
+    return data + panel * layout.panel_bytes() + layout.scale_offset(column);
   }
-
-  STOOP_INLINE void multiply_panels(const stoop_kernel_args *args, const LinearProduct *product,
-                                    i64 num_rows, i64 k0, i64 columns, i64 panel0, i64 panels,
-                                    float *sums, i64 sums_panel) {
-    const QuantLayout layout{product->quant_group, product->k};
-    const char *w = buffer<const char>(args, product->w_operand) + panel0 * layout.panel_bytes();
-#pragma clang loop unroll(disable)
-    for (i64 panel = 0; panel < panels;) {
-      const i64 step = panel + kGemmPanels <= panels ? kGemmPanels : 1;
-#pragma clang loop unroll(disable)
-      for (i64 i = 0; i < step; ++i)
-        expand_panel(layout, w + (panel + i) * layout.panel_bytes(), k0, columns,
-                     weights + i * panel_floats);
-      if (step == kGemmPanels)
-        multiply_expanded<kGemmPanels>(num_rows, k0, columns, sums + panel * sums_panel, sums_panel);
-      else
-        multiply_expanded<1>(num_rows, k0, columns, sums + panel * sums_panel, sums_panel);
-      panel += step;
-    }
+  STOOP_INLINE void expand(i64 panel, i64 column, i64 columns, char *steps) const {
+    expand_panel(layout, data + panel * layout.panel_bytes(), column, columns,
+                 reinterpret_cast<float *>(steps));
   }
 };
+
+template <class X>
+using ExpandingCore = BlockedCore<FmaPolicy<F32>, X, ExpandedPanels>;
 
 }  // namespace stoop::kernels
 

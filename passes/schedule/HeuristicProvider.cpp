@@ -29,7 +29,7 @@ int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
   return weightBytes > target.cachedWeightBytes ? 32 * vectorBytes : 0;
 }
 
-/// Blocks are the same at all levels: the packed one and a panel fit into 512 KiB of cache.
+/// Blocks are the same at all levels: the packed one fits into 512 KiB of cache, its part of a panel into 32 KiB.
 int64_t HeuristicProvider::valueOf(StringRef tunable, lm::FusedOp fused) const {
   bool few = linearRows(fused) <= kernels::kGemvRows;
   return llvm::StringSwitch<int64_t>(tunable)

@@ -21,7 +21,7 @@ static const LevelInfo cpuLevels[] = {
 /// Tunables of the template called `name`.
 static llvm::ArrayRef<TunableInfo> cpuTunables(llvm::StringRef name) {
   static const int64_t ahead[] = {0, 256, 512, 1024, 1536, 2048, 4096, 8192};
-  static const int64_t panels[] = {2, 4, 8, 16, 32, 64}, rows[] = {24, 48, 96, 144};
+  static const int64_t panels[] = {2, 4, 8, 16, 32, 64, 128}, rows[] = {48, 96, 144, 192};
   static const int64_t inner[] = {256, 512, 1024}, split[] = {0, 32, 1 << 16};
   static const TunableInfo linear[] = {
       // Few rows: bytes ahead in the weight stream.

@@ -83,7 +83,7 @@ void check(const kernels::KernelLevel &level, const char *name, Element x, const
   shape.quantGroup = scheme.group;
   shape.floatActivations = floats;
   if (threads == 3) // blocks other than the heuristic's
-    shape.blocks = LinearShape::Blocks{2, 18, 256, 1 << 16};
+    shape.blocks = LinearShape::Blocks{2, 18, 384, 1 << 16};
   LoadedKernel kernel(linearSpec(std::string("stoop_linear_quant_") + test::name(x), shape), level);
   kernel.run({&xBuffer, &w.packed, &y}, s.rows, threads);
   double largest = 0;

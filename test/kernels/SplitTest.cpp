@@ -75,7 +75,7 @@ TEST(Split, AttentionDealsBlocksOfRowsOrPiecesOfGroups) {
 }
 
 TEST(Split, LinearDealsUnitsOfColumnsAndBlocksOfRows) {
-  for (int64_t rows : {1, 3, 100}) {
+  for (int64_t rows : {int64_t(1), int64_t(3), 2 * kernels::kGemmBlockRows + 4}) {
     LinearShape shape = {};
     shape.n = 16 * 7 + 5, shape.k = 32, shape.xStride = 32, shape.yStride = shape.n;
     shape.maxRows = rows <= kernels::kGemvRows ? rows : kernels::kAnyRows;

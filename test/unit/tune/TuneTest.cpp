@@ -111,15 +111,6 @@ TEST(Tune, WrongResultsAreRejectedUntimed) {
   FAIL() << "no kernel with a norm";
 }
 
-TEST(Tune, InnerBlocksHoldWholeGroups) {
-  for (const Axis &axis : searchAxes(*cpu().findTemplate("linear"), 64, 512))
-    if (axis.tunable == "block_inner") {
-      EXPECT_EQ(axis.values, (std::vector<int64_t>{512, 1024}));
-      return;
-    }
-  FAIL() << "no such axis";
-}
-
 TEST(Tune, DecilesOfSamples) {
   std::vector<uint64_t> samples;
   for (uint64_t i = 0; i <= 100; ++i)
