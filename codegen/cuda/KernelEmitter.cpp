@@ -203,7 +203,8 @@ FailureOr<std::string> codegen::emitKernel(plan::KernelOp kernel) {
 }
 
 StringRef codegen::samplingSource() {
-  return R"(#include "kernels/sampling/sample.cuh"
+  return R"(#include "kernels/probe/read.cuh"
+#include "kernels/sampling/sample.cuh"
 
 namespace {
 using namespace stoop::gpu;
@@ -218,6 +219,11 @@ stoop_begin_step(const State* states, int* tokens, int* positions, int* slots, i
 extern "C" __global__ void __launch_bounds__(512, 1)
 stoop_choose_token(const float* logits, u32 vocab, u32 num_ids, State* states, u32* histories) {
   choose_token<512>(logits, blockIdx.x * vocab, num_ids, states[blockIdx.x], histories);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+stoop_read_all(const uint4* data, unsigned long long count, u32* sink) {
+  read_all(data, count, sink);
 }
 )";
 }

@@ -1,8 +1,8 @@
 // `bench`: prompt (pp) and generation (tg) speed as llama-bench reports it, the latter also of several sequences that
-// generate together (tokens of all of them are counted), and how much of the machine's
-// read bandwidth, measured between the repetitions of the same run, that is (of a model that fits the
-// processor's cache it can be more than all: the table says so instead). Sampling and tokenizing are
-// left out; the tokens are pseudo-random and the same in every run.
+// generate together (tokens of all of them are counted), and how much of the read bandwidth of the memory
+// that holds the weights, measured between the repetitions of the same run, that is (of a model that fits the
+// cache it can be more than all: the table says so instead). On a CPU, sampling and tokenizing are left out and
+// the tokens are pseudo-random, the same in every run; a GPU generates as `run` does, choosing tokens itself.
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,12 +52,10 @@ struct Row {
   }
 };
 
-// Whether `bytes` stay in the last-level cache between two passes; unknown caches hold nothing.
-bool fits_cache(double bytes) {
-  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (cache <= 0) cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return cache > 0 && bytes <= static_cast<double>(cache);
-}
+struct Timed {
+  uint64_t tokens;
+  double seconds;
+};
 
 class Bench {
  public:
@@ -72,8 +70,12 @@ class Bench {
   uint32_t fit(uint32_t tokens, uint32_t depth) const;
   double bytes_per_token(const Row& row) const;
   void check_batch() const;
+  double read_bandwidth();
+  bool fits_cache(double bytes) const;
   void measure(Row& row, Progress& progress, uint64_t& done, uint64_t total);
+  Timed time_once(const Row& row);
   void generate(const Row& row);
+  Timed generate_ahead(const Row& row);
   uint32_t token_at(uint64_t position) const;
   void feed(stoop_session* session, uint64_t first, uint64_t count) const;
 
@@ -155,6 +157,58 @@ void Bench::generate(const Row& row) {
   }
 }
 
+// Whether `bytes` stay in the last-level cache between two passes; unknown caches hold nothing.
+bool Bench::fits_cache(double bytes) const {
+  if (model_.program().gpu) return bytes <= static_cast<double>(model_.info().gpu_cache_bytes);
+  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (cache <= 0) cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return cache > 0 && bytes <= static_cast<double>(cache);
+}
+
+// Of the memory that holds the weights, in bytes per second.
+double Bench::read_bandwidth() {
+  if (!model_.program().gpu) return probe_.measure(model_.info().threads);
+  uint64_t bytes = 0;
+  const double start = seconds_now();
+  model_.check(stoop_gpu_read_weights(model_.context(), &bytes));
+  return static_cast<double>(bytes) / (seconds_now() - start);
+}
+
+// The device chooses tokens while the host reads those before. The first token of each sequence, for which the host
+// has to wait, is made before the clock starts.
+Timed Bench::generate_ahead(const Row& row) {
+  stoop_sampling greedy{};
+  greedy.struct_size = sizeof greedy;
+  stoop_sampling_defaults(model_.context(), &greedy);
+  greedy.temperature = 0;
+  greedy.repetition_penalty = 1;
+  std::vector<Sampler> samplers;
+  std::vector<uint32_t> prompts(row.batch);
+  std::vector<stoop_generation> requests(row.batch, stoop_generation{});
+  Batch batch = model_.new_batch();
+  for (uint32_t i = 0; i < row.batch; ++i) {
+    prompts[i] = token_at(uint64_t{row.depth} + i);
+    requests[i].struct_size = sizeof requests[i];
+    requests[i].max_tokens = row.generate;
+    requests[i].prompt = &prompts[i];
+    requests[i].prompt_tokens = requests[i].ignore_eos = requests[i].no_logits = 1;
+    samplers.push_back(model_.new_sampler(greedy));
+    model_.check(stoop_batch_add(batch.get(), sessions_[i].get(), samplers[i].get(), &requests[i]));
+  }
+  const double start = seconds_now();
+  for (uint32_t running = row.batch; running != 0 && !interrupted();)
+    model_.check(stoop_batch_step(batch.get(), &running));
+  return {uint64_t{row.generate - 1} * row.batch, seconds_now() - start};
+}
+
+Timed Bench::time_once(const Row& row) {
+  if (model_.program().gpu && row.generate > 1) return generate_ahead(row);
+  const double start = seconds_now();
+  if (row.prompt) feed(sessions_[0].get(), row.depth, row.prompt);
+  generate(row);
+  return {row.prompt + uint64_t{row.generate} * row.batch, seconds_now() - start};
+}
+
 void Bench::measure(Row& row, Progress& progress, uint64_t& done, uint64_t total) {
   for (uint32_t i = 0; i < row.batch; ++i) {
     model_.check(stoop_session_truncate(sessions_[i].get(), 0));
@@ -163,15 +217,12 @@ void Bench::measure(Row& row, Progress& progress, uint64_t& done, uint64_t total
   for (uint32_t repetition = 0; repetition < options_.repetitions + 1; ++repetition) {
     for (uint32_t i = 0; i < row.batch; ++i)
       model_.check(stoop_session_truncate(sessions_[i].get(), row.depth));
-    double start = seconds_now();
-    if (row.prompt) feed(sessions_[0].get(), row.depth, row.prompt);
-    generate(row);
-    double seconds = seconds_now() - start;
+    const Timed timed = time_once(row);
     if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
     progress.update(++done, total, "repetitions");
     if (repetition == 0) continue;  // the first one warms caches and page tables
-    row.samples.push_back((row.prompt + uint64_t{row.generate} * row.batch) / seconds);
-    row.bandwidth.push_back(probe_.measure(model_.info().threads));
+    row.samples.push_back(static_cast<double>(timed.tokens) / timed.seconds);
+    row.bandwidth.push_back(read_bandwidth());
   }
 }
 
@@ -192,8 +243,9 @@ std::vector<Row> Bench::run() {
 
 std::string markdown(const std::vector<Row>& rows, const Model& model) {
   char line[256];
-  snprintf(line, sizeof line, "%s, level %s, %u thread(s)\n\n", model.program().model.name,
-           model.info().level, model.info().threads);
+  const std::string threads = ", " + std::to_string(model.info().threads) + " thread(s)";
+  snprintf(line, sizeof line, "%s, level %s%s\n\n", model.program().model.name, model.info().level,
+           model.program().gpu ? "" : threads.c_str());
   std::string out = line;
   out += "| test | batch | t/s | read bandwidth GB/s | % of bandwidth |\n|---|---:|---:|---:|---:|\n";
   for (const Row& row : rows) {

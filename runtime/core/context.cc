@@ -131,11 +131,18 @@ void stoop_context_info_get(const stoop_context* context, stoop_context_info* in
       manifest.size ? reinterpret_cast<const char*>(context->payload + manifest.offset) : nullptr;
   facts.manifest_bytes = manifest.size;
   facts.program = context->desc;
+  facts.gpu_cache_bytes = context->gpu.cache_bytes();
   memcpy(info, &facts, info->struct_size < sizeof facts ? info->struct_size : sizeof facts);
 }
 
 stoop_status stoop_context_verify(stoop_context* context) {
   return context->verifier.wait(context->progress, context->progress_user, context->message);
+}
+
+stoop_status stoop_gpu_read_weights(stoop_context* context, uint64_t* bytes_read) {
+  if (!context->gpu.is_loaded())
+    return fail(context->message, STOOP_UNSUPPORTED, "target '%s' keeps its weights on no GPU", context->desc->target);
+  return context->gpu.read_weights(bytes_read, context->message);
 }
 
 stoop_status stoop_tokenize(stoop_context* context, const char* text, uint64_t bytes, uint32_t* ids,

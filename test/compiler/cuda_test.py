@@ -1,6 +1,7 @@
 """What the compiler tells of a program for GPUs: resources of its kernels, what it needs, its sources, this machine's GPU."""
 import json
 import os
+import subprocess
 from unittest import mock
 
 import stoop_cli
@@ -63,6 +64,17 @@ class Cuda(Case):
         self.assertIn("H200 SXM: bandwidth", text)
         cpu = json.loads(self.expect(run("plan", config, "--json"), 0).stdout)
         self.assertNotIn("predictions", cpu)
+
+    def test_bench_measures_the_gpu(self):
+        program = self.dir / "m"
+        self.expect(run("compile", self.checkpoint("rand-yarn", copy=False), "-o", program, "--quiet", "--target", "cuda", "-c", 32,
+                        "--prefill-buckets", 8, "--no-tokenizer", "--cuda-arch", "sm_80,ptx", "--max-batch-size", 2), 0)
+        result = subprocess.run([program, "bench", "-p", "8", "-n", "1,3", "-b", "1,2", "-r", "1", "-o", "json"], capture_output=True, text=True)
+        self.assertEqual((result.returncode, [line for line in result.stderr.splitlines() if "vgpu" in line]), (0, []), result.stderr)
+        rows = json.loads(result.stdout)
+        self.assertEqual([(row["n_prompt"], row["n_gen"], row["batch"]) for row in rows], [(8, 0, 1), (0, 1, 1), (0, 1, 2), (0, 3, 1), (0, 3, 2)])
+        for row in rows:
+            self.assertTrue(row["mean"] > 0 and row["read_bandwidth_gb_s"] > 0 and row["in_cache"], row)  # of 40 MiB
 
     def test_targets_name_the_gpu(self):
         for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90a"})):

@@ -167,6 +167,27 @@ uint32_t CudaDevice::token(uint32_t row, uint32_t index) const {
   return __atomic_load_n(&states_[row].ring[index % 64], __ATOMIC_ACQUIRE);
 }
 
+stoop_status CudaDevice::read_weights(uint64_t* bytes_read, Message& message) {
+  const uint64_t bytes = desc_->arenas[desc_->weights_arena].size;
+  uint64_t weights = arenas_[desc_->weights_arena], count = bytes / 16, sink = arenas_[io_arena_];
+  if (count == 0) return fail(message, STOOP_INVALID_ARGUMENT, "the program has no weights to read");
+  // Small weights a few times, so that starting and waiting stay a small part.
+  const uint64_t most = 8, wanted = (uint64_t{4} << 30) / bytes + 1, passes = wanted < most ? wanted : most;
+  int multiprocessors = 0;
+  CUDA_TRY(api_, message, context_set, context_);
+  CUDA_TRY(api_, message, device_attribute, &multiprocessors, kCudaMultiprocessors, device_);
+  void* parameters[] = {&weights, &count, &sink};
+  LaunchRange ranges[] = {{weights, bytes, 1, "weights"}, {sink, sizeof(uint32_t), 2, "sink"}};
+  for (uint64_t pass = 0; pass < passes; ++pass) {
+    if (api_.next_launch) api_.next_launch(ranges, sizeof ranges / sizeof *ranges);
+    CUDA_TRY(api_, message, launch, read_function_, 8 * static_cast<unsigned>(multiprocessors), 1, 1, 256, 1, 1, 0,
+             stream_, parameters, nullptr);
+  }
+  CUDA_TRY(api_, message, stream_wait, stream_);
+  *bytes_read = passes * count * 16;
+  return STOOP_OK;
+}
+
 stoop_status CudaDevice::finish(Message& message) {
   CUDA_TRY(api_, message, stream_wait, stream_);
   return STOOP_OK;

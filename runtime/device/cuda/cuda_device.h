@@ -45,6 +45,10 @@ class CudaDevice {
   stoop_status feed(uint32_t entry, Message& message);
   stoop_status wait(uint32_t index, Message& message);
   uint32_t token(uint32_t row, uint32_t index) const;
+  // Reads all weights, at least once, and does nothing else. No step may be under way.
+  stoop_status read_weights(uint64_t* bytes_read, Message& message);
+  uint64_t cache_bytes() const { return static_cast<uint64_t>(cache_bytes_); }
+
   // Waits for everything queued.
   stoop_status finish(Message& message);
 
@@ -75,9 +79,9 @@ class CudaDevice {
   Memory* memory_ = nullptr;
   const char* level_ = nullptr;
   char name_[64] = "";
-  int device_ = 0, capability_ = 0;
+  int device_ = 0, capability_ = 0, cache_bytes_ = 0;
   void *context_ = nullptr, *stream_ = nullptr;
-  void *sampling_module_ = nullptr, *begin_function_ = nullptr, *choose_function_ = nullptr;
+  void *sampling_module_ = nullptr, *begin_function_ = nullptr, *choose_function_ = nullptr, *read_function_ = nullptr;
   Array<Kernel> kernels_;
   Array<uint64_t> arenas_;
   Array<void*> graphs_;       // per entry: feeds what is in staging

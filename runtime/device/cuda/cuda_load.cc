@@ -57,6 +57,7 @@ stoop_status CudaDevice::find_gpu(Message& message) {
   CUDA_TRY(api_, message, device_name, name_, sizeof name_, device_);
   CUDA_TRY(api_, message, device_attribute, &major, kCudaCapabilityMajor, device_);
   CUDA_TRY(api_, message, device_attribute, &minor, kCudaCapabilityMinor, device_);
+  CUDA_TRY(api_, message, device_attribute, &cache_bytes_, kCudaL2Bytes, device_);
   capability_ = major * 10 + minor;
   CUDA_TRY(api_, message, context_retain, &context_, device_);
   CUDA_TRY(api_, message, context_set, context_);
@@ -121,6 +122,7 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
   STOOP_TRY(load(gpu.sampling[level], &sampling_module_));
   CUDA_TRY(api_, message, module_function, &begin_function_, sampling_module_, "stoop_begin_step");
   CUDA_TRY(api_, message, module_function, &choose_function_, sampling_module_, "stoop_choose_token");
+  CUDA_TRY(api_, message, module_function, &read_function_, sampling_module_, "stoop_read_all");
   return STOOP_OK;
 }
 

@@ -13,6 +13,8 @@ enum : int {
   kCudaNoBinary = 209,
   kCudaInvalidPtx = 218,
   kCudaUnsupportedPtx = 222,
+  kCudaMultiprocessors = 16,
+  kCudaL2Bytes = 38,
   kCudaCapabilityMajor = 75,
   kCudaCapabilityMinor = 76,
   kCudaMaxSharedOptin = 97,

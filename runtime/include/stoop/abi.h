@@ -121,7 +121,7 @@ static inline uint64_t stoop_gpu_launch_scratch_offset(uint32_t max_batch, uint3
 
 typedef struct stoop_gpu_program {
   const stoop_gpu_kernel *kernels;  /* one per kernel of the program */
-  const stoop_gpu_image *sampling;  /* stoop_begin_step and stoop_choose_token, one image per level */
+  const stoop_gpu_image *sampling;  /* stoop_begin_step, stoop_choose_token, stoop_read_all; one image per level */
   uint64_t reserved[6];
 } stoop_gpu_program;
 

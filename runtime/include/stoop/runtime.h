@@ -85,6 +85,7 @@ typedef struct stoop_context_info {
   const char *manifest;     /* JSON, not terminated; NULL when there is none */
   uint64_t manifest_bytes;
   const stoop_program_desc *program;
+  uint64_t gpu_cache_bytes; /* last-level cache of the GPU; 0 for a CPU target */
 } stoop_context_info;
 
 /* Sampling settings; `stoop_sampling_defaults` fills them from the model. */
@@ -171,6 +172,10 @@ void stoop_context_info_get(const stoop_context *context, stoop_context_info *in
 /* Waits for the background check of the payload. STOOP_BAD_PROGRAM names the first damaged block. Returns at once when
  * it is over or was not wanted. Generation calls it before the first token is handed out. */
 stoop_status stoop_context_verify(stoop_context *context);
+
+/* The GPU reads all weights, at least once, and does nothing else: the time of this call says how fast a decode step
+ * can be at best. STOOP_UNSUPPORTED for a CPU target. Not while a batch or generation runs. */
+stoop_status stoop_gpu_read_weights(stoop_context *context, uint64_t *bytes_read);
 
 /* A sequence in a free slot of the KV cache; STOOP_CONTEXT_FULL when `max_batch` sessions exist. A context's sessions
  * must not be used by two threads at once. */
