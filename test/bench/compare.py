@@ -57,7 +57,7 @@ class Bench:
         for shape in self.options.shapes:
             if not os.path.exists(os.path.join(self.checkpoint(shape), "model.safetensors")):
                 self.say(f"writing {shape}")
-                subprocess.run([sys.executable, os.path.join(HERE, "make_1b.py"), self.checkpoint(shape), "--shape",
+                subprocess.run([sys.executable, os.path.join(HERE, "make_model.py"), self.checkpoint(shape), "--shape",
                                 shape], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for shape, weights in itertools.product(self.options.shapes, self.options.weights):
             if "stoop" in self.options.engines:
@@ -164,7 +164,7 @@ def parse():
     listed = lambda text: text.split(",")
     parser.add_argument("--work", default="/tmp/stoop-bench", help="folder for models and programs: 30 GiB for everything")
     parser.add_argument("--peers", help="folder of peers/install.sh (default: WORK/peers)")
-    parser.add_argument("--shapes", type=listed, default=["q-1b", "rw-1b"], help="of make_1b.py")
+    parser.add_argument("--shapes", type=listed, default=["q-1b", "rw-1b"], help="of make_model.py")
     parser.add_argument("--weights", type=listed, default=["bf16", "int8", "int4"])
     parser.add_argument("--engines", type=listed, default=["stoop", *PEERS])
     parser.add_argument("--batches", type=lambda text: [int(word) for word in text.split(",")], default=[1, 4])

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Writes a checkpoint of about a billion random parameters, for measuring speed and memory.
+"""Writes a checkpoint of random parameters in a model's shape, for measuring speed and memory.
 
-Two shapes: `rw-1b` is Falcon-RW-1B's (ALiBi, bias, sequential, multi-head), `q-1b` is Falcon-7B's form
-at a billion parameters (RoPE, parallel, one KV head); `-tiny` is the same form to try scripts with.
+`rw-1b` is Falcon-RW-1B's (ALiBi, bias, sequential, multi-head), `q-1b` is Falcon-7B's form at a billion
+parameters (RoPE, parallel, one KV head), `7b` and `40b` are those models'; `-tiny` is a form to try scripts with.
 Tensors are generated and written in pieces, so the script itself needs well under 1 GiB; a seed fixes
 every byte. The tokenizer has one token a byte: other programs refuse a model without one.
 """
@@ -29,9 +29,13 @@ MQ = {"alibi": False, "bias": False, "multi_query": True, "parallel_attn": True,
 BILLION = {"hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32, "ffn_hidden_size": 8192}
 TINY = {"hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_hidden_size": 1024,
         "vocab_size": 1024}
+SEVEN = {"hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71, "ffn_hidden_size": 18176}
+FORTY = {"hidden_size": 8192, "num_hidden_layers": 60, "num_attention_heads": 128, "num_kv_heads": 8, "ffn_hidden_size": 32768}
 SHAPES = {
     "rw-1b": {**RW, **BILLION, "vocab_size": 50304},
     "q-1b": {**MQ, **BILLION, "vocab_size": 65024},
+    "7b": {**MQ, **SEVEN, "vocab_size": 65024},
+    "40b": {**MQ, **FORTY, "new_decoder_architecture": True, "vocab_size": 65024},
     "rw-tiny": {**RW, **TINY},
     "q-tiny": {**MQ, **TINY},
 }
@@ -68,7 +72,7 @@ def tokenizer():
 
 def make(directory, shape, layers, seed):
     config = dict(COMMON, **SHAPES[shape])
-    config["num_kv_heads"] = config["num_attention_heads"]
+    config.setdefault("num_kv_heads", config["num_attention_heads"])
     config["num_hidden_layers"] = layers or config["num_hidden_layers"]
     tensors = list(falcon_shapes(config))
     os.makedirs(directory, exist_ok=True)
