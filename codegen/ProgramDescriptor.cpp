@@ -307,10 +307,13 @@ FailureOr<Constant *> DescriptorBuilder::entry(plan::EntryOp entry) {
                         logits = slice(entry.getLogits(), entry, "logits");
   if (failed(tokens) || failed(positions) || failed(slots) || failed(logits))
     return failure();
+  std::optional<plan::SliceAttr> place = entry.getMaxima();
+  Constant *maxima = place ? slice(place->getArena(), place->getOffset(), place->getSize())
+                           : out.record<stoop_slice>({out.u32(0), out.u32(0), out.u64(0), out.u64(0)});
   return out.record<stoop_entry>(
       {out.string(entry.getSymName()), out.u32(static_cast<uint32_t>(entry.getKind())),
        out.u32(entry.getRows()), out.u32(launches.size()), out.u32(0),
-       out.array(launches, "launches"), *tokens, *positions, *slots, *logits});
+       out.array(launches, "launches"), *tokens, *positions, *slots, *logits, maxima});
 }
 
 FailureOr<Constant *> DescriptorBuilder::entries() {

@@ -187,11 +187,12 @@ LogicalResult KernelReader::readGatherLast(lm::GatherLastOp op) {
   return usePort(element(op.getInput()));
 }
 
+/// Elementwise ops, or one reduction: the hook does everything.
 LogicalResult KernelReader::readElementwise() {
   Operation *yield = &kernel.getBody().front().back();
   codegen::HookSegment hook;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (!isa<lm::ElementwiseOpInterface>(op))
+    if (!isa<lm::ElementwiseOpInterface, lm::BlockReductionOpInterface>(op))
       return op.emitOpError("cannot be lowered in the epilogue of a CPU kernel");
     hook.ops.push_back(&op);
   }
@@ -199,9 +200,12 @@ LogicalResult KernelReader::readElementwise() {
     if (isa<BlockArgument>(result) || result.getType() != yield->getOperand(0).getType())
       return kernel.emitOpError(
           "yields values that are not computed in its body, or differ in type");
+  // Elementwise ops have their results' columns, a reduction those that it reads.
+  Operation *last = hook.ops.back();
+  Value whole = isa<lm::BlockReductionOpInterface>(last) ? last->getOperand(0) : last->getResult(0);
   kernels::ElementwiseParams p = {};
-  p.columns = tensor(yield->getOperand(0)).getDimSize(1);
-  p.max_rows = maxRows(yield->getOperand(0));
+  p.columns = tensor(whole).getDimSize(1);
+  p.max_rows = maxRows(whole);
   setParams(p);
   FailureOr<std::string> code = codegen::emitHook(kernel, hook);
   if (failed(code))
@@ -260,6 +264,7 @@ FailureOr<KernelSpec> KernelReader::read() {
                      .Case([&](lm::KvAppendOp op) { return readKvAppend(op); })
                      .Case([&](lm::AttentionOp op) { return readAttention(op); })
                      .Case([&](lm::GatherLastOp op) { return readGatherLast(op); })
+                     .Case([&](lm::BlockReductionOpInterface) { return readElementwise(); })
                      .Default([](Operation *op) { return op->emitOpError("has no CPU kernel"); });
   if (failed(done))
     return failure();

@@ -274,7 +274,7 @@ LogicalResult LinearReader::readSegment(RegionSegment &segment) {
   header.most_unit_panels = std::max(header.most_unit_panels, done.unit_panels);
   header.tail_values = std::max<int64_t>(header.tail_values, segment.tailValues.size());
   header.whole_panels &= s.n % kLanes == 0;
-  hook.ops.assign(segment.elementwise.begin(), segment.elementwise.end());
+  hook.ops.assign(segment.columnwise.begin(), segment.columnwise.end());
   hook.tailValues.assign(segment.tailValues.begin(), segment.tailValues.end());
   hook.tailColumns = done.unit_panels * kLanes;
   return success();

@@ -97,7 +97,7 @@ WorkSplit codegen::describeSplit(plan::KernelOp kernel, const KernelSpec &spec) 
                 .Case([&](lm::KvAppendOp) {
                   return WorkSplit{"pairs of row and head", items(paramsOf<KvAppendParams>(spec))};
                 })
-                .Case([&](lm::ElementwiseOpInterface) {
+                .Case<lm::ElementwiseOpInterface, lm::BlockReductionOpInterface>([&](auto) {
                   return WorkSplit{"blocks of 16 columns", items(paramsOf<ElementwiseParams>(spec))};
                 })
                 .Default(WorkSplit());

@@ -3,7 +3,7 @@
 // ElementwiseOpInterface gives a scalar expression in arith and math. It is emitted into a scratch
 // block and copied from there with vector types, so that the hook is vector code by construction,
 // not by the vectoriser's leave. Columns that do not exist are computed and dropped. exp, erf and
-// tanh become calls into the kernel bitcode.
+// tanh become calls into the kernel bitcode; so do reductions, whose blocks are the hook's lanes.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/HookEmitter.h"
@@ -33,6 +33,7 @@ using namespace stoop;
 
 namespace {
 constexpr int64_t kLanes = 16;
+static_assert(kLanes == lm::kReductionBlock, "a call of the hook has one block");
 
 /// Emits the hook into a module.
 class HookBuilder {
@@ -63,12 +64,17 @@ private:
   FailureOr<Value> read(Value operand);
   FailureOr<Value> load(BlockArgument input);
   /// Address of this row's and column's element of a launch operand.
-  Value addressOf(unsigned operand, RankedTensorType type);
+  Value addressOf(unsigned operand, RankedTensorType type) {
+    return addressOf(operand, type, argument(Column));
+  }
+  Value addressOf(unsigned operand, RankedTensorType type, Value column);
   /// Rounds to a narrower element type; float32 passes.
   Value round(Value v, Type elementType);
   /// Runs a library function in place on a value.
   Value applyLibrary(StringRef name, Value v);
   FailureOr<Value> emitElementwise(lm::ElementwiseOpInterface op);
+  /// Reduces the value that `op` reads and stores the block's numbers.
+  LogicalResult emitReduction(lm::BlockReductionOpInterface op);
   /// Copies one scalar op of an expression with the hook's lanes.
   void copyWithLanes(Operation *op, IRMapping &map);
   Value constant(int64_t n) { return LLVM::ConstantOp::create(builder, loc, i64, n); }
@@ -131,8 +137,8 @@ Value HookBuilder::round(Value v, Type elementType) {
   return applyLibrary(("round_" + elementName(elementType)).str(), v);
 }
 
-Value HookBuilder::addressOf(unsigned operand, RankedTensorType type) {
-  Value index = argument(Column);
+Value HookBuilder::addressOf(unsigned operand, RankedTensorType type, Value column) {
+  Value index = column;
   if (type.getRank() == 2) {
     Value stride = constant(kernel.getRowStrides()[operand]);
     Value row = LLVM::MulOp::create(builder, loc, argument(Row), stride);
@@ -210,6 +216,22 @@ FailureOr<Value> HookBuilder::emitElementwise(lm::ElementwiseOpInterface op) {
   return map.lookup(result);
 }
 
+LogicalResult HookBuilder::emitReduction(lm::BlockReductionOpInterface op) {
+  FailureOr<Value> v = read(op->getOperand(0));
+  if (failed(v))
+    return failure();
+  Value block = LLVM::UDivOp::create(builder, loc, argument(Column), constant(kLanes));
+  Value column = LLVM::MulOp::create(builder, loc, block, constant(op.getBlockNumbers()));
+  Operation *yield = &kernel.getBody().front().back();
+  for (OpOperand &operand : yield->getOpOperands())
+    if (operand.get() == op->getResult(0))
+      callLibrary(op.getReduction(),
+                  {addressOf(kernel.getNumInputs() + operand.getOperandNumber(),
+                             cast<RankedTensorType>(operand.get().getType()), column),
+                   spill(*v), argument(Valid)});
+  return success();
+}
+
 void HookBuilder::loadSums(ArrayRef<Value> sums) {
   for (auto [i, sum] : llvm::enumerate(sums)) {
     Value skip = LLVM::MulOp::create(builder, loc, argument(ProductStride), constant(i));
@@ -244,6 +266,11 @@ LogicalResult HookBuilder::emitSegment(const codegen::HookSegment &segment) {
   rounded.clear();
   loadSums(segment.sums);
   for (Operation *op : segment.ops) {
+    if (auto reduction = dyn_cast<lm::BlockReductionOpInterface>(op)) {
+      if (failed(emitReduction(reduction)))
+        return failure();
+      continue;
+    }
     FailureOr<Value> v = emitElementwise(cast<lm::ElementwiseOpInterface>(op));
     if (failed(v))
       return failure();

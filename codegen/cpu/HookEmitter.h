@@ -1,6 +1,6 @@
 //===- HookEmitter.h - a kernel's elementwise work as LLVM bitcode -*- C++ -*-===//
 //
-// Lowers the elementwise ops of a fused region to the hook that kernel templates call (see
+// Lowers the elementwise ops and reductions of a fused region to the hook that kernel templates call (see
 // kernels/common/hook.h).
 //
 //===----------------------------------------------------------------------===//
@@ -15,7 +15,7 @@ namespace stoop::codegen {
 /// What the hook does for one segment.
 struct HookSegment {
   llvm::SmallVector<mlir::Value> sums;       ///< results of products, in their order
-  llvm::SmallVector<mlir::Operation *> ops;  ///< elementwise, in program order
+  llvm::SmallVector<mlir::Operation *> ops;  ///< elementwise and reductions, in program order
   llvm::SmallVector<mlir::Value> tailValues; ///< values that go to the tail row, in their order
   int64_t tailColumns = 0;                   ///< floats between two of them
 };

@@ -33,7 +33,7 @@ private:
 
   Block &body;
   LinearRegion region;
-  SmallVector<Operation *> core; ///< linears and elementwise ops in program order
+  SmallVector<Operation *> core; ///< linears, elementwise ops and reductions in program order
   llvm::DenseMap<Operation *, unsigned> segmentNumber;
 };
 } // namespace
@@ -57,7 +57,7 @@ LogicalResult RegionReader::readPrologue(Operation &op) {
   return success();
 }
 
-/// Groups linears and elementwise ops that are connected by values of one another.
+/// Groups linears, elementwise ops and reductions that are connected by values of one another.
 void RegionReader::formSegments() {
   llvm::EquivalenceClasses<Operation *> groups;
   for (Operation *op : core) {
@@ -77,7 +77,7 @@ void RegionReader::formSegments() {
     if (auto linear = dyn_cast<lm::LinearOp>(op))
       segment.products.push_back(linear);
     else
-      segment.elementwise.push_back(op);
+      segment.columnwise.push_back(op);
   }
 }
 
@@ -132,7 +132,7 @@ FailureOr<LinearRegion> RegionReader::read() {
               core.push_back(linear);
               return success();
             })
-            .Case<lm::ElementwiseOpInterface>([&](lm::ElementwiseOpInterface) {
+            .Case<lm::ElementwiseOpInterface, lm::BlockReductionOpInterface>([&](auto) {
               core.push_back(&op);
               return success();
             })
@@ -148,7 +148,7 @@ FailureOr<LinearRegion> RegionReader::read() {
   formSegments();
   for (RegionSegment &segment : region.segments) {
     if (segment.products.empty())
-      return segment.elementwise.front()->emitOpError("hangs on no linear of its kernel");
+      return segment.columnwise.front()->emitOpError("hangs on no linear of its kernel");
     int64_t n = segment.products.front().getType().getDimSize(1);
     for (lm::LinearOp product : segment.products)
       if (product.getType().getDimSize(1) != n)

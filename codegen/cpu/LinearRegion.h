@@ -1,7 +1,7 @@
 //===- LinearRegion.h - the parts of a fused region of linears ---*- C++ -*-===//
 //
 // Sorts the ops of a kernel of kind linear into what the template knows: one source of rows and its
-// norms, inputs, segments of products with their elementwise ops, and column ranges that are
+// norms, inputs, segments of products with their elementwise ops and reductions, and column ranges that are
 // rotated, stored or cached. Pure analysis; every op of the body ends up in exactly one place.
 //
 //===----------------------------------------------------------------------===//
@@ -30,8 +30,8 @@ struct RegionPart {
 /// Linears with the same number of columns that elementwise ops connect.
 struct RegionSegment {
   llvm::SmallVector<lm::LinearOp> products;
-  llvm::SmallVector<mlir::Operation *> elementwise; ///< in program order
-  llvm::SmallVector<mlir::Value> tailValues;        ///< values that parts are ranges of
+  llvm::SmallVector<mlir::Operation *> columnwise; ///< elementwise ops and reductions, in program order
+  llvm::SmallVector<mlir::Value> tailValues;       ///< values that parts are ranges of
   llvm::SmallVector<RegionPart> parts;
 };
 

@@ -217,8 +217,8 @@ stoop_begin_step(const State* states, int* tokens, int* positions, int* slots, i
 
 // One block a multiprocessor is enough: more would have to share its registers, and spill.
 extern "C" __global__ void __launch_bounds__(512, 1)
-stoop_choose_token(const float* logits, u32 vocab, u32 num_ids, State* states, u32* histories) {
-  choose_token<512>(logits, blockIdx.x * vocab, num_ids, states[blockIdx.x], histories);
+stoop_choose_token(const float* logits, const float* maxima, u32 vocab, u32 num_ids, State* states, u32* histories) {
+  choose_token<512>(logits, maxima, vocab, num_ids, states, histories);
 }
 
 extern "C" __global__ void __launch_bounds__(256)

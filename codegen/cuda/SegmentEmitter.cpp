@@ -201,6 +201,8 @@ LogicalResult SegmentEmitter::emitValues(const lm::RegionSegment &segment) {
       need(op->getResult(0));
     if (auto view = dyn_cast<lm::ViewOp>(op))
       need(view.getInput());
+    if (isa<lm::BlockReductionOpInterface>(op))
+      need(op->getOperand(0));
     if (isa<lm::RopeOp>(op) && !op->getOperand(0).getDefiningOp<lm::ViewOp>())
       need(op->getOperand(0));
     if (auto append = dyn_cast<lm::KvAppendOp>(op))
@@ -316,6 +318,13 @@ void SegmentEmitter::emitStore(const lm::RegionSegment &segment) {
       continue;
     }
     Value result = op->getResult(0);
+    if (auto reduction = dyn_cast<lm::BlockReductionOpInterface>(op)) {
+      for (unsigned operand : resultsOf(result))
+        out << formatv("    store_{0}<{1}>(a, {2}, {3}, row, column, {4});\n",
+                       reduction.getReduction(), segment.columns, operand, stride(operand),
+                       elementAt(op->getOperand(0), "v", "column"));
+      continue;
+    }
     auto rope = dyn_cast<lm::RopeOp>(op);
     int64_t offset = placeOf(rope ? Value(rope.getInput()) : result).offset;
     for (unsigned operand : resultsOf(result))

@@ -132,6 +132,14 @@ struct ViewModel : Model<ViewModel, lm::ViewOp> {
   }
 };
 
+struct BlockMaxModel : Model<BlockMaxModel, lm::BlockMaxOp> {
+  LogicalResult evaluate(Operation *operation, Frame &frame) const {
+    auto op = cast<lm::BlockMaxOp>(operation);
+    frame.define(op.getResult(), blockMax(frame.tensor(op.getInput()), lm::kReductionBlock));
+    return success();
+  }
+};
+
 struct GatherLastModel : Model<GatherLastModel, lm::GatherLastOp> {
   LogicalResult evaluate(Operation *operation, Frame &frame) const {
     auto op = cast<lm::GatherLastOp>(operation);
@@ -204,6 +212,7 @@ void registerReferenceModels(DialectRegistry &registry) {
     lm::ActivationOp::attachInterface<ActivationModel>(*context);
     lm::BinaryOp::attachInterface<BinaryModel>(*context);
     lm::ViewOp::attachInterface<ViewModel>(*context);
+    lm::BlockMaxOp::attachInterface<BlockMaxModel>(*context);
     lm::GatherLastOp::attachInterface<GatherLastModel>(*context);
     lm::RopeOp::attachInterface<RopeModel>(*context);
     lm::KvAppendOp::attachInterface<KvAppendModel>(*context);

@@ -81,6 +81,10 @@ FusionRole BinaryOp::getFusionRole() { return FusionRole::Epilogue; }
 llvm::StringRef ViewOp::getAnchorKind() { return ""; }
 FusionRole ViewOp::getFusionRole() { return FusionRole::Epilogue; }
 
+llvm::StringRef BlockMaxOp::getAnchorKind() { return "reduction"; }
+FusionRole BlockMaxOp::getFusionRole() { return FusionRole::Epilogue; }
+llvm::StringRef BlockMaxOp::getReduction() { return "block_max"; }
+
 llvm::StringRef RopeOp::getAnchorKind() { return "rope"; }
 FusionRole RopeOp::getFusionRole() { return FusionRole::Epilogue; }
 int64_t RopeOp::getColumnGroup() {
@@ -111,6 +115,7 @@ int64_t NormOp::getFlops() { return 8 * numElements(getResult()); }
 int64_t BiasOp::getFlops() { return numElements(getResult()); }
 int64_t ActivationOp::getFlops() { return 10 * numElements(getResult()); }
 int64_t BinaryOp::getFlops() { return numElements(getResult()); }
+int64_t BlockMaxOp::getFlops() { return numElements(getInput()); }
 int64_t GatherLastOp::getFlops() { return 0; }
 int64_t RopeOp::getFlops() { return 3 * numElements(getResult()); }
 int64_t KvAppendOp::getFlops() { return 0; }

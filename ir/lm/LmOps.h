@@ -19,6 +19,14 @@ struct KvResource : public mlir::SideEffects::Resource::Base<KvResource> {
   llvm::StringRef getName() final { return "kv cache"; }
 };
 
+/// Columns of a block that a BlockReductionOpInterface reduces: what the kernels of all targets finish together.
+inline constexpr int64_t kReductionBlock = 16;
+
+/// Blocks of `columns` columns; the last may be a part of one.
+inline constexpr int64_t numBlocks(int64_t columns) {
+  return (columns + kReductionBlock - 1) / kReductionBlock;
+}
+
 /// Part of an op in a fused region; see FusibleOpInterface.
 enum class FusionRole { Alone, Prologue, Linear, Epilogue };
 } // namespace stoop::lm

@@ -117,11 +117,12 @@ def Lm_EntryOp : Lm_Op<"entry", [IsolatedFromAbove, FunctionOpInterface, Automat
   let summary = "one step of the model";
   let description = [{
     Arguments are tokens, positions and slots, each `tensor<rows x i32>`: the token of a row, its position in its
-    sequence, and the sequence of the KV cache it belongs to. The result is the logits, float32. Printed like a
-    function, with the kind as a keyword, hence the custom format.
+    sequence, and the sequence of the KV cache it belongs to. The results are the logits, float32, and, where
+    lm-reduce-logits added them, their maxima by blocks (lm.block_max). Printed like a function, with the kind as a
+    keyword, hence the custom format.
 
-    Constraints: (C1) three index arguments of equal shape; (C2) one result, `tensor<? x vocab x f32>`; (C3) the body
-    returns values of the declared types.
+    Constraints: (C1) three index arguments of equal shape; (C2) results `tensor<? x vocab x f32>` and, if there is a
+    second, `tensor<? x blocks x f32>`; (C3) the body returns values of the declared types.
 
     Example:
     ```mlir
@@ -251,6 +252,22 @@ def Lm_ViewOp : Lm_Op<"view", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInter
   let hasVerifier = 1;
 }
 
+def Lm_BlockMaxOp : Lm_Op<"block_max", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+    DeclareOpInterfaceMethods<Lm_CostOpInterface>, DeclareOpInterfaceMethods<Lm_BlockReductionOpInterface>]> {
+  let summary = "the largest value of each block of columns";
+  let description = [{
+    result[t, b] is the largest of input[t, 16 b : 16 b + 16], NaN if one of them is. The largest value of a row stands at
+    the lowest column that has it in the first block that has it, so that a search for it reads one block of the input.
+    Constraints: (C1) one column for every 16 of the input or a part of them; (C2) rows agree; (C3) the result is float32.
+
+    Example: `%m = lm.block_max %logits : tensor<1x4096xf32> -> tensor<1x256xf32>`
+  }];
+  let arguments = (ins Lm_Rows:$input);
+  let results = (outs Lm_Rows:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Lm_GatherLastOp : Lm_Op<"gather_last", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["selectsRows"]>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "the last valid row";
@@ -346,8 +363,8 @@ def Lm_FusedOp : Lm_Op<"fused", [IsolatedFromAbove, SingleBlock, RecursiveMemory
      - linear+: each reads an input or a prologue result; its weight is an input;
      - epilogue*: elementwise ops, each connected to a linear. Linears connected through them form a *segment*: they have
        equally many columns n and are computed together. Segments are independent of each other. Last in a segment come
-       ops on columns: views of its last value, ops on heads that read a view, and stores that read either; no op
-       reads a cache that the region stores to;
+       either ops on columns: views of its last value, ops on heads that read a view, and stores that read either; or
+       reductions of blocks of columns of its values. No op reads a cache that the region stores to;
      - yield: any values of prologue, linears and epilogue; none if the region only stores to the cache.
 
     Example:

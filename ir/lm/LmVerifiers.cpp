@@ -141,10 +141,14 @@ LogicalResult EntryOp::verify() {
   auto first = indices ? dyn_cast<RankedTensorType>(inputs[0]) : RankedTensorType();
   if (!first || first.getRank() != 1 || !first.getElementType().isInteger(32)) // (C1)
     return emitOpError() << "expects tokens, positions and slots of one type tensor<rows x i32>";
-  auto logits = getResultTypes().size() == 1 ? dyn_cast<RankedTensorType>(getResultTypes()[0])
-                                             : RankedTensorType();
-  if (!logits || logits.getRank() != 2 || !logits.getElementType().isF32()) // (C2)
-    return emitOpError() << "expects one result, the logits as tensor<rows x vocab x f32>";
+  auto isRows = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() == 2 && tensor.getElementType().isF32();
+  };
+  ArrayRef<Type> results = getResultTypes();
+  if (results.empty() || results.size() > 2 || !llvm::all_of(results, isRows)) // (C2)
+    return emitOpError() << "expects one result, the logits as tensor<rows x vocab x f32>, or their "
+                            "maxima by blocks as a second";
   return success();
 }
 
@@ -212,6 +216,17 @@ LogicalResult ViewOp::verify() {
     return emitOpError() << "expects a range within " << input.getDimSize(1) << " columns, got ["
                          << offset << ", " << end << ")";
   return success();
+}
+
+LogicalResult BlockMaxOp::verify() {
+  if (failed(verifyRows(*this, getInput(), "an input", getInput())) ||
+      failed(verifyRows(*this, getResult(), "a result", getInput()))) // (C2)
+    return failure();
+  RankedTensorType result = tensorOf(getResult());
+  if (!result.getElementType().isF32()) // (C3)
+    return emitOpError() << "expects a float32 result, got " << result;
+  return verifyColumns(*this, result.getDimSize(1), "columns, one for a block of the input",
+                       numBlocks(tensorOf(getInput()).getDimSize(1))); // (C1)
 }
 
 LogicalResult GatherLastOp::verify() {

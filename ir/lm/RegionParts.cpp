@@ -91,7 +91,7 @@ FailureOr<RegionParts> Reader::read() {
         return failure();
       continue;
     }
-    if (!isa<LinearOp, ElementwiseOpInterface, ViewOp, RopeOp, KvAppendOp>(op))
+    if (!isa<LinearOp, ElementwiseOpInterface, BlockReductionOpInterface, ViewOp, RopeOp, KvAppendOp>(op))
       return op.emitOpError("has no place in a fused region");
     components.insert(&op);
     for (Value operand : op.getOperands())
@@ -115,7 +115,9 @@ FailureOr<RegionParts> Reader::read() {
       if (prologue.size() || parts.segments.size() > 1)
         return first->emitOpError("belongs to no linear of its region");
       auto append = dyn_cast<KvAppendOp>(first);
-      segment.columns = columnsOf(append ? Value(append.getKeys()) : first->getResult(0));
+      segment.columns = columnsOf(append                                ? Value(append.getKeys())
+                                  : isa<BlockReductionOpInterface>(first) ? first->getOperand(0)
+                                                                          : first->getResult(0));
     }
   return parts;
 }

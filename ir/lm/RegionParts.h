@@ -1,7 +1,7 @@
 //===- RegionParts.h - prologue and segments of a fused region ---*- C++ -*-===//
 //
 // Reads the grammar of fused regions: whole-row ops in front of the linears, then segments: linears of
-// equal width combined by elementwise ops, views, rotations and appends. Planning counts tiles with it,
+// equal width combined by elementwise ops, views, rotations, appends and reductions. Planning counts tiles with it,
 // code generators print from it. A region without linears has a prologue alone or one segment alone.
 //
 //===----------------------------------------------------------------------===//

@@ -87,16 +87,18 @@ def Plan_EntryOp : Plan_Op<"entry", [Symbol, HasParent<"ProgramOp">, IsolatedFro
   let summary = "the launches of one step";
   let description = [{
     `rows` is the most rows of a step. `tokens`, `positions` and `slots` (i32 [rows]) are written before, `logits` (f32
-    [rows or 1][vocab]) is read after the launches; they are absent until offsets are assigned.
+    [rows or 1][vocab]) is read after the launches; they are absent until offsets are assigned. `maxima` (f32 [rows or 1]
+    [blocks of 16 ids]) are the largest logits of each block, in entries that compute them.
 
     Example: `plan.entry decode @decode_b1 rows(1) { ... }`
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Plan_EntryKindAttr:$kind, I64Attr:$rows, OptionalAttr<Plan_SliceAttr>:$tokens,
-    OptionalAttr<Plan_SliceAttr>:$positions, OptionalAttr<Plan_SliceAttr>:$slots, OptionalAttr<Plan_SliceAttr>:$logits);
+    OptionalAttr<Plan_SliceAttr>:$positions, OptionalAttr<Plan_SliceAttr>:$slots, OptionalAttr<Plan_SliceAttr>:$logits,
+    OptionalAttr<Plan_SliceAttr>:$maxima);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $kind $sym_name `rows` `(` $rows `)` (`tokens` `(` $tokens^ `)`)? (`positions` `(` $positions^ `)`)?
-    (`slots` `(` $slots^ `)`)? (`logits` `(` $logits^ `)`)? attr-dict-with-keyword $body
+    (`slots` `(` $slots^ `)`)? (`logits` `(` $logits^ `)`)? (`maxima` `(` $maxima^ `)`)? attr-dict-with-keyword $body
   }];
 }
 
@@ -104,7 +106,7 @@ def Plan_AllocOp : Plan_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "a buffer without a place yet";
   let description = [{
     Exists between lowering and offset assignment, which replaces it by `plan.slice`. `role` names an entry's own buffer
-    ("tokens", "positions", "slots", "logits"); other buffers have none. Persistent buffers are numbered by `index`: those
+    ("tokens", "positions", "slots", "logits", "maxima"); other buffers have none. Persistent buffers are numbered by `index`: those
     with the same number are the same memory in all entries. Constraints: (C1) size is positive; (C2) exactly the
     persistent buffers have an index.
 

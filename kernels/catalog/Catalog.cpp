@@ -55,7 +55,7 @@ constexpr KernelPort kElementwise[] = {{"stoop_elementwise", ""}};
 // Template name -> table of its ports, for the expansion of Templates.def.
 constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope),
     kv_append(kKvAppend), attention(kAttention), gather_last(kGatherLast),
-    elementwise(kElementwise);
+    elementwise(kElementwise), reduction(kElementwise);
 
 constexpr KernelTemplate kTemplates[] = {
 #define STOOP_KERNEL_TEMPLATE(name, kind, epilogue) {#name, kind, epilogue, name},

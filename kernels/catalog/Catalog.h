@@ -24,7 +24,7 @@ struct KernelPort {
 
 /// A kernel template. Element types of its ports: linear weights,input,rows; embedding
 /// weights,output; norm kind,input,output; attention and kv_append activations,cache; elementwise
-/// none; all others activations.
+/// and reduction none; all others activations.
 struct KernelTemplate {
   llvm::StringRef name;  ///< name in schedules
   llvm::StringRef kind;  ///< kind of the fused regions it can compute

@@ -1,5 +1,5 @@
 // What generated hooks call: the bitcode's own exp, erf and tanh, rounding, and loads and stores
-// with conversion.
+// with conversion; reductions stand in block_reductions.h.
 //
 // Arguments go through memory (16 floats), because vector arguments are passed differently at each
 // feature level; after inlining nothing of that is left. Loads and stores touch `valid` elements
@@ -7,6 +7,7 @@
 #ifndef STOOP_KERNELS_COMMON_HOOK_SUPPORT_H
 #define STOOP_KERNELS_COMMON_HOOK_SUPPORT_H
 
+#include "kernels/common/block_reductions.h"
 #include "kernels/common/math.h"
 #include "kernels/common/types.h"
 

@@ -2,6 +2,7 @@
 // An epilogue rotates pairs of columns half a head apart, so a tile that is narrower than a head takes as many columns
 // of each half; a tile of whole heads, or of a segment without rotation, takes them in order.
 #pragma once
+#include "kernels/elementwise/reduce.cuh"
 #include "kernels/rope/rotate.cuh"
 
 namespace stoop::gpu {

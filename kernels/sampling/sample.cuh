@@ -1,5 +1,6 @@
 // The next tokens on the device, and the states of generations. One block a row of the step; each pass reads the logits of all ids
-// from L2; bound: latency. What is chosen, and by which arithmetic, says choice.h, which the host shares.
+// from L2, but a greedy choice the maxima of their blocks and one block; bound: latency. What is chosen, and by which
+// arithmetic, says choice.h, which the host shares.
 #pragma once
 #include "kernels/common/device.cuh"
 #include "kernels/sampling/choice.h"
@@ -31,6 +32,7 @@ __device__ inline void begin_step(const State* states, int* tokens, int* positio
 }
 
 constexpr u32 kNoToken = 0xffffffffu;
+constexpr u32 kLogitBlock = 16;  // STOOP_LOGIT_BLOCK of abi.h
 
 // Chooses among ids below `num_ids`, by all THREADS threads of the block.
 template <int THREADS>
@@ -47,9 +49,11 @@ class Chooser {
     u32 digit;
   };
 
-  // `first`: where the row begins in `logits` and `histories`; an offset takes fewer registers than pointers.
-  __device__ Chooser(const float* logits, u32 first, u32 num_ids, const State& state, const u32* histories, Shared& shared)
-      : logits(logits), first(first), num_ids(num_ids), settings(state.settings), histories(histories), shared(shared) {}
+  // `first`: where the row begins in `logits` and `histories`; an offset takes fewer registers than pointers. `maxima`: of
+  // the row's blocks of logits; null: not known.
+  __device__ Chooser(const float* logits, const float* maxima, u32 first, u32 num_ids, const State& state, const u32* histories,
+                     Shared& shared)
+      : logits(logits), maxima(maxima), first(first), num_ids(num_ids), settings(state.settings), histories(histories), shared(shared) {}
 
   // The same token in every thread; kNoToken: no logit is a number.
   __device__ u32 choose() {
@@ -62,13 +66,33 @@ class Chooser {
     return settings.has_penalties() ? sampling::penalized(value, histories[first + id], settings) : value;
   }
 
-  __device__ u32 largest() {
+  // In order of these keys, falling, lies the order of greedy choices; 0: no number.
+  __device__ static u64 greedy_key(float value, u32 id) {
+    return value == value ? u64{sampling::rank(value)} << 32 | (kNoToken - id) : 0;
+  }
+  __device__ u64 largest_from(u32 id, u32 end, u32 step) const {
     u64 best = 0;
-    for (u32 id = threadIdx.x; id < num_ids; id += THREADS) {
-      const float value = logit(id);
-      if (value == value) best = max(best, u64{sampling::rank(value)} << 32 | (kNoToken - id));
+    for (; id < end; id += step) best = max(best, greedy_key(logit(id), id));
+    return best;
+  }
+
+  __device__ u32 largest() {
+    const auto larger = [](u64 a, u64 b) { return max(a, b); };
+    // Maxima know nothing of penalties, nor which ids of a block are padding.
+    const u32 blocks = maxima && !settings.has_penalties() ? num_ids / kLogitBlock : 0;
+    u64 best = largest_from(blocks * kLogitBlock + threadIdx.x, num_ids, THREADS);
+    for (u32 block = threadIdx.x; block < blocks; block += THREADS) {
+      const float value = maxima[block];
+      const u32 id = block * kLogitBlock;
+      // For the first block with the largest logit its first id stands in. A block with what is no number may have numbers.
+      best = max(best, value == value ? greedy_key(value, id) : largest_from(id, id + kLogitBlock, 1));
     }
-    best = combine(best, [](u64 a, u64 b) { return max(a, b); });
+    best = combine(best, larger);
+    const u32 block = (kNoToken - static_cast<u32>(best)) / kLogitBlock;
+    if (best && block < blocks) {  // the same in all threads
+      const u32 id = block * kLogitBlock + threadIdx.x;
+      best = combine(threadIdx.x < kLogitBlock ? greedy_key(logit(id), id) : 0, larger);
+    }
     return best ? kNoToken - static_cast<u32>(best) : kNoToken;
   }
 
@@ -187,19 +211,23 @@ class Chooser {
     return value;
   }
 
-  const float* logits;
+  const float *logits, *maxima;
   const u32 first, num_ids;
   const sampling::Settings settings;
   const u32* histories;
   Shared& shared;
 };
 
-// Chooses the token behind the row of `logits` that begins at `first`, and notes it in the row's state and history.
+// Chooses the token behind this block's row of `logits` [rows][vocab], whose maxima by blocks are `maxima` (null: not known),
+// and notes it in the row's state and history.
 template <int THREADS>
-__device__ inline void choose_token(const float* logits, u32 first, u32 num_ids, State& state, u32* histories) {
+__device__ inline void choose_token(const float* logits, const float* maxima, u32 vocab, u32 num_ids, State* states, u32* histories) {
   __shared__ typename Chooser<THREADS>::Shared shared;
+  const u32 row = blockIdx.x, first = row * vocab;
+  State& state = states[row];
   if (state.slot < 0) return;
-  const u32 token = Chooser<THREADS>(logits, first, num_ids, state, histories, shared).choose();
+  if (maxima) maxima += row * ((vocab + kLogitBlock - 1) / kLogitBlock);
+  const u32 token = Chooser<THREADS>(logits, maxima, first, num_ids, state, histories, shared).choose();
   if (threadIdx.x != 0) return;  // all have read the state and the history before the last barrier of choose()
   state.ring[state.count % 64] = token;
   state.count += 1;

@@ -1,7 +1,8 @@
 //===- FuseColumns.cpp - ops on heads join the launch of their columns ---===//
 //
 // Query, key and value are columns of one linear's result. What rotates them and what stores them
-// to the cache works on whole heads, so it can follow as soon as a head is computed.
+// to the cache works on whole heads, so it can follow as soon as a head is computed; so can what
+// reduces blocks of columns.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"

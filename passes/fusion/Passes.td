@@ -41,10 +41,10 @@ def FuseLinears : Pass<"lm-fuse-linears", "::mlir::ModuleOp"> {
 
 def FuseColumns : Pass<"lm-fuse-columns", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::lm::LmDialect"];
-  let summary = "Ops on heads and stores to the cache move into the launch that makes their columns";
+  let summary = "Ops on heads, stores to the cache and reductions move into the launch that makes their columns";
   let description = [{
-    An op that reads views of one linear's last value joins its region, the views with it, if the target has capability
-    "<kind>_epilogue". Views that are left join too once one has, so that the whole value is not stored for their sake.
+    An op that reads views of one linear's last value, or reduces blocks of its columns, joins its region, the views with
+    it, if the target has capability "<kind>_epilogue". Views that are left join too once one has, so that the whole value is not stored for their sake.
 
     Example: test/passes/fusion/lm-fuse-columns.mlir
   }];

@@ -29,6 +29,8 @@ bool isElementwise(Operation *op) { return isa<lm::ElementwiseOpInterface>(op); 
 
 bool selectsColumns(Operation *op) { return isa<lm::ViewOp>(op); }
 
+bool isReduction(Operation *op) { return isa<lm::BlockReductionOpInterface>(op); }
+
 int stageOf(Operation *op) {
   FusionRole role = roleOf(op);
   return role == FusionRole::Prologue ? 0 : role == FusionRole::Linear ? 1 : 2;
@@ -85,6 +87,8 @@ private:
   Error checkPrologue(Operation *op);
   Error checkLinear(Operation *op);
   Error checkElementwise(Operation *op);
+  Error checkReduction(Operation *op);
+  Error checkReductions();
   Error checkView(Operation *op);
   Error checkHeads(Operation *op);
   Error checkColumnGroup(Operation *op, Operation *view);
@@ -99,6 +103,7 @@ private:
   llvm::EquivalenceClasses<Operation *> segments;  ///< linears and elementwise ops
   llvm::DenseMap<Operation *, Operation *> lastOf; ///< segment leader -> the op that views read
   llvm::SmallPtrSet<Operation *, 8> notLast;       ///< ops that an elementwise op reads
+  SmallVector<std::pair<Operation *, Operation *>> reductions; ///< and the op that each reads
 };
 } // namespace
 
@@ -157,6 +162,7 @@ Checker::Error Checker::checkGeneral() {
     Error error = role == FusionRole::Prologue ? checkPrologue(op)
                   : role == FusionRole::Linear ? checkLinear(op)
                   : isElementwise(op)          ? checkElementwise(op)
+                  : isReduction(op)            ? checkReduction(op)
                   : selectsColumns(op)         ? checkView(op)
                                                : checkHeads(op);
     if (error)
@@ -165,7 +171,7 @@ Checker::Error Checker::checkGeneral() {
   for (Operation *op : ops)
     if (roleOf(op) == FusionRole::Prologue && !fedPrologue.contains(op))
       return fail(op, "stands in a prologue and feeds no linear of the region");
-  return std::nullopt;
+  return checkReductions();
 }
 
 /// At most one op selects rows, from inputs; all others map the same rows in the same way.
@@ -236,6 +242,23 @@ Checker::Error Checker::checkElementwise(Operation *op) {
     notLast.insert(source);
     segments.unionSets(op, source);
   }
+  return std::nullopt;
+}
+
+/// All columns of a linear or an elementwise op.
+Checker::Error Checker::checkReduction(Operation *op) {
+  Operation *source = producer(op->getOperand(0));
+  if (!source || (roleOf(source) != FusionRole::Linear && !isElementwise(source)))
+    return fail(op, "expects to read a linear or an elementwise op of the region");
+  reductions.push_back({op, source});
+  return std::nullopt;
+}
+
+/// Once all segments are known: rotations visit columns in another order than blocks have.
+Checker::Error Checker::checkReductions() {
+  for (auto [op, source] : reductions)
+    if (lastOf.count(segments.getLeaderValue(source)))
+      return fail(op, "reduces blocks of a segment of which there are views");
   return std::nullopt;
 }
 

@@ -32,6 +32,9 @@ bool isElementwise(mlir::Operation *op);
 /// True if the op only names columns of its operand: a view.
 bool selectsColumns(mlir::Operation *op);
 
+/// True if the op reduces blocks of columns of its operand.
+bool isReduction(mlir::Operation *op);
+
 /// Where the op stands in the general region: prologue 0, linear 1, epilogue 2.
 int stageOf(mlir::Operation *op);
 

@@ -53,11 +53,24 @@ def SplitEntryPoints : Pass<"lm-split-entry-points", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::lm::LmDialect"];
 }
 
+def ReduceLogits : Pass<"lm-reduce-logits", "::mlir::ModuleOp"> {
+  let summary = "The largest logit of each block of ids beside the logits";
+  let description = [{
+    Entries that decode or prefill get a second result, lm.block_max of the logits: candidates for the next token. Whoever
+    wants the largest logit then reads one number for a block and the logits of one block. Scoring entries, whose logits
+    are all read, get none.
+
+    Example: test/passes/graph/lm-reduce-logits.mlir
+  }];
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+}
+
 def VerifyGraph : Pass<"lm-verify-graph", "::mlir::ModuleOp"> {
   let summary = "Gate of phase graph";
   let description = [{
     Fails unless every shape is static, every entry is of kind decode, prefill or score with the rows of logits that
-    its kind promises, all rows are those of the entry or one, and there is an entry to decode and one to prefill.
+    its kind promises, maxima that an entry returns are those of its logits, all rows are those of the entry or one, and
+    there is an entry to decode and one to prefill.
 
     Example: test/passes/graph/lm-verify-graph-invalid.mlir
   }];

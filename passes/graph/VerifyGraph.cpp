@@ -35,6 +35,17 @@ static LogicalResult verifyOp(lm::EntryOp entry, Operation &op) {
   return success();
 }
 
+/// A second result is the maxima of the first.
+static LogicalResult verifyMaxima(lm::EntryOp entry) {
+  OperandRange results = entry.getBody().front().getTerminator()->getOperands();
+  if (results.size() < 2)
+    return success();
+  auto maxima = results[1].getDefiningOp<lm::BlockMaxOp>();
+  if (!maxima || maxima.getInput() != results[0])
+    return entry.emitOpError() << "expects lm.block_max of its logits as a second result";
+  return success();
+}
+
 static LogicalResult verifyEntry(lm::ModelOp model, lm::EntryOp entry) {
   if (entry.getKind() == lm::EntryKind::Forward)
     return entry.emitOpError() << "of kind forward is not allowed behind phase import";
@@ -55,6 +66,8 @@ static LogicalResult verifyEntry(lm::ModelOp model, lm::EntryOp entry) {
     return entry.emitOpError() << "of kind " << stringifyEntryKind(entry.getKind())
                                << " expects logits of type " << expected << ", got "
                                << entry.getResultTypes()[0];
+  if (failed(verifyMaxima(entry)))
+    return failure();
   for (Operation &op : entry.getBody().front())
     if (failed(verifyOp(entry, op)))
       return failure();

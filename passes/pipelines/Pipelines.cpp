@@ -42,6 +42,7 @@ void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) 
   split.batch = options.batch;
   split.scoreRows = options.scoreRows;
   pm.addPass(graph::createSplitEntryPoints(split));
+  pm.addPass(graph::createReduceLogits());
   // Each layer loads shared weights, such as a rotary table, anew.
   pm.addPass(createCSEPass());
   pm.addPass(graph::createVerifyGraph());

@@ -83,8 +83,10 @@ static LogicalResult setRole(plan::EntryOp entry, plan::AllocOp alloc, plan::Sli
     return entry.setSlotsAttr(place), success();
   if (role == "logits")
     return entry.setLogitsAttr(place), success();
+  if (role == "maxima")
+    return entry.setMaximaAttr(place), success();
   return alloc.emitOpError() << "has role '" << role
-                             << "', expects tokens, positions, slots or logits";
+                             << "', expects tokens, positions, slots, logits or maxima";
 }
 
 /// What the solvers made of one entry, as it stands on the arena.

@@ -86,8 +86,9 @@ LogicalResult EntryLowering::lower(Operation &op) {
     return lowerView(view), success();
   if (!isa<lm::ReturnOp>(op))
     return op.emitOpError() << "is not in a region; run phase fused first";
-  if (!op.getOperand(0).getDefiningOp<lm::FusedOp>() || !op.getOperand(0).hasOneUse())
-    return op.emitOpError() << "expects logits that a region of its own writes";
+  for (Value result : op.getOperands())
+    if (!result.getDefiningOp<lm::FusedOp>() || llvm::count(op.getOperands(), result) > 1)
+      return op.emitOpError() << "expects results that regions write, each its own";
   return success();
 }
 
@@ -125,6 +126,15 @@ void EntryLowering::lowerView(lm::ViewOp view) {
   memory[view] = {buffer, source.rowStride};
 }
 
+/// The role of a value that the entry returns; empty for others.
+static StringRef roleOf(Value value) {
+  static constexpr StringLiteral roles[] = {"logits", "maxima"};
+  for (OpOperand &use : value.getUses())
+    if (isa<lm::ReturnOp>(use.getOwner()))
+      return roles[use.getOperandNumber()];
+  return "";
+}
+
 /// Whether an op of the region writes the cache that comes in as `argument`.
 static bool isWritten(BlockArgument argument) {
   return isa<lm::KvType>(argument.getType()) &&
@@ -150,11 +160,9 @@ LogicalResult EntryLowering::lowerFused(lm::FusedOp fused) {
   Operation *yield = fused.getBody().front().getTerminator();
   for (auto [result, yielded] : llvm::zip_equal(fused.getResults(), yield->getOperands())) {
     auto type = cast<RankedTensorType>(result.getType());
-    bool isLogits =
-        llvm::any_of(result.getUsers(), [](Operation *user) { return isa<lm::ReturnOp>(user); });
-    Value buffer =
-        alloc(yielded.getLoc(), *tensorBytes(type),
-              isLogits ? plan::Lifetime::Io : plan::Lifetime::Transient, isLogits ? "logits" : "");
+    StringRef role = roleOf(result);
+    Value buffer = alloc(yielded.getLoc(), *tensorBytes(type),
+                         role.empty() ? plan::Lifetime::Transient : plan::Lifetime::Io, role);
     memory[result] = {buffer, type.getDimSize(1)};
     writes.push_back(buffer);
     rowStrides.push_back(type.getDimSize(1));
@@ -254,7 +262,7 @@ struct LowerFused : planning::impl::LowerFusedBase<LowerFused> {
         return entry.emitOpError() << "of kind forward cannot be planned; run phase graph first";
       entries.push_back(plan::EntryOp::create(entryBuilder, entry.getLoc(), entry.getSymName(),
                                               planKind(entry.getKind()), entry.getRows(), nullptr,
-                                              nullptr, nullptr, nullptr));
+                                              nullptr, nullptr, nullptr, nullptr));
       entries.back().getBody().emplaceBlock();
     }
     OpBuilder kernelBuilder = entries.empty() ? entryBuilder : OpBuilder(entries.front());

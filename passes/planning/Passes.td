@@ -9,7 +9,7 @@ def LowerFused : Pass<"plan-lower-fused", "::mlir::ModuleOp"> {
   let description = [{
     Turns each lm.model into a plan.program: an lm.fused becomes a plan.launch of a plan.kernel, which it shares with all
     regions of equal body, types, row strides and schedule; a tensor becomes a plan.alloc, an lm.view a plan.subview
-    that keeps the row stride of its source; arguments and logits of an entry become buffers with roles. Weights stay in
+    that keeps the row stride of its source; arguments and results of an entry become buffers with roles. Weights stay in
     row order until plan-pack-weights. The program's metadata is the model's, with the model's dimensions; the
     verdicts of lm-log-fusion become its `fusion_log`.
 
@@ -82,7 +82,7 @@ def VerifyPlanned : Pass<"plan-verify-planned", "::mlir::ModuleOp"> {
   let description = [{
     Plays every entry launch by launch and fails when a buffer is read before it is written or after something else was
     written over it, when a launch writes what it reads, the inputs, or a constant, when a buffer is smaller than what
-    its kernel accesses, out of its arena, or misaligned, and when logits are not written at the end. Trusts neither the
+    its kernel accesses, out of its arena, or misaligned, and when results are not written at the end. Trusts neither the
     solvers nor their liveness.
 
     Example: test/passes/planning/plan-verify-planned-invalid.mlir

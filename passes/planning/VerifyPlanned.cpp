@@ -27,7 +27,7 @@ namespace {
 /// Bytes [begin, end) of an arena.
 struct Range {
   StringRef arena;
-  int64_t begin, end;
+  int64_t begin = 0, end = 0;
 
   static Range of(plan::SliceOp slice) {
     return {slice.getArena(), int64_t(slice.getOffset()),
@@ -88,11 +88,15 @@ LogicalResult EntryCheck::run() {
     if (failed(slice ? checkSlice(slice) : checkLaunch(launch)))
       return failure();
   }
-  Range logits = Range::of(*entry.getLogits());
-  for (const Content &content : contents)
-    if (content.buffer && content.range == logits)
-      return success();
-  return entry.emitOpError() << "leaves its logits unwritten";
+  for (auto [name, place] : {std::pair<StringRef, std::optional<plan::SliceAttr>>{"logits", entry.getLogits()},
+                             {"maxima", entry.getMaxima()}}) {
+    auto isWritten = [range = place ? Range::of(*place) : Range()](const Content &content) {
+      return content.buffer && content.range == range;
+    };
+    if (place && llvm::none_of(contents, isWritten))
+      return entry.emitOpError() << "leaves its " << name << " unwritten";
+  }
+  return success();
 }
 
 LogicalResult EntryCheck::checkRoles() {
@@ -100,7 +104,10 @@ LogicalResult EntryCheck::checkRoles() {
        {std::pair<StringRef, std::optional<plan::SliceAttr>>{"tokens", entry.getTokens()},
         {"positions", entry.getPositions()},
         {"slots", entry.getSlots()},
-        {"logits", entry.getLogits()}}) {
+        {"logits", entry.getLogits()},
+        {"maxima", entry.getMaxima()}}) {
+    if (!place && name == "maxima")
+      continue;
     if (!place)
       return entry.emitOpError() << "has no place for its " << name;
     auto arena = symbols.lookup<plan::ArenaOp>(place->getArena().getAttr());
@@ -110,7 +117,7 @@ LogicalResult EntryCheck::checkRoles() {
     if (range.begin < 0 || range.begin % kAlign != 0 || range.end > int64_t(arena.getSize()))
       return entry.emitOpError() << "has its " << name << " misaligned or outside of "
                                  << place->getArena();
-    if (name == "logits")
+    if (name == "logits" || name == "maxima")
       continue;
     if (place->getSize() != int64_t(entry.getRows()) * 4)
       return entry.emitOpError() << "expects " << int64_t(entry.getRows()) * 4 << " bytes of "

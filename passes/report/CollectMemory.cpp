@@ -35,7 +35,8 @@ static llvm::StringRef roleOf(plan::EntryOp entry, plan::SliceOp slice) {
   std::pair<llvm::StringRef, plan::SliceAttr> roles[] = {{"tokens", entry.getTokensAttr()},
                                                          {"positions", entry.getPositionsAttr()},
                                                          {"slots", entry.getSlotsAttr()},
-                                                         {"logits", entry.getLogitsAttr()}};
+                                                         {"logits", entry.getLogitsAttr()},
+                                                         {"maxima", entry.getMaximaAttr()}};
   for (auto &[role, place] : roles)
     if (place && place.getArena() == slice.getArenaAttr() &&
         place.getOffset() == static_cast<int64_t>(slice.getOffset()))

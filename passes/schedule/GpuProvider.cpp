@@ -33,6 +33,12 @@ static int64_t rotatedHeadDim(lm::FusedOp fused) {
   return headDim;
 }
 
+/// Whether tiles of `width` columns hold whole blocks of what the region reduces.
+static bool holdsBlocks(int64_t width, lm::FusedOp fused) {
+  return width % lm::kReductionBlock == 0 ||
+         fused.getBody().front().getOps<lm::BlockReductionOpInterface>().empty();
+}
+
 namespace {
 /// Tunables under construction.
 struct Choice {
@@ -67,7 +73,7 @@ static bool chooseLinear(lm::FusedOp fused, Choice &choice) {
     int64_t perWarp = fitsHeads(2 * kSmallWarps, headDim) ? 2 : 1;
     choice.name = "linear_small";
     choice.set("columns_per_warp", perWarp);
-    return fitsHeads(perWarp * kSmallWarps, headDim);
+    return fitsHeads(perWarp * kSmallWarps, headDim) && holdsBlocks(perWarp * kSmallWarps, fused);
   }
   int64_t width = tileColumns(headDim);
   choice.name = isNarrow ? "linear_mma" : "linear_fma";

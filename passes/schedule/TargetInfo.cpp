@@ -45,6 +45,7 @@ static const TemplateInfo cpuTemplates[] = {
 static constexpr llvm::StringRef cpuCapabilities[] = {
     "epilogue_dag",       "multi_linear",         "multi_segment", "norm_prologue",
     "embedding_prologue", "gather_last_prologue", "rope_epilogue", "kv_append_epilogue",
+    "reduction_epilogue",
 };
 
 /// Code and, as a level of its own, PTX of each architecture; loads are 16 bytes wide.
@@ -64,6 +65,7 @@ static const TemplateInfo gpuTemplates[] = {
 static constexpr llvm::StringRef gpuCapabilities[] = {
     "epilogue_dag",       "multi_linear",         "multi_segment", "norm_prologue",
     "embedding_prologue", "gather_last_prologue", "rope_epilogue", "kv_append_epilogue",
+    "reduction_epilogue",
 };
 
 static const TargetInfo targets[] = {

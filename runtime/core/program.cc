@@ -91,7 +91,8 @@ stoop_status Program::resolve_entries(uint32_t level, Message& message) {
                         reinterpret_cast<int32_t*>(address(desc.tokens)),
                         reinterpret_cast<int32_t*>(address(desc.positions)),
                         reinterpret_cast<int32_t*>(address(desc.slots)),
-                        reinterpret_cast<const float*>(address(desc.logits))};
+                        reinterpret_cast<const float*>(address(desc.logits)),
+                        desc.maxima.size ? reinterpret_cast<const float*>(address(desc.maxima)) : nullptr};
     for (uint32_t j = 0; j < desc.num_launches && !desc_->gpu; ++j, ++launch) {
       const stoop_launch& from = desc.launches[j];
       *launch = Launch{desc_->kernels[from.kernel].functions[level], buffer};

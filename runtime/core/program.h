@@ -14,8 +14,15 @@ struct Launch {
   void* const* buffers;
 };
 
+// A row of what an entry returns: [vocab] logits and, unless NULL, the largest of each block of
+// STOOP_LOGIT_BLOCK of them.
+struct LogitRow {
+  const float* logits;
+  const float* maxima;
+};
+
 // One entry with everything looked up. `logits` has one row of vocab floats for a prefill entry and
-// `rows` of them otherwise.
+// `rows` of them otherwise; `maxima` as many rows, or is NULL.
 struct Entry {
   const stoop_entry* desc;
   uint32_t rows;
@@ -25,6 +32,12 @@ struct Entry {
   int32_t* positions;
   int32_t* slots;
   const float* logits;
+  const float* maxima;
+
+  LogitRow row(uint32_t index, uint32_t vocab) const {
+    return {logits + uint64_t{index} * vocab,
+            maxima ? maxima + uint64_t{index} * stoop_logit_blocks(vocab) : nullptr};
+  }
 };
 
 // Compares versions and magic, and every index, slice and pointer of the descriptor with its limits.

@@ -51,10 +51,13 @@ stoop_status check_entry(const stoop_program_desc& program, const stoop_entry& e
   uint64_t ids = uint64_t{entry.rows} * sizeof(int32_t);
   uint64_t logit_rows = entry.kind == STOOP_ENTRY_PREFILL ? 1 : entry.rows;
   uint64_t logits = logit_rows * program.model.vocab * sizeof(float);
+  uint64_t maxima = logit_rows * stoop_logit_blocks(program.model.vocab) * sizeof(float);
   STOOP_TRY(check_slice(program, entry.tokens, ids, "tokens", entry.name, message));
   STOOP_TRY(check_slice(program, entry.positions, ids, "positions", entry.name, message));
   STOOP_TRY(check_slice(program, entry.slots, ids, "slots", entry.name, message));
   STOOP_TRY(check_slice(program, entry.logits, logits, "logits", entry.name, message));
+  if (entry.maxima.size)
+    STOOP_TRY(check_slice(program, entry.maxima, maxima, "maxima", entry.name, message));
   for (uint32_t i = 0; i < entry.num_launches; ++i) {
     const stoop_launch& launch = entry.launches[i];
     if (launch.kernel >= program.num_kernels) {

@@ -15,8 +15,7 @@ stoop_status Batch::create() {
   const uint32_t most = context_.slots.num_slots();
   STOOP_TRY(sequences_.create(context_.memory, most, "the table of generations", context_.message));
   STOOP_TRY(sessions_.create(context_.memory, most, "the table of generations", context_.message));
-  STOOP_TRY(tokens_.create(context_.memory, most, "the table of generations", context_.message));
-  return logits_.create(context_.memory, most, "the table of generations", context_.message);
+  return tokens_.create(context_.memory, most, "the table of generations", context_.message);
 }
 
 stoop_status Batch::check(const stoop_session& session, const stoop_sampler& sampler) const {
@@ -84,8 +83,10 @@ stoop_status Batch::step_on_host() {
     sessions_[i] = &sequences_[i]->session();
     tokens_[i] = sequences_[i]->token();
   }
-  STOOP_TRY(decode_batch(sessions_.data(), running_, tokens_.data(), logits_.data()));
-  for (uint32_t i = 0; i < running_; ++i) STOOP_TRY(sequences_[i]->choose(logits_[i]));
+  const Entry* last = nullptr;
+  STOOP_TRY(decode_batch(sessions_.data(), running_, tokens_.data(), &last));
+  for (uint32_t i = 0; i < running_; ++i)
+    STOOP_TRY(sequences_[i]->choose(last->row(i, context_.desc->model.vocab)));
   drop_ended();
   return STOOP_OK;
 }

@@ -43,7 +43,6 @@ class Batch {
   // What step_on_host gives to decode_batch.
   Array<stoop_session*> sessions_;
   Array<uint32_t> tokens_;
-  Array<const float*> logits_;
   // Of the device's run: whether one is on, the entry, steps queued and read.
   bool is_ahead_ = false;
   uint32_t entry_ = 0, queued_ = 0, read_ = 0;

@@ -37,22 +37,22 @@ stoop_status Sequence::prepare() {
 stoop_status Sequence::start() {
   Sampler& sampler = sampler_.sampler;
   if (session_.position() == 0) sampler.reset();
-  const float* logits = nullptr;
+  const Entry* last = nullptr;
   const double begun = seconds_now();
-  STOOP_TRY(session_.append(request_.prompt, request_.prompt_tokens, &logits));
+  STOOP_TRY(session_.append(request_.prompt, request_.prompt_tokens, &last));
   sampler.begin(request_.prompt, request_.prompt_tokens);
   STOOP_TRY(stoop_context_verify(&context_));
   fed_ = seconds_now();
   request_.prefill_seconds = fed_ - begun;
-  if (request_.max_tokens != 0) return choose(logits);
+  if (request_.max_tokens != 0) return choose(last->row(0, context_.desc->model.vocab));
   ended_ = stop_with(STOOP_FINISH_LENGTH);
   return STOOP_OK;
 }
 
-stoop_status Sequence::choose(const float* logits) {
+stoop_status Sequence::choose(LogitRow row) {
   uint32_t token = 0;
-  STOOP_TRY(sampler_.sampler.sample(logits, &token, context_.message));
-  take(token, logits);
+  STOOP_TRY(sampler_.sampler.sample(row.logits, row.maxima, &token, context_.message));
+  take(token, row.logits);
   return STOOP_OK;
 }
 

@@ -27,8 +27,8 @@ class Sequence {
   stoop_status prepare();
   // Feeds the prompt and takes the first token.
   stoop_status start();
-  // Chooses the next token from logits [vocab] and takes it.
-  stoop_status choose(const float* logits);
+  // Chooses the next token from a row of logits and takes it.
+  stoop_status choose(LogitRow row);
   // Takes a token that the device chose in the sampler's place. STOOP_BAD_NUMERICS for UINT32_MAX.
   stoop_status take_chosen(uint32_t token);
 

@@ -59,7 +59,7 @@ stoop_status stoop_session::step(const Entry& entry, const uint32_t* tokens, uin
   return STOOP_OK;
 }
 
-stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const float** logits) {
+stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const Entry** last) {
   STOOP_TRY(check(tokens, count));
   for (uint64_t done = 0; done < count;) {
     const Entry* entry = entry_for(count - done);
@@ -68,7 +68,7 @@ stoop_status stoop_session::append(const uint32_t* tokens, uint64_t count, const
     rows = static_cast<uint32_t>(std::min<uint64_t>(rows, count - done));
     STOOP_TRY(step(*entry, tokens + done, rows));
     done += rows;
-    if (logits) *logits = entry->logits;
+    if (last) *last = entry;
     if (count > 1 && context->progress && context->progress(context->progress_user, "tokens", done, count))
       return fail(context->message, STOOP_CANCELLED, "stopped after %llu of %llu tokens",
                   static_cast<u64>(done), static_cast<u64>(count));
@@ -125,11 +125,11 @@ stoop_status check_batch(stoop_session* const* sessions, uint32_t count, stoop::
 }  // namespace
 
 stoop_status decode_batch(stoop_session* const* sessions, uint32_t count, const uint32_t* tokens,
-                          const float** logits) {
+                          const Entry** last) {
   stoop_context& context = *sessions[0]->context;
   STOOP_TRY(check_batch(sessions, count, context.message));
   for (uint32_t i = 0; i < count; ++i) STOOP_TRY(sessions[i]->check(&tokens[i], 1));
-  if (count == 1) return sessions[0]->append(tokens, 1, logits);
+  if (count == 1) return sessions[0]->append(tokens, 1, last);
   const Entry* entry = context.program.find_entry(STOOP_ENTRY_DECODE, count);
   if (!entry || entry->rows < count) {
     return fail(context.message, STOOP_BAD_PROGRAM, "the program has no entry that decodes %u sequences",
@@ -142,10 +142,8 @@ stoop_status decode_batch(stoop_session* const* sessions, uint32_t count, const 
     entry->slots[i] = valid ? sessions[i]->slot : -1;
   }
   STOOP_TRY(run_step(context, *entry, count));
-  for (uint32_t i = 0; i < count; ++i) {
-    context.slots.extend(sessions[i]->slot, 1);
-    if (logits) logits[i] = entry->logits + uint64_t{i} * context.desc->model.vocab;
-  }
+  for (uint32_t i = 0; i < count; ++i) context.slots.extend(sessions[i]->slot, 1);
+  *last = entry;
   return STOOP_OK;
 }
 
@@ -191,14 +189,22 @@ uint64_t stoop_session_position(const stoop_session* session) { return session->
 
 stoop_status stoop_session_append(stoop_session* session, const uint32_t* tokens, uint64_t count,
                                   const float** logits) {
-  if (logits) *logits = nullptr;
-  return session->append(tokens, count, logits);
+  const Entry* last = nullptr;
+  stoop_status status = session->append(tokens, count, &last);
+  // A cancelled call gives the logits of what it fed.
+  if (logits) *logits = last ? last->logits : nullptr;
+  return status;
 }
 
 stoop_status stoop_decode_batch(stoop_session* const* sessions, uint32_t count, const uint32_t* tokens,
                                 const float** logits) {
   for (uint32_t i = 0; logits && i < count; ++i) logits[i] = nullptr;
-  return count == 0 ? STOOP_OK : decode_batch(sessions, count, tokens, logits);
+  if (count == 0) return STOOP_OK;
+  const Entry* last = nullptr;
+  STOOP_TRY(decode_batch(sessions, count, tokens, &last));
+  const uint32_t vocab = sessions[0]->context->desc->model.vocab;
+  for (uint32_t i = 0; logits && i < count; ++i) logits[i] = last->row(i, vocab).logits;
+  return STOOP_OK;
 }
 
 stoop_status stoop_session_score(stoop_session* session, const uint32_t* tokens, uint64_t count,

@@ -50,8 +50,9 @@ void Sampler::begin(const uint32_t* tokens, uint64_t count) {
     if (tokens[i] < history_.size()) history_[tokens[i]] |= sampling::kSeen;
 }
 
-stoop_status Sampler::sample(const float* logits, uint32_t* token, Message& message) {
-  const bool found = settings_.takes_largest() ? pick_largest(logits, token) : pick_random(logits, token);
+stoop_status Sampler::sample(const float* logits, const float* maxima, uint32_t* token, Message& message) {
+  const bool found =
+      settings_.takes_largest() ? pick_largest(logits, maxima, token) : pick_random(logits, token);
   if (!found)
     return fail(message, STOOP_BAD_NUMERICS, "none of %u logits is a number", num_token_ids_);
   note(*token);
@@ -62,10 +63,18 @@ float Sampler::logit_of(const float* logits, uint32_t id) const {
   return settings_.has_penalties() ? sampling::penalized(logits[id], history_[id], settings_) : logits[id];
 }
 
-bool Sampler::pick_largest(const float* logits, uint32_t* token) const {
+bool Sampler::pick_largest(const float* logits, const float* maxima, uint32_t* token) const {
+  // Penalties change logits behind the maxima's back, and padding counts in the block that it begins in.
+  const uint32_t covered =
+      maxima && !settings_.has_penalties() ? num_token_ids_ / STOOP_LOGIT_BLOCK * STOOP_LOGIT_BLOCK : 0;
   bool found = false;
   float best = 0;
   for (uint32_t id = 0; id < num_token_ids_; ++id) {
+    // Not so if the maximum is no number: then some of the block may still be.
+    if (id < covered && id % STOOP_LOGIT_BLOCK == 0 && found && maxima[id / STOOP_LOGIT_BLOCK] <= best) {
+      id += STOOP_LOGIT_BLOCK - 1;
+      continue;
+    }
     float logit = logit_of(logits, id);
     if (logit != logit || (found && logit <= best)) continue;
     found = true;

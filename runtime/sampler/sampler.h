@@ -37,8 +37,10 @@ class Sampler {
     settings_.draws += !settings_.takes_largest();
   }
 
-  // Chooses from logits [vocab] and takes note of the choice. STOOP_BAD_NUMERICS: none is a number.
-  stoop_status sample(const float* logits, uint32_t* token, Message& message);
+  // Chooses from logits [vocab] and takes note of the choice. `maxima`, unless NULL, are the largest of each block of
+  // STOOP_LOGIT_BLOCK logits, NaN where one is: a greedy choice reads the blocks that may hold it and no others.
+  // STOOP_BAD_NUMERICS: none is a number.
+  stoop_status sample(const float* logits, const float* maxima, uint32_t* token, Message& message);
 
  private:
   struct Candidate {
@@ -51,7 +53,7 @@ class Sampler {
   }
 
   float logit_of(const float* logits, uint32_t id) const;
-  bool pick_largest(const float* logits, uint32_t* token) const;
+  bool pick_largest(const float* logits, const float* maxima, uint32_t* token) const;
   bool pick_random(const float* logits, uint32_t* token);
   uint64_t gather(const float* logits);
   void sort_prefix(uint64_t sorted, uint64_t wanted, uint64_t count);

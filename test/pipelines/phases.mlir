@@ -10,6 +10,7 @@
 // GRAPH: builtin.module(
 // GRAPH-NEXT: lm-quantize-weights{{.*}}scheme=none},
 // GRAPH-NEXT: lm-split-entry-points{batch=4 prefill-buckets={{\{?}}16,256{{\}?}} score-rows=8},
+// GRAPH-NEXT: lm-reduce-logits,
 // GRAPH-NEXT: cse{{.*}},
 // GRAPH-NEXT: lm-verify-graph
 // GRAPH-NEXT: )

@@ -85,6 +85,18 @@ Tensor columns(const Tensor &x, int64_t begin, int64_t count) {
   return y;
 }
 
+Tensor blockMax(const Tensor &x, int64_t block) {
+  int64_t blocks = (x.cols() + block - 1) / block;
+  Tensor y(x.rows(), blocks, Element::F32);
+  for (int64_t t = 0; t < x.rows(); ++t)
+    for (int64_t b = 0; b < blocks; ++b) {
+      llvm::ArrayRef<float> part = x.row(t).drop_front(b * block).take_front(block);
+      bool isLost = llvm::any_of(part, [](float v) { return std::isnan(v); });
+      y.set(t, b, isLost ? NAN : *llvm::max_element(part));
+    }
+  return y;
+}
+
 Tensor gatherRow(const Tensor &x, int64_t index) {
   Tensor y(1, x.cols(), x.element());
   std::copy(x.row(index).begin(), x.row(index).end(), y.mutableValues().begin());

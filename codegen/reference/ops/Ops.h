@@ -80,6 +80,8 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
 
 /// Columns [begin, begin + count).
 Tensor columns(const Tensor &x, int64_t begin, int64_t count);
+/// The largest of each `block` columns (the last has what is left), NaN if one of them is; float32.
+Tensor blockMax(const Tensor &x, int64_t block);
 /// Row `index` alone.
 Tensor gatherRow(const Tensor &x, int64_t index);
 

@@ -59,7 +59,9 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
     STOOP_TRY(record_sampling(entry, false, message));
     CUDA_TRY(api_, message, copy_to_host, states_, scratch_ + kStatesOffset, entry.rows * sizeof(stoop_gpu_state), stream_);
   } else {
-    CUDA_TRY(api_, message, copy_to_host, mirror(entry.logits), address(entry.logits), entry.logits.size, stream_);
+    for (const stoop_slice* slice : {&entry.logits, &entry.maxima})
+      if (slice->size)
+        CUDA_TRY(api_, message, copy_to_host, mirror(*slice), address(*slice), slice->size, stream_);
   }
   return STOOP_OK;
 }
@@ -89,7 +91,8 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
   uint64_t states = scratch_ + kStatesOffset, step = scratch_ + kStepOffset,
            histories = scratch_ + stoop_gpu_histories_offset(desc_->model.max_batch);
   uint64_t tokens = address(entry.tokens), positions = address(entry.positions),
-           slots = address(entry.slots), logits = address(entry.logits);
+           slots = address(entry.slots), logits = address(entry.logits),
+           maxima = entry.maxima.size ? address(entry.maxima) : 0;
   uint32_t rows = entry.rows, vocab = desc_->model.vocab, ids = desc_->model.num_token_ids;
   const uint64_t states_bytes = rows * sizeof(stoop_gpu_state);
   LaunchRange begin_ranges[] = {{states, states_bytes, 1, "states"},
@@ -99,12 +102,13 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
                                 {step, sizeof(stoop_step), 2, "step"}};
   LaunchRange choose_ranges[] = {{states, states_bytes, 3, "states"},
                                  {histories, uint64_t{rows} * vocab * sizeof(uint32_t), 3, "histories"},
-                                 {logits, entry.logits.size, 1, "logits"}};
+                                 {logits, entry.logits.size, 1, "logits"},
+                                 {maxima, entry.maxima.size, 1, "maxima"}};
   void* begin_parameters[] = {&states, &tokens, &positions, &slots, &rows, &step};
-  void* choose_parameters[] = {&logits, &vocab, &ids, &states, &histories};
+  void* choose_parameters[] = {&logits, &maxima, &vocab, &ids, &states, &histories};
   if (api_.next_launch) {
     is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
-             : api_.next_launch(choose_ranges, sizeof choose_ranges / sizeof *choose_ranges);
+             : api_.next_launch(choose_ranges, maxima ? 4 : 3);
   }
   return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, is_begin ? 1 : rows, 1, 1,
                                 is_begin ? 256 : 512, 1, 1, 0, stream_,

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00010003u
+#define STOOP_ABI_VERSION 0x00020000u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -63,7 +63,7 @@ enum stoop_lifetime {
   STOOP_CONSTANT = 0,   /* mapped from the payload, read-only */
   STOOP_PERSISTENT = 1, /* KV cache: lives as long as the session */
   STOOP_TRANSIENT = 2,  /* activations of one step */
-  STOOP_IO = 3          /* tokens, positions, slots, logits */
+  STOOP_IO = 3          /* tokens, positions, slots, logits, maxima */
 };
 
 typedef struct stoop_arena {
@@ -157,6 +157,10 @@ enum stoop_entry_kind {
   STOOP_ENTRY_SCORE = 2    /* rows = tokens of one sequence; logits of every row */
 };
 
+/* Ids of a block whose largest logit an entry may give besides. */
+#define STOOP_LOGIT_BLOCK 16u
+static inline uint32_t stoop_logit_blocks(uint32_t vocab) { return (vocab + STOOP_LOGIT_BLOCK - 1) / STOOP_LOGIT_BLOCK; }
+
 typedef struct stoop_entry {
   const char *name; /* "decode_b1", "prefill_64" */
   uint32_t kind;    /* enum stoop_entry_kind */
@@ -168,6 +172,8 @@ typedef struct stoop_entry {
   stoop_slice positions; /* int32 [rows] */
   stoop_slice slots;     /* int32 [rows]: which sequence of the KV cache; negative: padding */
   stoop_slice logits;    /* float32 [rows or 1][vocab] */
+  stoop_slice maxima;    /* float32 [rows or 1][stoop_logit_blocks(vocab)]: the largest logit of each block, NaN if one
+                            is; size 0: none. Since 2.0 */
 } stoop_entry;
 
 /* Facts of the model that the runtime needs. */
@@ -247,7 +253,7 @@ STOOP_STATIC_ASSERT(sizeof(stoop_step) == 64, "one cache line");
 STOOP_STATIC_ASSERT(sizeof(stoop_kernel_args) == 32, "written as constant offsets by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_slice) == 24, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_launch) == 24, "written as constant data by the code generator");
-STOOP_STATIC_ASSERT(sizeof(stoop_entry) == 128, "written as constant data by the code generator");
+STOOP_STATIC_ASSERT(sizeof(stoop_entry) == 152, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_model_info) == 72, "written as constant data by the code generator");
 STOOP_STATIC_ASSERT(sizeof(stoop_payload) == 136, "patched into the file by the packager");
 STOOP_STATIC_ASSERT(sizeof(stoop_gpu_kernel) == 40, "written as constant data by the code generator");

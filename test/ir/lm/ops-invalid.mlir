@@ -203,6 +203,30 @@ func.func @view_c2_element(%x: tensor<1x8xf32>) {
 
 // -----
 
+func.func @block_max_c1(%x: tensor<4x40xf32>) {
+  // expected-error @below {{expects 3 columns, one for a block of the input, got 2}}
+  %y = lm.block_max %x : tensor<4x40xf32> -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @block_max_c2(%x: tensor<4x40xf32>) {
+  // expected-error @below {{expects a result with the rows of 'tensor<4x40xf32>', got 'tensor<3x3xf32>'}}
+  %y = lm.block_max %x : tensor<4x40xf32> -> tensor<3x3xf32>
+  return
+}
+
+// -----
+
+func.func @block_max_c3(%x: tensor<4x40xbf16>) {
+  // expected-error @below {{expects a float32 result, got 'tensor<4x3xbf16>'}}
+  %y = lm.block_max %x : tensor<4x40xbf16> -> tensor<4x3xbf16>
+  return
+}
+
+// -----
+
 func.func @gather_last_c1(%x: tensor<4x8xf32>) {
   // expected-error @below {{expects a result of type 'tensor<1x8xf32>', got 'tensor<2x8xf32>'}}
   %y = lm.gather_last %x : tensor<4x8xf32> -> tensor<2x8xf32>

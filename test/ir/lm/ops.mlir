@@ -66,6 +66,8 @@ lm.model @tiny attributes {family = "falcon", dtype = f32, hidden = 8 : i64, lay
       %0 = lm.embedding %t, %w : (tensor<16xi32>, tensor<32x8xbf16>) -> tensor<16x8xf32>
       lm.yield %0 : tensor<16x8xf32>
     }
+    // CHECK: lm.block_max %{{.*}} : tensor<16x8xf32> -> tensor<16x1xf32>
+    %max = lm.block_max %x : tensor<16x8xf32> -> tensor<16x1xf32>
     // CHECK: lm.gather_last
     %last = lm.gather_last %x : tensor<16x8xf32> -> tensor<1x8xf32>
     %logits = lm.linear %last, %embed : (tensor<1x8xf32>, tensor<32x8xbf16>) -> tensor<1x32xf32>

@@ -48,7 +48,7 @@ DeviceSampler::DeviceSampler(uint32_t vocab, const PtxEdit &edit) : vocab(vocab)
 }
 
 DeviceSampler::~DeviceSampler() {
-  for (uint64_t address : {states, histories, logitsAt})
+  for (uint64_t address : {states, histories, logitsAt, maximaAt})
     if (address)
       gpu.api.memory_free(address);
   gpu.api.module_unload(module);
@@ -64,10 +64,11 @@ void DeviceSampler::begin(const rt::Sampler &sampler, std::vector<uint32_t> coun
   initial[1 - row].slot = -1;
   initial[row] = state;
   // Anew, so that the other row's were never written.
-  for (uint64_t *address : {&histories, &logitsAt}) {
+  for (uint64_t *address : {&histories, &logitsAt, &maximaAt}) {
     if (*address)
       gpu.api.memory_free(*address);
-    if (gpu.api.memory_allocate(address, 2 * vocab * 4))
+    uint32_t numbers = address == &maximaAt ? stoop_logit_blocks(vocab) : vocab;
+    if (gpu.api.memory_allocate(address, 2 * numbers * 4))
       failure = "out of device memory";
   }
   gpu.api.copy_to_device(states, initial, sizeof initial, gpu.stream);
@@ -104,14 +105,20 @@ uint32_t DeviceSampler::advance() {
   return token;
 }
 
-uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed) {
+uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed,
+                               bool hasMaxima) {
   gpu.seed(seed);
   gpu.api.copy_to_device(logitsAt + row * vocab * 4, logits.data(), vocab * 4, gpu.stream);
-  void *parameters[] = {&logitsAt, &vocab, &numIds, &states, &histories};
+  const std::vector<float> maxima = rt::block_maxima(logits);
+  const uint32_t blocks = maxima.size();
+  gpu.api.copy_to_device(maximaAt + row * blocks * 4, maxima.data(), blocks * 4, gpu.stream);
+  uint64_t given = hasMaxima ? maximaAt : 0;
+  void *parameters[] = {&logitsAt, &given, &vocab, &numIds, &states, &histories};
   rt::LaunchRange ranges[] = {{logitsAt, 2 * vocab * 4, 1, "logits"},
                               {states, 2 * sizeof state, 3, "states"},
-                              {histories, 2 * vocab * 4, 3, "histories"}};
-  gpu.api.next_launch(ranges, 3);
+                              {histories, 2 * vocab * 4, 3, "histories"},
+                              {maximaAt, 2 * blocks * 4, 1, "maxima"}};
+  gpu.api.next_launch(ranges, hasMaxima ? 4 : 3);
   uint32_t token = UINT32_MAX;
   if (int error = gpu.api.launch(function, 2, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr))
     failure = "error " + std::to_string(error);

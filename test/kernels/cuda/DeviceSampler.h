@@ -25,8 +25,8 @@ public:
 
   /// Starts where the host's sampler stands, in row `row` of 2, at a token before the ring ends; the other row is idle.
   void begin(const rt::Sampler &sampler, std::vector<uint32_t> history, uint32_t row = 0);
-  /// Chooses among ids below `numIds`; findings, and a state or history that is wrong behind it, go to `failure`.
-  uint32_t sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed);
+  /// Chooses among ids below `numIds`, with the maxima of blocks of logits or without; findings, and a state or history that is wrong behind it, go to `failure`.
+  uint32_t sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed, bool hasMaxima = false);
 
   /// The PTX of the sampling kernels; empty with a reason in `failure`.
   static std::string ptx(std::string &failure, codegen::CubinInfo &info);
@@ -41,7 +41,7 @@ private:
   VirtualGpu &gpu = VirtualGpu::get();
   uint32_t vocab, row = 0;
   void *module = nullptr, *function = nullptr;
-  uint64_t states = 0, histories = 0, logitsAt = 0;
+  uint64_t states = 0, histories = 0, logitsAt = 0, maximaAt = 0;
   stoop_gpu_state state{}; ///< as it has to be on the device, like the history
   std::vector<uint32_t> history;
 };

@@ -119,6 +119,40 @@ TEST(GpuLinearMma, ShapesAndTypes) {
     }
 }
 
+/// A linear with bias whose values are yielded and reduced: y = x w + b and its maxima.
+std::string reducedKernel(llvm::StringRef schedule, int rows, int n, int k, llvm::StringRef type) {
+  std::string X = tensor(rows, k, type), W = tensor(n, k, type), Y = tensor(rows, n, type),
+              M = tensor(rows, (n + 15) / 16, "f32");
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, {3}]) {{
+    ^bb0(%x: {4}, %w: {5}, %b: tensor<{2}xf32>):
+      %0 = lm.linear %x, %w : ({4}, {5}) -> {6}
+      %1 = lm.bias %0, %b : ({6}, tensor<{2}xf32>) -> {6}
+      %2 = lm.block_max %1 : {6} -> {7}
+      lm.yield %1, %2 : {6}, {7}
+    })",
+                 schedule, k, n, (n + 15) / 16, X, W, Y, M);
+}
+
+/// Blocks that are whole, that have a few columns, that are all there is; rows that do not exist.
+TEST(GpuReduction, BehindLinearsAndAlone) {
+  for (auto [rows, valid, n] : {std::tuple{1, 1, 64}, {4, 3, 37}, {8, 8, 5}}) {
+    expectRight(reducedKernel(smallSchedule(2), rows, n, 64, "f32"), stepOf(rows, valid), "f32");
+    expectRight(reducedKernel(smallSchedule(2), rows, n, 64, "bf16"), stepOf(rows, valid), "bf16");
+  }
+  expectRight(reducedKernel(fmaSchedule(80), 20, 170, 33, "f32"), stepOf(20, 17), "f32");
+  expectRight(reducedKernel(mmaSchedule(64, 3), 70, 85, 64, "bf16"), stepOf(70, 66), "bf16");
+  for (auto [type, cols] : {std::pair{"f32", 300}, {"f32", 9}, {"bf16", 512}}) {
+    std::string X = tensor(3, cols, type), M = tensor(3, (cols + 15) / 16, "f32");
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, {2}]) {{
+      ^bb0(%x: {3}):
+        %0 = lm.block_max %x : {3} -> {4}
+        lm.yield %0 : {4}
+      })",
+                        plainSchedule("reduction_elements"), cols + 3, (cols + 15) / 16, X, M),
+                stepOf(3, 2), type);
+  }
+}
+
 TEST(GpuRows, NormEmbeddingGather) {
   for (llvm::StringRef type : {"f32", "bf16"})
     for (int cols : {40, 300}) {

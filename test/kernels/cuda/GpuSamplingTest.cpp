@@ -41,7 +41,7 @@ TEST(GpuSampling, LargeVocabulary) {
   uint32_t largest = 0;
   for (int step = 0; step < 6; ++step) {
     uint32_t expected = 0;
-    ASSERT_EQ(host.sample(logits.data(), &expected, message), STOOP_OK) << message.text;
+    ASSERT_EQ(host.sample(logits.data(), nullptr, &expected, message), STOOP_OK) << message.text;
     ASSERT_EQ(device.sample(logits, kVocab, step), expected);
     ASSERT_EQ(device.failure, "");
     largest = std::max(largest, expected);

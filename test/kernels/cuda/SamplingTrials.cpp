@@ -205,9 +205,10 @@ std::string SamplingTrial::run(DeviceSampler &device) const {
   device.begin(host, history, row);
   for (const std::vector<float> &values : logits) {
     uint32_t expected = kNone;
-    if (host.sample(values.data(), &expected, message) != STOOP_OK)
+    if (host.sample(values.data(), nullptr, &expected, message) != STOOP_OK)
       expected = kNone;
-    const uint32_t actual = device.sample(values, numIds, order + (&values - logits.data()));
+    const uint64_t seed = order + (&values - logits.data());
+    const uint32_t actual = device.sample(values, numIds, seed, /*hasMaxima=*/seed % 2);
     if (device.failure.empty() && actual != expected)
       return llvm::formatv("{0} instead of {1} of {2} ids, step {3}: temperature {4} top-k {5} top-p {6} min-p {7}", actual,
                            expected, numIds, &values - logits.data(), settings.temperature, settings.top_k, settings.top_p,

@@ -1,5 +1,6 @@
 // RUN: stoop-opt %s --lm-fuse-columns="capabilities=rope_epilogue,kv_append_epilogue" | FileCheck %s
 // RUN: stoop-opt %s --lm-fuse-columns="capabilities=rope_epilogue" | FileCheck %s --check-prefix=ROPE
+// RUN: stoop-opt %s --lm-fuse-columns="capabilities=reduction_epilogue" | FileCheck %s --check-prefix=REDUCE
 
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64,
     kv_heads = 2 : i64, head_dim = 4 : i64, ffn = 8 : i64, vocab = 8 : i64, max_positions = 16 : i64,
@@ -95,5 +96,23 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
     %q = lm.view %qkv[2] : tensor<1x24xf32> -> tensor<1x8xf32>
     %rq = lm.rope %q, %positions, %t heads(2) : (tensor<1x8xf32>, tensor<1xi32>, tensor<16x4xf32>) -> tensor<1x8xf32>
     lm.return %rq : tensor<1x8xf32>
+  }
+
+  // What is reduced follows its columns, and is returned beside them.
+  // REDUCE-LABEL: lm.entry decode @reduced
+  // REDUCE: %[[R:[0-9]+]]:2 = lm.fused "linear"
+  // REDUCE: %[[Y:[0-9]+]] = lm.linear
+  // REDUCE-NEXT: %[[M:[0-9]+]] = lm.block_max %[[Y]]
+  // REDUCE-NEXT: lm.yield %[[Y]], %[[M]] : tensor<1x24xf32>, tensor<1x2xf32>
+  // REDUCE: lm.return %[[R]]#0, %[[R]]#1
+  // CHECK-LABEL: lm.entry decode @reduced
+  // CHECK-NOT: lm.fused
+  lm.entry decode @reduced(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> (tensor<1x24xf32>, tensor<1x2xf32>) {
+    %head = lm.load_weight @qkv : tensor<24x8xf32>
+    %w = lm.load_weight @w : tensor<8x8xf32>
+    %x = lm.embedding %tokens, %w : (tensor<1xi32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+    %y = lm.linear %x, %head : (tensor<1x8xf32>, tensor<24x8xf32>) -> tensor<1x24xf32>
+    %m = lm.block_max %y : tensor<1x24xf32> -> tensor<1x2xf32>
+    lm.return %y, %m : tensor<1x24xf32>, tensor<1x2xf32>
   }
 }

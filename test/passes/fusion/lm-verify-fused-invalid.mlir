@@ -312,6 +312,23 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
       lm.yield
     }
 
+    // A reduction of what comes from outside, and one of columns that are views too.
+    %out29:2 = lm.fused "linear" (%rows, %weight) : (tensor<1x8xf32>, tensor<8x8xf32>) -> (tensor<1x8xf32>, tensor<1x1xf32>) {
+    ^bb0(%x: tensor<1x8xf32>, %w: tensor<8x8xf32>):
+      %l = lm.linear %x, %w : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+      // expected-error @below {{expects to read a linear or an elementwise op of the region}}
+      %m = lm.block_max %x : tensor<1x8xf32> -> tensor<1x1xf32>
+      lm.yield %l, %m : tensor<1x8xf32>, tensor<1x1xf32>
+    }
+    %out30:2 = lm.fused "linear" (%rows, %weight) : (tensor<1x8xf32>, tensor<8x8xf32>) -> (tensor<1x4xf32>, tensor<1x1xf32>) {
+    ^bb0(%x: tensor<1x8xf32>, %w: tensor<8x8xf32>):
+      %l = lm.linear %x, %w : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+      // expected-error @below {{reduces blocks of a segment of which there are views}}
+      %m = lm.block_max %l : tensor<1x8xf32> -> tensor<1x1xf32>
+      %v = lm.view %l[4] : tensor<1x8xf32> -> tensor<1x4xf32>
+      lm.yield %v, %m : tensor<1x4xf32>, tensor<1x1xf32>
+    }
+
     // Attention beside a linear.
     %out28 = lm.fused "linear" (%rows, %weight, %cache, %positions, %slots) : (tensor<1x8xf32>, tensor<8x8xf32>, !lm.kv<1x16x2x4xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x8xf32> {
     ^bb0(%x: tensor<1x8xf32>, %w: tensor<8x8xf32>, %kv: !lm.kv<1x16x2x4xf32>, %at: tensor<1xi32>, %seq: tensor<1xi32>):

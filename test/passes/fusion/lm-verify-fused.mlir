@@ -85,6 +85,21 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
       lm.yield %s : tensor<1x8xf32>
     }
 
+    // Values of a segment that are reduced, and a reduction alone.
+    %out6:3 = lm.fused "linear" (%rows, %weight) : (tensor<1x8xf32>, tensor<8x8xf32>) -> (tensor<1x8xf32>, tensor<1x1xf32>, tensor<1x1xf32>) {
+    ^bb0(%x: tensor<1x8xf32>, %w: tensor<8x8xf32>):
+      %l = lm.linear %x, %w : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+      %m = lm.block_max %l : tensor<1x8xf32> -> tensor<1x1xf32>
+      %a = lm.activation relu %l : tensor<1x8xf32>
+      %o = lm.block_max %a : tensor<1x8xf32> -> tensor<1x1xf32>
+      lm.yield %a, %m, %o : tensor<1x8xf32>, tensor<1x1xf32>, tensor<1x1xf32>
+    }
+    %out7 = lm.fused "reduction" (%out6#0) : (tensor<1x8xf32>) -> tensor<1x1xf32> {
+    ^bb0(%x: tensor<1x8xf32>):
+      %m = lm.block_max %x : tensor<1x8xf32> -> tensor<1x1xf32>
+      lm.yield %m : tensor<1x1xf32>
+    }
+
     // The head behind its norm.
     %out5 = lm.fused "linear" (%rows, %scale, %weight) : (tensor<1x8xf32>, tensor<8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32> {
     ^bb0(%x: tensor<1x8xf32>, %g: tensor<8xf32>, %w: tensor<8x8xf32>):

@@ -128,3 +128,20 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 4 : i64, layers = 1 
     lm.return %y : tensor<1x8xf32>
   }
 }
+
+// -----
+
+// A second result that is not the maxima of the first.
+lm.model @m attributes {family = "f", dtype = f32, hidden = 4 : i64, layers = 1 : i64, heads = 1 : i64,
+    kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 4 : i64, vocab = 8 : i64, max_positions = 16 : i64,
+    batch = 2 : i64, metadata = {}} {
+  lm.weight @embed : tensor<8x4xf32> sources([#lm.source<key = "e", file = "f", offset = 0, dtype = f32, rows = 8, cols = 4>])
+  // expected-error @below {{expects lm.block_max of its logits as a second result}}
+  lm.entry decode @decode(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> (tensor<1x8xf32>, tensor<1x1xf32>) {
+    %w = lm.load_weight @embed : tensor<8x4xf32>
+    %x = lm.embedding %tokens, %w : (tensor<1xi32>, tensor<8x4xf32>) -> tensor<1x4xf32>
+    %y = lm.linear %x, %w : (tensor<1x4xf32>, tensor<8x4xf32>) -> tensor<1x8xf32>
+    %m = lm.block_max %x : tensor<1x4xf32> -> tensor<1x1xf32>
+    lm.return %y, %m : tensor<1x8xf32>, tensor<1x1xf32>
+  }
+}

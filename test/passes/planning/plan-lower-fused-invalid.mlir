@@ -63,7 +63,7 @@ lm.model @view attributes {family = "f", dtype = f32, hidden = 8 : i64, layers =
       lm.yield %r : tensor<1x8xf32>
     }
     %v = lm.view %x[0] : tensor<1x8xf32> -> tensor<1x4xf32>
-    // expected-error @below {{expects logits that a region of its own writes}}
+    // expected-error @below {{expects results that regions write, each its own}}
     lm.return %v : tensor<1x4xf32>
   }
 }

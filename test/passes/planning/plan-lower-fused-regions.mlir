@@ -1,5 +1,5 @@
 // RUN: stoop-opt %s --plan-lower-fused --plan-pack-weights | FileCheck %s
-// RUN: stoop-opt %S/../Inputs/sequential.mlir --stoop-graph-pipeline --stoop-fused-pipeline="capabilities=epilogue_dag,norm_prologue,embedding_prologue,kv_append_epilogue max-gathered-rows=4" --stoop-scheduled-pipeline --stoop-planned-pipeline | FileCheck %s --check-prefix=MODEL
+// RUN: stoop-opt %S/../Inputs/sequential.mlir --stoop-graph-pipeline --stoop-fused-pipeline="capabilities=epilogue_dag,norm_prologue,embedding_prologue,kv_append_epilogue,reduction_epilogue max-gathered-rows=4" --stoop-scheduled-pipeline --stoop-planned-pipeline | FileCheck %s --check-prefix=MODEL
 
 // Verdicts of all entries become the program's.
 // CHECK: plan.program @m {{.*}}attributes {fusion_log = [{entry = "decode_b1"}, {entry = "decode_b1"}]}

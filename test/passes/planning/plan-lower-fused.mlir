@@ -11,7 +11,7 @@
 // CHECK: plan.kernel @k2 schedule(<"kv_append", {{.*}}>) row_strides([0, 8, 8, 1, 1])
 // CHECK: plan.kernel @k3 schedule(<"embedding", {{.*}}>) row_strides([1, 0, 4])
 // CHECK: plan.kernel @k4 schedule(<"kv_append", {{.*}}>) row_strides([0, 4, 8, 1, 1])
-// CHECK: plan.kernel @k5 schedule(<"linear", {{.*}}>) row_strides([4, 0, 8])
+// CHECK: plan.kernel @k5 schedule(<"linear", {{.*}}>) row_strides([4, 0, 8, 1])
 // CHECK-NOT: plan.kernel
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 2 : i64, heads = 1 : i64,
     kv_heads = 1 : i64, head_dim = 4 : i64, ffn = 8 : i64, vocab = 8 : i64, max_positions = 16 : i64,
@@ -21,7 +21,7 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 2 
   lm.weight @g : tensor<8xf32> sources([#lm.source<key = "g", file = "f", offset = 192, dtype = f32, rows = 1, cols = 8>]) round(bf16)
   lm.kv_state @kv layers(2) : !lm.kv<1x16x1x4xf32>
   // CHECK: plan.entry decode @decode_b1 rows(1) {
-  lm.entry decode @decode_b1(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
+  lm.entry decode @decode_b1(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> (tensor<1x8xf32>, tensor<1x1xf32>) {
     // Arguments are buffers with roles.
     // CHECK-DAG: %[[TOKENS:[0-9]+]] = plan.alloc size(4) lifetime io role("tokens")
     // CHECK-DAG: %[[POSITIONS:[0-9]+]] = plan.alloc size(4) lifetime io role("positions")
@@ -76,14 +76,16 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 2 
       lm.kv_append %c, %i, %j, %p, %s : !lm.kv<1x16x1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1xi32>, tensor<1xi32>
       lm.yield
     }
-    // Logits are written straight to the entry's own buffer.
+    // Results are written straight to the entry's own buffers.
     // CHECK: %[[LOGITS:[0-9]+]] = plan.alloc size(32) lifetime io role("logits")
-    // CHECK: plan.launch @{{.*}} writes(%[[LOGITS]])
-    %y = lm.fused "linear" (%e, %u) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>} : (tensor<1x4xf32>, tensor<8x4xbf16>) -> tensor<1x8xf32> {
+    // CHECK: %[[MAXIMA:[0-9]+]] = plan.alloc size(4) lifetime io role("maxima")
+    // CHECK: plan.launch @{{.*}} writes(%[[LOGITS]], %[[MAXIMA]])
+    %y:2 = lm.fused "linear" (%e, %u) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>} : (tensor<1x4xf32>, tensor<8x4xbf16>) -> (tensor<1x8xf32>, tensor<1x1xf32>) {
     ^bb0(%i: tensor<1x4xf32>, %j: tensor<8x4xbf16>):
       %r = lm.linear %i, %j : (tensor<1x4xf32>, tensor<8x4xbf16>) -> tensor<1x8xf32>
-      lm.yield %r : tensor<1x8xf32>
+      %m = lm.block_max %r : tensor<1x8xf32> -> tensor<1x1xf32>
+      lm.yield %r, %m : tensor<1x8xf32>, tensor<1x1xf32>
     }
-    lm.return %y : tensor<1x8xf32>
+    lm.return %y#0, %y#1 : tensor<1x8xf32>, tensor<1x1xf32>
   }
 }

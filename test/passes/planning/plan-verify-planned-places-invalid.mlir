@@ -27,6 +27,31 @@ plan.program @p target("cpu") metadata({}) {
 
 // -----
 
+// Maxima that nobody writes.
+plan.program @p target("cpu") metadata({}) {
+  plan.arena @weights size(1024) align(65536) lifetime constant
+  plan.arena @kv size(1024) align(4096) lifetime persistent
+  plan.arena @act size(256) align(64) lifetime transient
+  plan.arena @io size(320) align(64) lifetime io
+  plan.weight @w pack(#plan.pack<panel16, 8 x 8 : bf16>) at(#plan.slice<@weights[0, 256]>) origin({})
+  plan.kernel @embed schedule(#plan.schedule<"embedding", source = "heuristic", tunables = {}>) row_strides([1, 0, 8]) {
+  ^bb0(%t: tensor<1xi32>, %w: tensor<8x8xbf16>):
+    %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<8x8xbf16>) -> tensor<1x8xf32>
+    lm.yield %r : tensor<1x8xf32>
+  }
+  // expected-error @below {{leaves its maxima unwritten}}
+  plan.entry decode @decode_b1 rows(1) tokens(#plan.slice<@io[0, 4]>) positions(#plan.slice<@io[64, 4]>) slots(#plan.slice<@io[128, 4]>) logits(#plan.slice<@io[192, 32]>) maxima(#plan.slice<@io[256, 4]>) {
+    %tokens = plan.slice @io[0, 4] : !plan.buffer
+    %logits = plan.slice @io[192, 32] : !plan.buffer
+    %w = plan.slice @weights[0, 256] : !plan.buffer
+    %a = plan.slice @act[0, 32] : !plan.buffer
+    %b = plan.slice @act[64, 32] : !plan.buffer
+    plan.launch @embed reads(%tokens, %w) writes(%logits)
+  }
+}
+
+// -----
+
 // An entry without a place for its slots.
 plan.program @p target("cpu") metadata({}) {
   plan.arena @weights size(1024) align(65536) lifetime constant

@@ -8,10 +8,11 @@
 
 // FORMAT: a report has no format 'xml', only json
 
-// Launches of a step, and those that every layer repeats: norm, qkv, append, attention, out, norm, up, down.
+// Launches of a step, and those that every layer repeats: norm, qkv, append, attention, out, norm, up, down. Beside them:
+// embedding, norm, head and the maxima of its logits.
 // CHECK: "entries": [
 // CHECK: "kind": "decode"
-// CHECK-NEXT: "launches": 19
+// CHECK-NEXT: "launches": 20
 // CHECK-NEXT: "launches_per_layer": 8
 // CHECK-NEXT: "name": "decode_b1"
 // CHECK: "name": "prefill_4"

@@ -56,7 +56,9 @@ TEST(Program, EachBrokenFieldIsRefused) {
       [](Editable& e) { e.entries[0].logits.offset = 8192; },
       [](Editable& e) { e.entries[0].positions.offset = UINT64_MAX; },
       [](Editable& e) { e.entries[0].slots.size = 2; },
-      [](Editable& e) { e.launches[1].kernel = 3; },
+      [](Editable& e) { e.entries[0].maxima.size = 8; },
+      [](Editable& e) { e.entries[0].maxima.offset = 8192; },
+      [](Editable& e) { e.launches[1].kernel = 5; },
       [](Editable& e) { e.buffers[2].size += 1; },
       [](Editable& e) { e.buffers[3].arena = 99; },
   };

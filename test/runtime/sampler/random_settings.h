@@ -1,9 +1,11 @@
-// Sampling settings with a chance of their own for each step to be off, mild or extreme.
+// Sampling settings with a chance of their own for each step to be off, mild or extreme; maxima of random logits.
 #ifndef STOOP_TEST_RUNTIME_SAMPLER_RANDOM_SETTINGS_H_
 #define STOOP_TEST_RUNTIME_SAMPLER_RANDOM_SETTINGS_H_
 
+#include <cmath>
 #include <initializer_list>
 #include <random>
+#include <vector>
 
 #include "stoop/runtime.h"
 
@@ -27,6 +29,16 @@ inline stoop_sampling random_settings(std::mt19937_64& random) {
   settings.presence_penalty = any({0, 0, 0.7f, -0.5f});
   settings.frequency_penalty = any({0, 0, 0.4f});
   return settings;
+}
+
+// The largest of each block of logits, NaN if one is: what an entry gives besides them.
+inline std::vector<float> block_maxima(const std::vector<float>& logits) {
+  std::vector<float> maxima(stoop_logit_blocks(static_cast<uint32_t>(logits.size())), -INFINITY);
+  for (size_t id = 0; id < logits.size(); ++id) {
+    float& largest = maxima[id / STOOP_LOGIT_BLOCK];
+    if (std::isnan(logits[id]) || logits[id] > largest) largest = logits[id];
+  }
+  return maxima;
 }
 
 }  // namespace stoop::rt

@@ -31,7 +31,7 @@ struct Fixture {
   }
   uint32_t sample(const std::vector<float>& logits) {
     uint32_t token = UINT32_MAX;
-    EXPECT_EQ(sampler.sample(logits.data(), &token, message), STOOP_OK) << message.text;
+    EXPECT_EQ(sampler.sample(logits.data(), nullptr, &token, message), STOOP_OK) << message.text;
     return token;
   }
   Memory memory;
@@ -127,7 +127,8 @@ TEST(Sampler, NothingThatIsANumberIsAnError) {
     Fixture fixture(3, 3, settings);
     float logits[] = {NAN, NAN, NAN};
     uint32_t token = 0;
-    EXPECT_EQ(fixture.sampler.sample(logits, &token, fixture.message), STOOP_BAD_NUMERICS);
+    EXPECT_EQ(fixture.sampler.sample(logits, nullptr, &token, fixture.message), STOOP_BAD_NUMERICS);
+    EXPECT_EQ(fixture.sampler.sample(logits, logits, &token, fixture.message), STOOP_BAD_NUMERICS);
   }
 }
 
@@ -156,6 +157,45 @@ TEST(Sampler, EqualsThePlainImplementation) {
       generated.push_back(actual);
     }
   }
+}
+
+// With what is no number, infinities, both zeros and ties; with padding that begins within a block; with penalties.
+TEST(Sampler, MaximaChangeNoChoice) {
+  std::mt19937_64 random(77);
+  std::normal_distribution<float> normal(0, 3);
+  int failures = 0;
+  for (int trial = 0; trial < 3000; ++trial) {
+    uint32_t vocab = 1 + random() % 200, ids = 1 + random() % vocab;
+    stoop_sampling s = trial % 3 ? greedy() : random_settings(random);
+    Fixture all(vocab, ids, s), some(vocab, ids, s);
+    const uint64_t odd = 1 + random() % 3;
+    for (int step = 0; step < 3; ++step) {
+      std::vector<float> logits(vocab);
+      for (float& x : logits) {
+        x = trial % 2 ? normal(random) : std::round(normal(random));
+        if (random() % (odd * odd * odd) == 0) x = pick<float>(random, {NAN, NAN, INFINITY, -INFINITY, 0.0f, -0.0f});
+      }
+      const std::vector<float> maxima = block_maxima(logits);
+      uint32_t expected = 0, actual = 0;
+      const stoop_status status = all.sampler.sample(logits.data(), nullptr, &expected, all.message);
+      ASSERT_EQ(some.sampler.sample(logits.data(), maxima.data(), &actual, some.message), status);
+      ASSERT_EQ(actual, expected) << "trial " << trial << " step " << step;
+      failures += status == STOOP_BAD_NUMERICS;
+    }
+  }
+  EXPECT_GT(failures, 0);
+}
+
+// A greedy choice reads the blocks that may hold it alone: all others may hold anything.
+TEST(Sampler, MaximaSpareTheOtherBlocks) {
+  Fixture fixture(160, 160, greedy());
+  std::vector<float> logits(160, 7.0f), maxima(10, 1.0f);
+  maxima[4] = 9;
+  logits[4 * 16 + 3] = logits[4 * 16 + 5] = 9;
+  for (size_t id = 0; id < 16; ++id) logits[id] = 1;
+  uint32_t token = 0;
+  EXPECT_EQ(fixture.sampler.sample(logits.data(), maxima.data(), &token, fixture.message), STOOP_OK);
+  EXPECT_EQ(token, 4u * 16 + 3);
 }
 
 TEST(Sampler, FrequenciesFollowTheSoftmax) {

@@ -86,6 +86,10 @@ public:
     return define(
         "lm.view " + in + "[" + std::to_string(offset) + "] : " + types[in] + " -> " + type, type);
   }
+  std::string blockMax(const std::string &in, int64_t columns) {
+    std::string type = rowsOf((columns + 15) / 16, "f32");
+    return define("lm.block_max " + in + " : " + types[in] + " -> " + type, type);
+  }
   std::string rope(const std::string &in, const std::string &positions, const std::string &table,
                    int64_t heads) {
     return op("lm.rope", {in, positions, table}, " heads(" + std::to_string(heads) + ")",
@@ -121,7 +125,8 @@ public:
       listTypes += (listTypes.empty() ? " : " : ", ") + types.at(result);
     }
     return "plan.program @p target(\"cpu\") metadata({}) {\nplan.kernel @k "
-           "schedule(#plan.schedule<\"linear\", source = \"forced\", tunables = {}>) "
+           "schedule(#plan.schedule<\"" +
+           templateName + "\", source = \"forced\", tunables = {}>) "
            "row_strides([" +
            all + "]) {\n^bb0(" + arguments + "):\n" + ops + "  lm.yield" + list + listTypes +
            "\n}\n}\n";
@@ -129,6 +134,7 @@ public:
 
   int64_t rows;
   std::string x; ///< element type of activations
+  std::string templateName = "linear";
 
 private:
   std::string arguments, ops;
@@ -162,6 +168,7 @@ private:
   void makeArgument(mlir::BlockArgument argument);
   void makeRows(mlir::BlockArgument argument, mlir::RankedTensorType type);
   void makeCache(mlir::BlockArgument argument, lm::KvType type);
+  void makeStrange(Values &values);
   void compareResult(Value result, unsigned index, Buffer &buffer);
   void compareCache(unsigned index, Buffer &buffer);
 
@@ -183,6 +190,8 @@ void Bench::makeRows(mlir::BlockArgument argument, mlir::RankedTensorType type) 
   };
   bool weight = llvm::any_of(argument.getUses(), isWeight);
   Values values = randomValues(random, rows * columns, e, weight ? 0.5f : 1.5f);
+  if (llvm::any_of(argument.getUsers(), llvm::IsaPred<lm::BlockReductionOpInterface>))
+    makeStrange(values);
   reference::Tensor tensor(rows, columns, referenceElement(e));
   llvm::copy(values, tensor.mutableValues().begin());
   frame->define(argument, tensor);
@@ -197,6 +206,14 @@ void Bench::makeRows(mlir::BlockArgument argument, mlir::RankedTensorType type) 
       for (int64_t c = 0; c < columns; ++c)
         inputs.back().set(e, r * stride + c, values[r * columns + c]);
   }
+}
+
+/// Ties, infinities and what is no number, in one block of a few.
+void Bench::makeStrange(Values &values) {
+  static constexpr float strange[] = {NAN, INFINITY, -INFINITY, -0.0f, 0.0f, 3, 3, 3};
+  for (float &v : values)
+    if (random() % 32 == 0)
+      v = strange[random() % std::size(strange)];
 }
 
 void Bench::makeCache(mlir::BlockArgument argument, lm::KvType type) {
@@ -282,7 +299,10 @@ void Bench::compareResult(Value result, unsigned index, Buffer &buffer) {
   for (int64_t r = 0; r < type.getDimSize(0); ++r)
     for (int64_t c = 0; c < stride; ++c) {
       float got = buffer.at(e, r * stride + c);
-      if (r < rows && c < columns) {
+      if (r < rows && c < columns && !std::isfinite(tensor.row(r)[c])) {
+        float strange = tensor.row(r)[c];
+        EXPECT_TRUE(std::isnan(strange) ? std::isnan(got) : got == strange) << "row " << r << ", column " << c;
+      } else if (r < rows && c < columns) {
         actual.push_back(got);
         wanted.push_back(tensor.row(r)[c]);
       } else {
@@ -499,6 +519,38 @@ TEST_F(FusedRegion, ManyResults) {
     k.yield(k.view(biased, 7, 21), 21);
     k.yield(k.binary("add", second, second), 30);
     check(k, {rows});
+  }
+}
+
+// Reductions of several values of a segment, of a segment beside others, of columns that fill no block.
+TEST_F(FusedRegion, ReductionsOfBlocks) {
+  for (auto [rows, e, n] : {std::tuple<int64_t, Element, int64_t>{1, Element::F32, 320},
+                            {1, Element::BF16, 37},
+                            {3, Element::F32, 7},
+                            {4, Element::F16, 48},
+                            {50, Element::BF16, 119},
+                            {9, Element::F32, 600}}) {
+    Kernel k(rows, e);
+    std::string x = k.norm(true, k.rowArgument(40, "f32"), 40);
+    std::string first = k.linear(x, k.weight(n, 40, name(e)), n, k.x), biased = k.bias(first, n);
+    k.yield(biased, n);
+    k.yield(k.blockMax(biased, n), (n + 15) / 16);
+    k.yield(k.blockMax(first, n), (n + 15) / 16);
+    k.yield(k.activation("relu", k.linear(x, k.weight(30, 40, name(e)), 30, k.x)), 30);
+    check(k, {rows});
+  }
+}
+
+// A reduction alone, of ties, infinities and what is no number.
+TEST_F(FusedRegion, ReductionAlone) {
+  for (auto [rows, e, columns] : {std::tuple<int64_t, Element, int64_t>{1, Element::F32, 1000},
+                                  {4, Element::BF16, 37},
+                                  {3, Element::F16, 16},
+                                  {7, Element::F32, 5}}) {
+    Kernel k(rows, e);
+    k.templateName = "reduction";
+    k.yield(k.blockMax(k.rowArgument(columns, k.x), columns), (columns + 15) / 16);
+    check(k, {rows, 1});
   }
 }
 
