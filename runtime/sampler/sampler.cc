@@ -1,7 +1,8 @@
-// The sampler. Top-k and top-p sort no more of the vocabulary than they need.
+// The sampler. Top-k and top-p sort no more of the vocabulary than they need; blocks whose maxima are too small are not read.
 #include "runtime/sampler/sampler.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stoop::rt {
 namespace {
@@ -52,7 +53,7 @@ void Sampler::begin(const uint32_t* tokens, uint64_t count) {
 
 stoop_status Sampler::sample(const float* logits, const float* maxima, uint32_t* token, Message& message) {
   const bool found =
-      settings_.takes_largest() ? pick_largest(logits, maxima, token) : pick_random(logits, token);
+      settings_.takes_largest() ? pick_largest(logits, maxima, token) : pick_random(logits, maxima, token);
   if (!found)
     return fail(message, STOOP_BAD_NUMERICS, "none of %u logits is a number", num_token_ids_);
   note(*token);
@@ -63,10 +64,14 @@ float Sampler::logit_of(const float* logits, uint32_t id) const {
   return settings_.has_penalties() ? sampling::penalized(logits[id], history_[id], settings_) : logits[id];
 }
 
+// Ids below this one lie in blocks whose maxima speak for them: penalties change logits behind the maxima's back, and
+// padding counts in the block that it begins in.
+uint32_t Sampler::ids_covered_by(const float* maxima) const {
+  return maxima && !settings_.has_penalties() ? num_token_ids_ / STOOP_LOGIT_BLOCK * STOOP_LOGIT_BLOCK : 0;
+}
+
 bool Sampler::pick_largest(const float* logits, const float* maxima, uint32_t* token) const {
-  // Penalties change logits behind the maxima's back, and padding counts in the block that it begins in.
-  const uint32_t covered =
-      maxima && !settings_.has_penalties() ? num_token_ids_ / STOOP_LOGIT_BLOCK * STOOP_LOGIT_BLOCK : 0;
+  const uint32_t covered = ids_covered_by(maxima);
   bool found = false;
   float best = 0;
   for (uint32_t id = 0; id < num_token_ids_; ++id) {
@@ -84,8 +89,8 @@ bool Sampler::pick_largest(const float* logits, const float* maxima, uint32_t* t
   return found;
 }
 
-bool Sampler::pick_random(const float* logits, uint32_t* token) {
-  uint64_t count = gather(logits), sorted = 0;
+bool Sampler::pick_random(const float* logits, const float* maxima, uint32_t* token) {
+  uint64_t count = gather(logits, maxima), sorted = 0;
   if (count == 0) return false;
   if (settings_.top_k != 0 && settings_.top_k < count) {
     sort_prefix(0, settings_.top_k, count);
@@ -106,9 +111,30 @@ bool Sampler::pick_random(const float* logits, uint32_t* token) {
   return true;
 }
 
-uint64_t Sampler::gather(const float* logits) {
+// A number that top_k candidates reach, each the maximum of a block; what is less is not among the first top_k.
+// -infinity: not known.
+float Sampler::least_of_top_k(const float* maxima, uint32_t covered) {
+  uint64_t count = 0;
+  for (uint32_t block = 0; block < covered / STOOP_LOGIT_BLOCK; ++block) {
+    float logit = sampling::scaled(maxima[block], settings_);
+    if (sampling::is_candidate(logit)) candidates_[count++] = Candidate{logit, block, 0};
+  }
+  if (settings_.top_k == 0 || count < settings_.top_k) return -INFINITY;
+  Candidate* last = candidates_.data() + settings_.top_k - 1;
+  std::nth_element(candidates_.data(), last, candidates_.data() + count, before);
+  return last->logit;
+}
+
+uint64_t Sampler::gather(const float* logits, const float* maxima) {
+  const uint32_t covered = settings_.top_k ? ids_covered_by(maxima) : 0;
+  const float least = least_of_top_k(maxima, covered);
   uint64_t count = 0;
   for (uint32_t id = 0; id < num_token_ids_; ++id) {
+    if (id < covered && id % STOOP_LOGIT_BLOCK == 0 &&
+        sampling::scaled(maxima[id / STOOP_LOGIT_BLOCK], settings_) < least) {
+      id += STOOP_LOGIT_BLOCK - 1;
+      continue;
+    }
     float logit = sampling::scaled(logit_of(logits, id), settings_);
     if (sampling::is_candidate(logit)) candidates_[count++] = Candidate{logit, id, 0};
   }

@@ -38,7 +38,7 @@ class Sampler {
   }
 
   // Chooses from logits [vocab] and takes note of the choice. `maxima`, unless NULL, are the largest of each block of
-  // STOOP_LOGIT_BLOCK logits, NaN where one is: a greedy choice reads the blocks that may hold it and no others.
+  // STOOP_LOGIT_BLOCK logits, NaN where one is: the largest logits are then sought in the blocks that may hold them.
   // STOOP_BAD_NUMERICS: none is a number.
   stoop_status sample(const float* logits, const float* maxima, uint32_t* token, Message& message);
 
@@ -53,9 +53,11 @@ class Sampler {
   }
 
   float logit_of(const float* logits, uint32_t id) const;
+  uint32_t ids_covered_by(const float* maxima) const;
   bool pick_largest(const float* logits, const float* maxima, uint32_t* token) const;
-  bool pick_random(const float* logits, uint32_t* token);
-  uint64_t gather(const float* logits);
+  bool pick_random(const float* logits, const float* maxima, uint32_t* token);
+  uint64_t gather(const float* logits, const float* maxima);
+  float least_of_top_k(const float* maxima, uint32_t covered);
   void sort_prefix(uint64_t sorted, uint64_t wanted, uint64_t count);
   uint64_t cut_top_p(uint64_t sorted, uint64_t count);
   uint64_t cut_min_p(uint64_t count);

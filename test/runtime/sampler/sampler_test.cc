@@ -167,6 +167,12 @@ TEST(Sampler, MaximaChangeNoChoice) {
   for (int trial = 0; trial < 3000; ++trial) {
     uint32_t vocab = 1 + random() % 200, ids = 1 + random() % vocab;
     stoop_sampling s = trial % 3 ? greedy() : random_settings(random);
+    if (trial % 3 == 1) {  // what maxima help with besides
+      s.temperature = pick<float>(random, {0.1f, 1, 1e-6f});
+      s.top_k = 2 + random() % 8;
+      s.top_p = pick<float>(random, {1, 0.9f});
+      s.seed = random();
+    }
     Fixture all(vocab, ids, s), some(vocab, ids, s);
     const uint64_t odd = 1 + random() % 3;
     for (int step = 0; step < 3; ++step) {
