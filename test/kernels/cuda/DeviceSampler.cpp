@@ -6,6 +6,7 @@
 #include "test/kernels/cuda/DeviceSampler.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
+#include "test/runtime/sampler/random_settings.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cstring>
 
