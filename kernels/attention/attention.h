@@ -3,8 +3,8 @@
 //
 // score = (q . k + bias) * scale, bias by ALiBi mode: hf = bf16(bf16(slope) * bf16(j)), exact =
 // slope * (j - i) in float32 (equal to slope * j under softmax, and precise at any distance). No
-// score matrix: at most 32 queries x 64 keys exist at a time. A work item is a group of queries
-// that share keys: up to 32 rows of one head when all rows belong to one sequence (prefill), else
+// score matrix: at most 48 queries x 64 keys exist at a time. A work item is a group of queries
+// that share keys: up to 48 rows of one head when all rows belong to one sequence (prefill), else
 // all heads of one group at one row (decode), so that a thread reads the cache once; a group is cut
 // into even pieces only when threads outnumber groups. Items are dealt to threads in turn, which
 // evens out the causal triangle. Groups of four queries or more transpose each block of keys once
@@ -93,48 +93,92 @@ STOOP_INLINE void soften(AttentionState &s, const AttentionParams *p, i64 query,
     sum += weight;
     store_vector(scores + b * kLanes, weight);
   }
-  const float rescale = exp16(splat(old - maximum))[0];
+  // Most blocks behind the first ones raise no maximum.
+  const float rescale = maximum == old ? 1.0f : exp16(splat(old - maximum))[0];
   s.rescale[query] = rescale;
   s.maximum[query] = maximum;
   s.total[query] = s.total[query] * rescale + sum_lanes(sum);
 }
 
-// R queries times the transposed block: scores[r][key] = q[r] . key.
-template <int R>
-STOOP_INLINE void score_strip(const AttentionState &s, i64 query, i64 head_dim, i64 keys) {
-  for (i64 k = 0; k < keys; k += kLanes) {
-    f32x16 acc[R] = {};
-#pragma clang loop unroll(disable)
-    for (i64 d = 0; d < head_dim; ++d) {
-      const f32x16 key = load_vector<f32x16>(s.keys + d * kBlockKeys + k);
-#pragma clang loop unroll(full)
-      for (int r = 0; r < R; ++r)
-        acc[r] = fma16(key, splat(s.q[(query + r) * s.padded + d]), acc[r]);
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r) store_vector(s.scores + (query + r) * kBlockKeys + k, acc[r]);
-  }
-}
+// Vectors of 16 keys or dimensions that a strip of queries is multiplied with at a time: as many as make
+// the latency of an FMA no bound.
+#if defined(__AVX512F__)
+constexpr int kStripVectors = 2;
+#else
+constexpr int kStripVectors = 1;
+#endif
 
-// out[r] = out[r] * rescale[r] + weights[r] . values, over the first `keys` keys of the block.
-template <int R>
-STOOP_INLINE void value_strip(const AttentionState &s, i64 query, i64 keys) {
-  for (i64 d = 0; d < s.padded; d += kLanes) {
-    f32x16 acc[R];
+// Queries of a strip: the most, and those of what is left.
+constexpr int kStripQueries = 6, kSmallStrip = 2;
+
+// R queries times V vectors of the transposed block: scores[r][key] = q[r] . key.
+template <int R, int V>
+STOOP_INLINE void score_tile(const AttentionState &s, i64 query, i64 head_dim, i64 key) {
+  f32x16 acc[R][V] = {};
+  const float *q = s.q + query * s.padded, *keys = s.keys + key;
+#pragma clang loop unroll_count(4)
+  for (i64 d = 0; d < head_dim; ++d) {
+    f32x16 column[V];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < V; ++v)
+      column[v] = load_vector<f32x16>(keys + d * kBlockKeys + v * kLanes);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r)
-      acc[r] =
-          load_vector<f32x16>(s.out + (query + r) * s.padded + d) * splat(s.rescale[query + r]);
-#pragma clang loop unroll(disable)
-    for (i64 k = 0; k < keys; ++k) {
-      const f32x16 value = load_vector<f32x16>(s.values + k * s.padded + d);
 #pragma clang loop unroll(full)
-      for (int r = 0; r < R; ++r)
-        acc[r] = fma16(value, splat(s.scores[(query + r) * kBlockKeys + k]), acc[r]);
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r) store_vector(s.out + (query + r) * s.padded + d, acc[r]);
+      for (int v = 0; v < V; ++v) acc[r][v] = fma16(column[v], splat(q[r * s.padded + d]), acc[r][v]);
   }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < V; ++v)
+      store_vector(s.scores + (query + r) * kBlockKeys + key + v * kLanes, acc[r][v]);
+}
+
+// Scores of R queries and the first `keys` keys of the block.
+template <int R>
+STOOP_INLINE void score_strip(const AttentionState &s, i64 query, i64 head_dim, i64 keys) {
+  static_assert(kBlockKeys % (kStripVectors * kLanes) == 0);
+#pragma clang loop unroll(disable)
+  for (i64 key = 0; key < keys; key += kStripVectors * kLanes)
+    score_tile<R, kStripVectors>(s, query, head_dim, key);
+}
+
+// out[r] += weights[r] . values over keys [first, last) of the block, for V vectors of dimensions.
+template <int R, int V>
+STOOP_INLINE void value_tile(const AttentionState &s, i64 query, i64 first, i64 last, i64 d) {
+  float *out = s.out + query * s.padded + d;
+  const float *weights = s.scores + query * kBlockKeys, *values = s.values + d;
+  f32x16 acc[R][V];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < V; ++v) acc[r][v] = load_vector<f32x16>(out + r * s.padded + v * kLanes);
+#pragma clang loop unroll_count(4)
+  for (i64 k = first; k < last; ++k) {
+    f32x16 value[V];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < V; ++v)
+      value[v] = load_vector<f32x16>(values + k * s.padded + v * kLanes);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+      for (int v = 0; v < V; ++v)
+        acc[r][v] = fma16(value[v], splat(weights[r * kBlockKeys + k]), acc[r][v]);
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < V; ++v) store_vector(out + r * s.padded + v * kLanes, acc[r][v]);
+}
+
+template <int R>
+STOOP_INLINE void value_strip(const AttentionState &s, i64 query, i64 first, i64 last) {
+  i64 d = 0;
+#pragma clang loop unroll(disable)
+  for (; d + kStripVectors * kLanes <= s.padded; d += kStripVectors * kLanes)
+    value_tile<R, kStripVectors>(s, query, first, last, d);
+  if constexpr (kStripVectors > 1)
+    if (d < s.padded) value_tile<R, 1>(s, query, first, last, d);
 }
 
 // Keys of query i within [first_key, first_key + keys) that it may see.
@@ -166,21 +210,56 @@ STOOP_INLINE void load_block(AttentionState &s, const AttentionParams *p, const 
                    load_padded<C>(v + j * p->head_dim + d, p->head_dim - d));
 }
 
-// Adds a block's values to all queries. Four share a pass when all of them see the whole block.
-STOOP_INLINE void value_block(AttentionState &s, i64 first_key, i64 keys) {
+// Adds a block's values to R queries: those of keys that all of them see together, then what single
+// queries see besides.
+template <int R>
+STOOP_INLINE void add_values(const AttentionState &s, i64 query, i64 first_key, i64 keys) {
+  i64 common = keys;
 #pragma clang loop unroll(disable)
-  for (i64 query = 0; query < s.count;) {
-    bool strip = query + 4 <= s.count;
-    for (i64 i = query; strip && i < query + 4; ++i) strip = visible(s, i, first_key, keys) == keys;
-    if (strip) {
-      value_strip<4>(s, query, keys);
-      query += 4;
-      continue;
+  for (i64 i = query; i < query + R; ++i) {
+    const i64 seen = visible(s, i, first_key, keys);
+    common = min_of(common, seen);
+    const f32x16 rescale = splat(s.rescale[i]);
+    if (seen == 0 || s.rescale[i] == 1.0f) continue;
+    for (i64 d = 0; d < s.padded; d += kLanes) {
+      float *out = s.out + i * s.padded + d;
+      store_vector(out, load_vector<f32x16>(out) * rescale);
     }
-    const i64 seen = visible(s, query, first_key, keys);
-    if (seen > 0) value_strip<1>(s, query, seen);
-    ++query;
   }
+  value_strip<R>(s, query, 0, common);
+  if constexpr (R > 1)
+#pragma clang loop unroll(disable)
+    for (i64 i = query; i < query + R; ++i)
+      if (const i64 seen = visible(s, i, first_key, keys); seen > common)
+        value_strip<1>(s, i, common, seen);
+}
+
+// The last queries of a strip see most.
+template <int R>
+STOOP_INLINE void add_scores(const AttentionState &s, i64 query, i64 head_dim, i64 first_key,
+                             i64 keys) {
+  i64 most = 0;
+#pragma clang loop unroll(disable)
+  for (i64 i = query; i < query + R; ++i) most = max_of(most, visible(s, i, first_key, keys));
+  score_strip<R>(s, query, head_dim, most);
+}
+
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
+// Calls f with the first query of each strip and, as a constant, how many it has.
+template <class F>
+STOOP_INLINE void for_strips(i64 count, F f) {
+  i64 query = 0;
+#pragma clang loop unroll(disable)
+  for (; query + kStripQueries <= count; query += kStripQueries)
+    f(query, Count<kStripQueries>());
+#pragma clang loop unroll(disable)
+  for (; query + kSmallStrip <= count; query += kSmallStrip)
+    f(query, Count<kSmallStrip>());
+  if (query < count) f(query, Count<1>());
 }
 
 // scores[key] = q . key for the keys that one query sees, read where they lie.
@@ -235,11 +314,10 @@ STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, cons
                                const typename C::T *v, i64 first_key, i64 keys, bool shared) {
   if (shared) {
     load_block<C>(s, p, k, v, keys);
-    i64 query = 0;
-#pragma clang loop unroll(disable)
-    for (; query + 4 <= s.count; query += 4) score_strip<4>(s, query, p->head_dim, keys);
-#pragma clang loop unroll(disable)
-    for (; query < s.count; ++query) score_strip<1>(s, query, p->head_dim, keys);
+    for_strips(
+        s.count, [&](i64 query, auto strip) __attribute__((always_inline)) {
+          add_scores<decltype(strip)::value>(s, query, p->head_dim, first_key, keys);
+        });
   }
 #pragma clang loop unroll(disable)
   for (i64 query = 0; query < s.count; ++query) {
@@ -249,7 +327,11 @@ STOOP_INLINE void attend_block(AttentionState &s, const AttentionParams *p, cons
     soften(s, p, query, first_key, seen);
     if (!shared) value_direct<C>(s, p, v, query, seen);
   }
-  if (shared) value_block(s, first_key, keys);
+  if (shared)
+    for_strips(
+        s.count, [&](i64 query, auto strip) __attribute__((always_inline)) {
+          add_values<decltype(strip)::value>(s, query, first_key, keys);
+        });
 }
 
 // Runs one work item: s.row, s.head of all s.count queries are set; they share slot and key head.

@@ -92,7 +92,7 @@ struct LinearScratch {
 }
 
 // Rows of one head in a work item of attention, keys of a block.
-constexpr int64_t kQueryRows = 32, kBlockKeys = 64;
+constexpr int64_t kQueryRows = 48, kBlockKeys = 64;
 
 // Most queries of a work item: heads of a group are kept together up to 128, beyond which they
 // would leave the caches.

@@ -153,11 +153,14 @@ STOOP_INLINE float sum_lanes(f32x16 v) {
   const f32x4 b = a.lo + a.hi;
   return (b.x + b.z) + (b.y + b.w);
 }
-// Largest lane; lanes that are NaN are passed over.
+// Largest lane of numbers.
 STOOP_INLINE float max_lanes(f32x16 v) {
-  float m = v[0];
-  for (int i = 1; i < 16; ++i) m = v[i] > m ? v[i] : m;
-  return m;
+  typedef float f32x8 __attribute__((ext_vector_type(8)));
+  typedef float f32x4 __attribute__((ext_vector_type(4)));
+  const f32x8 a = v.lo > v.hi ? v.lo : v.hi;
+  const f32x4 b = a.lo > a.hi ? a.lo : a.hi;
+  const float x = b.x > b.z ? b.x : b.z, y = b.y > b.w ? b.y : b.w;
+  return x > y ? x : y;
 }
 
 STOOP_INLINE constexpr i64 round_up(i64 x, i64 step) { return (x + step - 1) / step * step; }

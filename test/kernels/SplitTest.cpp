@@ -64,7 +64,7 @@ TEST(Split, AttentionDealsBlocksOfRowsOrPiecesOfGroups) {
                                         kernels::attention_scratch_bytes(kHeadDim, c.heads / c.kvHeads));
     spec.table = {0};
     int64_t all = kernels::attention_split(p, c.rows, c.rows * c.heads, c.oneSequence).items;
-    EXPECT_EQ(all, c.oneSequence ? c.heads * ((c.rows + 31) / 32) : c.rows * c.heads);
+    EXPECT_EQ(all, c.oneSequence ? c.heads * ((c.rows + kernels::kQueryRows - 1) / kernels::kQueryRows) : c.rows * c.heads);
     for (int64_t threads : {int64_t(1), int64_t(2), int64_t(5), all + 3}) {
       int64_t items = kernels::attention_split(p, c.rows, threads, c.oneSequence).items;
       EXPECT_EQ(workingThreads(spec, {&q, &kv, &positions, &slotsBuffer, &y}, c.rows, threads),
