@@ -244,11 +244,6 @@ STOOP_INLINE void add_scores(const AttentionState &s, i64 query, i64 head_dim, i
   score_strip<R>(s, query, head_dim, most);
 }
 
-template <int N>
-struct Count {
-  static constexpr int value = N;
-};
-
 // Calls f with the first query of each strip and, as a constant, how many it has.
 template <class F>
 STOOP_INLINE void for_strips(i64 count, F f) {

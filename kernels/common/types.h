@@ -168,6 +168,12 @@ STOOP_INLINE constexpr i64 divide_up(i64 x, i64 step) { return (x + step - 1) / 
 STOOP_INLINE i64 min_of(i64 a, i64 b) { return a < b ? a : b; }
 STOOP_INLINE i64 max_of(i64 a, i64 b) { return a > b ? a : b; }
 
+// A number as a type, for functions that take it as a constant.
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
 // [begin, end) of `count` things for one thread: contiguous, sizes differ by at most one.
 struct Range {
   i64 begin, end;

@@ -101,6 +101,43 @@ struct StoredPanels {
   }
 };
 
+// Panels that are multiplied next: a share of them is fetched to L2 with each strip.
+struct NextPanels {
+  const char *begin;
+  i64 panels, stride, bytes, share;
+
+  template <class Panels>
+  STOOP_INLINE NextPanels(const Panels &weights, i64 panel, i64 panels, i64 column, i64 columns,
+                          i64 strips)
+      : begin(weights.at(panel, column)),
+        panels(panels),
+        stride(weights.stride()),
+        bytes(weights.bytes(columns)),
+        share(round_up(divide_up(bytes, strips), 64)) {}
+
+  STOOP_INLINE void fetch(i64 strip) const {
+    const i64 end = min_of((strip + 1) * share, bytes);
+#pragma clang loop unroll(disable)
+    for (i64 i = 0; i < panels; ++i)
+#pragma clang loop unroll(disable)
+      for (i64 b = strip * share; b < end; b += 64)
+        __builtin_prefetch(begin + i * stride + b, 0, 2);
+  }
+};
+
+// Calls f with the first panel, how many are multiplied together (a constant), how many of the next
+// ones to fetch.
+template <class F>
+STOOP_INLINE void for_panels(i64 panels, F f) {
+  i64 panel = 0;
+#pragma clang loop unroll(disable)
+  for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
+    f(panel, Count<kGemmPanels>(), min_of(kGemmPanels, panels - panel - kGemmPanels));
+  if constexpr (kGemmPanels > 1)
+#pragma clang loop unroll(disable)
+    for (; panel < panels; ++panel) f(panel, Count<1>(), min_of(1, panels - panel - 1));
+}
+
 // Multiplies with strips and panels. The interface that multiply_block wants; tile_gemm.h has another.
 template <class P, class X, class Panels = StoredPanels<P>>
 struct BlockedCore {
@@ -159,7 +196,7 @@ struct BlockedCore {
   template <int NP>
   STOOP_INLINE void multiply_strips(const Panels &weights, i64 num_rows, i64 k0, i64 columns,
                                     i64 panel, i64 next, float *sums, i64 sums_panel) {
-    const char *w = weights.at(panel, k0), *behind = weights.at(panel + NP, k0);
+    const char *w = weights.at(panel, k0);
     i64 stride = weights.stride();
     if constexpr (!Panels::kInPlace) {
 #pragma clang loop unroll(disable)
@@ -168,15 +205,11 @@ struct BlockedCore {
       w = steps;
       stride = panel_steps_bytes;
     }
-    const i64 strips = divide_up(num_rows, kGemmStrip), bytes = weights.bytes(columns);
-    const i64 share = round_up(divide_up(bytes, strips), 64);
+    const i64 strips = divide_up(num_rows, kGemmStrip);
+    const NextPanels behind(weights, panel + NP, next, k0, columns, strips);
 #pragma clang loop unroll(disable)
     for (i64 s = 0; s < strips; ++s) {
-#pragma clang loop unroll(disable)
-      for (i64 i = 0; i < next; ++i)
-#pragma clang loop unroll(disable)
-        for (i64 b = s * share; b < min_of((s + 1) * share, bytes); b += 64)
-          __builtin_prefetch(behind + i * weights.stride() + b, 0, 2);
+      behind.fetch(s);
       multiply_tile<P, NP>(rows + s * strip_elements(columns), w, stride, steps_of(columns),
                            sums + s * kGemmStrip * kLanes, sums_panel, k0 == 0);
     }
@@ -188,17 +221,11 @@ struct BlockedCore {
                                     i64 num_rows, i64 k0, i64 columns, i64 panel0, i64 panels,
                                     float *sums, i64 sums_panel) {
     const Panels weights(args, product);
-    i64 panel = 0;
-#pragma clang loop unroll(disable)
-    for (; panel + kGemmPanels <= panels; panel += kGemmPanels)
-      multiply_strips<kGemmPanels>(weights, num_rows, k0, columns, panel0 + panel,
-                                   min_of(kGemmPanels, panels - panel - kGemmPanels),
-                                   sums + panel * sums_panel, sums_panel);
-    if constexpr (kGemmPanels > 1)
-#pragma clang loop unroll(disable)
-      for (; panel < panels; ++panel)
-        multiply_strips<1>(weights, num_rows, k0, columns, panel0 + panel,
-                           min_of(1, panels - panel - 1), sums + panel * sums_panel, sums_panel);
+    for_panels(
+        panels, [&](i64 panel, auto together, i64 next) __attribute__((always_inline)) {
+          multiply_strips<decltype(together)::value>(weights, num_rows, k0, columns, panel0 + panel,
+                                                     next, sums + panel * sums_panel, sums_panel);
+        });
   }
 };
 

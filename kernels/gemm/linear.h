@@ -11,6 +11,7 @@
 #include "kernels/gemm/tile_gemm.h"
 #include "kernels/gemv/gemv.h"
 #include "kernels/quant/float_core.h"
+#include "kernels/quant/integer_blocks.h"
 #include "kernels/quant/stream.h"
 
 namespace stoop::kernels {
@@ -24,7 +25,7 @@ struct LinearPolicy {
 template <class X>
 struct LinearPolicy<element::quant, X> {
   using Few = IntegerPolicy;
-  using Many = ExpandingCore<X>;
+  using Many = IntegerPolicy;
 };
 #if defined(__AVX512BF16__)
 template <>
@@ -37,6 +38,21 @@ struct LinearPolicy<Bf16, Bf16> {
 #endif
 };
 #endif
+
+// Blocks of many rows. Beside integer weights activations become integers or stay float32, as the
+// parameters say; they are constants, so one of the two is compiled.
+template <class Many, class X>
+STOOP_INLINE void multiply_many(const stoop_kernel_args *args, const LinearParams *p) {
+  const i64 rows = valid_rows(args, kAnyRows);
+  if constexpr (__is_same(Many, IntegerPolicy)) {
+    if (p->quantized == kFloatActivations)
+      gemm<ExpandingCore<X>, X>(args, p, rows);
+    else
+      gemm<IntegerCore<X>, X>(args, p, rows);
+  } else {
+    gemm<Many, X>(args, p, rows);
+  }
+}
 
 // A batch entry of two to four rows always multiplies all of them, zeros for those that this step
 // lacks.
@@ -52,7 +68,7 @@ struct LinearPolicy<Bf16, Bf16> {
   STOOP_LINEAR_FEW(name, few, x, 4)                                         \
   extern "C" void stoop_linear_##name##_many(const stoop_kernel_args *args, \
                                              const LinearParams *p) {       \
-    gemm<many, x>(args, p, valid_rows(args, kAnyRows));                     \
+    multiply_many<many, x>(args, p);                                        \
   }
 
 #define STOOP_LINEAR(w, x)                                       \

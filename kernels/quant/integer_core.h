@@ -17,6 +17,41 @@ namespace stoop::kernels {
 
 constexpr i64 kSumColumns = 32;     // of which there is a sum
 
+// Up to 128 columns of a row and the scale that makes them 16-bit integers; zeros behind the last one.
+// A NaN or an infinity makes the scale NaN, and with it every result.
+struct ScaledColumns {
+  alignas(64) float values[kScaleColumns];
+  float scale, inverse;
+
+  template <class X>
+  STOOP_INLINE static ScaledColumns of(const typename X::T *x, i64 columns) {
+    ScaledColumns s;
+    f32x16 most = splat(0.0f), poison = splat(0.0f);
+    for (i64 c = 0; c < kScaleColumns; c += kLanes) {
+      const i64 valid = columns - c;
+      const f32x16 f = valid <= 0 ? splat(0.0f) : load_valid<X>(x + c, valid);
+      const f32x16 magnitude = (f32x16)((u32x16)f & 0x7fffffffu);
+      most = magnitude > most ? magnitude : most;
+      poison += f * 0.0f;
+      store_vector(s.values + c, f);
+    }
+    const float largest = max_lanes(most);
+    s.inverse = largest > 0 ? 32767.0f / largest : 0.0f;
+    s.scale = largest / 32767.0f + sum_lanes(poison);
+    return s;
+  }
+
+  // The integer of one column, of 16 columns: to nearest, ties to even; magnitudes are below 2^22, and
+  // the last bit of 1.5 * 2^23 is 1.
+  STOOP_INLINE int32_t code(i64 column) const {
+    return __builtin_bit_cast(int32_t, values[column] * inverse + 12582912.0f) - 0x4b400000;
+  }
+  STOOP_INLINE i16x16 codes(i64 column) const {
+    const f32x16 shifted = load_vector<f32x16>(values + column) * splat(inverse) + splat(12582912.0f);
+    return __builtin_convertvector((i32x16)shifted - 0x4b400000, i16x16);
+  }
+};
+
 // R rows of activations as integers, [pair][R], [column / 128][R], [column / 32][R]. Columns are
 // padded with zeros to a multiple of 128.
 template <int R>
@@ -36,37 +71,21 @@ struct IntegerRows {
     sums = reinterpret_cast<int32_t *>(scales + padded / kScaleColumns * R);
   }
 
-  // Quantises up to 128 columns of row r from `column` on, a multiple of 128. A NaN or an infinity
-  // makes the scale NaN, and with it every result.
+  // Quantises up to 128 columns of row r from `column` on, a multiple of 128.
   template <class X>
   STOOP_INLINE void pack(int r, const typename X::T *x, i64 column, i64 columns) {
-    alignas(64) float v[kScaleColumns];
-    f32x16 most = splat(0.0f), poison = splat(0.0f);
-    for (i64 c = 0; c < kScaleColumns; c += kLanes) {
-      const i64 valid = columns - c;
-      const f32x16 f = valid <= 0 ? splat(0.0f) : load_valid<X>(x + c, valid);
-      const f32x16 magnitude = (f32x16)((u32x16)f & 0x7fffffffu);
-      most = magnitude > most ? magnitude : most;
-      poison += f * 0.0f;
-      store_vector(v + c, f);
-    }
-    const float largest = max_lanes(most), inverse = largest > 0 ? 32767.0f / largest : 0.0f;
-    scales[column / kScaleColumns * R + r] = largest / 32767.0f + sum_lanes(poison);
+    const ScaledColumns scaled = ScaledColumns::of<X>(x, columns);
+    scales[column / kScaleColumns * R + r] = scaled.scale;
     uint32_t *out = pairs + column / 2 * R + r;
     for (i64 c = 0; c < kScaleColumns; c += kSumColumns) {
       int32_t sum = 0;
       for (i64 i = c; i < c + kSumColumns; i += 2) {
-        const int32_t even = nearest(v[i] * inverse), odd = nearest(v[i + 1] * inverse);
+        const int32_t even = scaled.code(i), odd = scaled.code(i + 1);
         out[i / 2 * R] = (uint32_t)(even & 0xffff) | (uint32_t)odd << 16;
         sum += even + odd;
       }
       sums[(column + c) / kSumColumns * R + r] = sum;
     }
-  }
-
-  // To nearest, ties to even, of magnitudes below 2^22; the last bit of 1.5 * 2^23 is 1.
-  STOOP_INLINE static int32_t nearest(float x) {
-    return __builtin_bit_cast(int32_t, x + 12582912.0f) - 0x4b400000;
   }
 };
 

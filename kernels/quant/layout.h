@@ -13,6 +13,7 @@
 namespace stoop::kernels {
 
 typedef int32_t i32x8 __attribute__((ext_vector_type(8)));
+typedef int16_t i16x16 __attribute__((ext_vector_type(16)));
 typedef int16_t i16x32 __attribute__((ext_vector_type(32)));
 typedef uint8_t u8x8 __attribute__((ext_vector_type(8)));
 typedef uint8_t u8x16 __attribute__((ext_vector_type(16)));
