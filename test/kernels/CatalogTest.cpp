@@ -41,9 +41,9 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
     spec.table = {0.5f, 0.25f};
   } else if (kernel.name == "gather_last")
     spec = makeSpec(port.symbol.str(), kernels::GatherLastParams{0, 1, 64, 64, 64});
-  else if (kernel.name == "elementwise")
+  else if (kernel.name == "elementwise" || kernel.name == "reduction")
     spec = makeSpec(port.symbol.str(), kernels::ElementwiseParams{64, 64});
-  if (kernel.acceptsEpilogue)
+  if (kernel.acceptsEpilogue || kernel.name == "reduction") // whose hook does everything
     spec.hooks = hookFromIr("");
   return spec;
 }
