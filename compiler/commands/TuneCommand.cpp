@@ -13,6 +13,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -140,6 +141,11 @@ int TuneCommand::measure(Session &session, ModuleOp module) {
   tune::TuneLoop loop(**machine, {&target, level, setting, output.jobs});
   std::vector<tune::TuneTask> tasks =
       tune::collectTasks(*module.getOps<plan::ProgramOp>().begin(), target);
+  // What an earlier run had no time for comes first.
+  std::stable_partition(tasks.begin(), tasks.end(), [&](tune::TuneTask &task) {
+    return !database.find(setting, task.kernel.getSchedule().getTemplateName(), task.region, task.rows,
+                          [](int64_t) { return false; });
+  });
   std::vector<tuning::Entry> entries;
   {
     ProgressStep step(session.progressStyle(), "measuring kernels", tasks.size());
@@ -154,17 +160,18 @@ int TuneCommand::measure(Session &session, ModuleOp module) {
       entry->date = today();
       database.add(*entry);
       entries.push_back(std::move(*entry));
+      // A run that is ended keeps what it has measured.
+      if (llvm::Error failed = database.write(path)) {
+        session.error(std::move(failed));
+        return ExitBadInput;
+      }
       step.advance(i + 1);
     }
   }
   if (entries.size() < tasks.size())
     session.warning("--time-limit " + llvm::formatv("{0:f0}", timeLimit).str() + " left no time for " +
                     llvm::Twine(tasks.size() - entries.size()) + " of " + llvm::Twine(tasks.size()) +
-                    " kernels");
-  if (llvm::Error failed = database.write(path)) {
-    session.error(std::move(failed));
-    return ExitBadInput;
-  }
+                    " kernels; another run begins with those");
   print(entries, elapsed());
   return ExitOk;
 }

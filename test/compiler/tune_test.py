@@ -64,6 +64,21 @@ class Tune(TuningCase):
                         "--quiet", "--time-limit", "1"), 0)
         self.assertEqual(self.database.read_text().count("record {"), len(document["kernels"]))
 
+    def test_an_ended_run_goes_on(self):
+        config = self.config_alone()
+        def tune():
+            result = self.expect(run("tune", config, "--no-tokenizer", "--tuning-db", self.database, "--json",
+                                     "--time-limit", "1"), 0)
+            left = re.search(r"left no time for (\d+) of (\d+) kernels", result.stderr)
+            measured = {(k["template"], k["region"], k["rows"]) for k in json.loads(result.stdout)["kernels"]}
+            return measured, int(left[1]) if left else 0
+        first, left = tune()
+        self.assertTrue(first and left)
+        second, _ = tune()
+        # Those that were left come first, and all that was ever measured is kept.
+        self.assertEqual(len(second - first), min(left, len(second)))
+        self.assertEqual(self.database.read_text().count("record {"), len(first | second))
+
     def test_refusals(self):
         config = self.config_alone()
         tune = lambda *flags: run("tune", config, "--no-tokenizer", *flags)
