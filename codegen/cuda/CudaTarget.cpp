@@ -10,6 +10,7 @@
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
+#include "ir/lm/LmOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/SymbolTable.h"
@@ -201,6 +202,30 @@ static FailureOr<std::vector<Source>> emitAll(plan::ProgramOp program) {
   return sources;
 }
 
+/// Where the model has what the kernel is for.
+static Location locationOf(plan::KernelOp kernel) {
+  Operation *anchor = kernel;
+  kernel.walk([&](Operation *op) {
+    if (isa<lm::AttentionOp, lm::LinearOp>(op))
+      anchor = op;
+  });
+  return anchor->getLoc();
+}
+
+/// Shared memory that the plan reserves for a block has to be there on each architecture: no driver would launch it.
+static LogicalResult checkShared(plan::ProgramOp program, ArrayRef<const kernels::GpuArchitecture *> architectures) {
+  for (auto kernel : program.getOps<plan::KernelOp>()) {
+    auto geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
+    for (const kernels::GpuArchitecture *architecture : architectures)
+      if (geometry && geometry.getShared() > architecture->sharedKib << 10)
+        return emitError(locationOf(kernel))
+               << "template '" << kernel.getSchedule().getTemplateName() << "' needs " << geometry.getShared()
+               << " bytes of shared memory for these shapes, and a block on " << architecture->name << " has "
+               << (architecture->sharedKib << 10) << " (--cuda-arch); --target cpu builds this model, 'stoop evaluate' runs it";
+  }
+  return success();
+}
+
 static void runJob(Job &job, const Nvrtc &nvrtc) {
   llvm::Expected<CompiledCode> code = nvrtc.compileCached(job.source->text, *job.architecture);
   if (code)
@@ -250,6 +275,8 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
     if (!llvm::is_contained(architectures, levels.back().architecture))
       architectures.push_back(levels.back().architecture);
   }
+  if (failed(checkShared(program, architectures)))
+    return failure();
   std::vector<Job> jobs;
   for (const Source &source : *sources)
     for (const kernels::GpuArchitecture *architecture : architectures)

@@ -24,7 +24,7 @@ llvm::ArrayRef<kernels::GpuSource> kernels::gpuSources() {
 
 llvm::ArrayRef<kernels::GpuArchitecture> kernels::gpuArchitectures() {
   static const GpuArchitecture list[] = {
-#define STOOP_GPU_ARCHITECTURE(name, capability, exact, machines) {name, capability, exact, machines},
+#define STOOP_GPU_ARCHITECTURE(name, capability, exact, shared, machines) {name, capability, exact, shared, machines},
 #include "kernels/catalog/Architectures.def"
   };
   return list;

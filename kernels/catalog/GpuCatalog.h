@@ -23,6 +23,7 @@ struct GpuArchitecture {
   llvm::StringRef name;     ///< sm_80
   unsigned capability;      ///< compute capability times 10
   bool exact;               ///< code runs on this capability alone
+  unsigned sharedKib;       ///< of shared memory that a block may have
   llvm::StringRef machines; ///< examples
 };
 

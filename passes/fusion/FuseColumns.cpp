@@ -31,7 +31,7 @@ struct FuseColumns : fusion::impl::FuseColumnsBase<FuseColumns> {
 
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
-    fusion::FusionLegality legality(graph, {capabilities});
+    fusion::FusionLegality legality(graph, {.capabilities = capabilities, .rotationTiles = rotationTiles});
     for (Operation *op : graph.ops())
       if (fusion::roleOf(op) == lm::FusionRole::Epilogue && !fusion::isElementwise(op) &&
           !fusion::selectsColumns(op))

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fusion/FusionLegality.h"
+#include "ir/support/RotationTiles.h"
 
 #include "ir/support/DType.h"
 
@@ -178,6 +179,23 @@ std::optional<Refusal> FusionLegality::refuseEpilogue(RegionGraph::Group a,
   return std::nullopt;
 }
 
+/// Both columns of a rotated pair have to lie in one tile.
+std::optional<Refusal> FusionLegality::refuseRotation(Operation *rotation) const {
+  auto rope = dyn_cast<lm::RopeOp>(rotation);
+  if (!rope || target.rotationTiles.empty())
+    return std::nullopt;
+  int64_t headDim = cast<RankedTensorType>(rope.getTable().getType()).getDimSize(1);
+  for (bool isWide : {false, true})
+    if (llvm::none_of(target.rotationTiles, [&](int64_t width) {
+          return (width >= kWideTile) == isWide && tileHoldsHeads(width, headDim);
+        }))
+      return Refusal{("no tile of a linear for " + Twine(isWide ? "many" : "few") + " rows holds heads of " +
+                      Twine(headDim) + " columns, whole or in equal parts of both halves")
+                         .str(),
+                     "none: the model has these heads"};
+  return std::nullopt;
+}
+
 /// What stands behind a linear has to find it in the launch of its producer.
 static Refusal refuseWithoutLinear(Operation *producer) {
   return {"no linear stands in front of " + nameOf(producer) + " in its launch",
@@ -204,6 +222,8 @@ std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *co
         refuseCapability(anchorKind(consumer).str() + "_epilogue", nameOf(consumer) + " behind");
     if (!refusal && !graph.hasLinear(a))
       refusal = refuseWithoutLinear(producer);
+    if (!refusal)
+      refusal = refuseRotation(consumer);
     for (Value operand : consumer->getOperands())
       (void)graph.columnsOf(operand, views);
     break;

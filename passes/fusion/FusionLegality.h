@@ -25,6 +25,9 @@ struct FusionTarget {
   int64_t maxPrologueBytes = 0;   ///< most of rows that a prologue hands to a linear; 0: any
   int64_t maxPrologueRows = 0;    ///< most rows that it is worth to map in a prologue; 0: any
   int64_t maxGatheredRows = 0;    ///< most rows that a prologue may select; 0: any
+  /// Widths of the tiles of columns that linears of few and of many rows have: one of each has to hold rotated heads,
+  /// whole or in halves. Narrow ones are below 64; none: any heads.
+  llvm::ArrayRef<int64_t> rotationTiles = {};
 
   bool has(llvm::StringRef capability) const {
     return llvm::is_contained(capabilities, capability);
@@ -61,6 +64,7 @@ public:
 private:
   std::optional<Refusal> refuseRoles(mlir::Operation *producer, mlir::Operation *consumer) const;
   std::optional<Refusal> refusePrologue(mlir::Operation *producer) const;
+  std::optional<Refusal> refuseRotation(mlir::Operation *rotation) const;
   std::optional<Refusal> refuseEpilogue(RegionGraph::Group a, RegionGraph::Group b) const;
   std::optional<Refusal> refuseElements(RegionGraph::Group a, RegionGraph::Group b) const;
   std::optional<Refusal> refuseCapability(llvm::StringRef capability,

@@ -295,7 +295,7 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows});
+        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows, rotationTiles});
     SmallVector<Edge> edges = EdgeFinder(graph, legality).find();
     for (const Edge &edge : edges)
       remarkEdge(entry, edge);

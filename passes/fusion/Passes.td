@@ -8,6 +8,9 @@ include "mlir/Pass/PassBase.td"
 defvar capabilityOptions = [
   ListOption<"capabilities", "capabilities", "std::string", "what the target's linear kernels can hold (FusionLegality.h)">
 ];
+defvar rotationOptions = [
+  ListOption<"rotationTiles", "rotation-tiles", "int64_t", "widths of tiles that have to hold rotated heads (FusionLegality.h); none: any heads">
+];
 defvar prologueOptions = [
   Option<"maxPrologueBytes", "max-prologue-bytes", "int64_t", "0", "most bytes of rows that a prologue hands to a linear; 0: any">,
   Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
@@ -48,7 +51,7 @@ def FuseColumns : Pass<"lm-fuse-columns", "::mlir::ModuleOp"> {
 
     Example: test/passes/fusion/lm-fuse-columns.mlir
   }];
-  let options = capabilityOptions;
+  let options = !listconcat(capabilityOptions, rotationOptions);
 }
 
 def FuseSegments : Pass<"lm-fuse-segments", "::mlir::ModuleOp"> {
@@ -119,7 +122,7 @@ def LogFusion : Pass<"lm-log-fusion", "::mlir::ModuleOp"> {
 
     Example: test/passes/fusion/lm-log-fusion.mlir
   }];
-  let options = !listconcat(capabilityOptions, prologueOptions);
+  let options = !listconcat(capabilityOptions, prologueOptions, rotationOptions);
 }
 
 def VerifyFused : Pass<"lm-verify-fused", "::mlir::ModuleOp"> {

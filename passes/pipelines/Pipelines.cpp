@@ -54,9 +54,10 @@ void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) 
 
 void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) {
   SmallVector<std::string> capabilities(options.capabilities.begin(), options.capabilities.end());
+  SmallVector<int64_t> rotationTiles(options.rotationTiles.begin(), options.rotationTiles.end());
   pm.addPass(fusion::createFuseEpilogue({capabilities}));
   pm.addPass(fusion::createFuseLinears({capabilities}));
-  pm.addPass(fusion::createFuseColumns({capabilities}));
+  pm.addPass(fusion::createFuseColumns({capabilities, rotationTiles}));
   // In front of prologues: what reads the same rows shares one.
   pm.addPass(fusion::createFuseSegments({capabilities}));
   pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueBytes,
@@ -65,8 +66,8 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   fusion::FormFusedRegionsOptions form;
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
-  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes,
-                                      options.maxPrologueRows, options.maxGatheredRows}));
+  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes, options.maxPrologueRows,
+                                      options.maxGatheredRows, rotationTiles}));
   pm.addPass(fusion::createVerifyFused());
 }
 

@@ -52,6 +52,9 @@ struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOpti
   Option<int64_t> maxGatheredRows{*this, "max-gathered-rows",
                                   llvm::cl::desc("most rows that a prologue may select; 0: any"),
                                   llvm::cl::init(0)};
+  ListOption<int64_t> rotationTiles{
+      *this, "rotation-tiles",
+      llvm::cl::desc("widths of tiles that have to hold rotated heads (passes/fusion/FusionLegality.h); none: any heads")};
 };
 
 /// Phase scheduled: for whom templates and tunables are chosen.

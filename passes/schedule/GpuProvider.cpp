@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/GpuProvider.h"
+#include "ir/support/RotationTiles.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
@@ -18,11 +19,6 @@ namespace stoop::schedule {
 static constexpr int64_t kSmallRows = 8;
 /// Warps of a block of linear_small.
 static constexpr int64_t kSmallWarps = 8;
-
-/// Whether tiles of `width` columns hold rotated pairs of heads of `headDim` (0: no rotation).
-static bool fitsHeads(int64_t width, int64_t headDim) {
-  return headDim == 0 || width % headDim == 0 || (headDim / 2) % (width / 2) == 0;
-}
 
 /// Head size of the region's rotations; 0: none.
 static int64_t rotatedHeadDim(lm::FusedOp fused) {
@@ -52,15 +48,16 @@ struct Choice {
 };
 } // namespace
 
-/// The narrowest multiple of 16 from 64 on that fits the heads; 0: none up to 256.
-static int64_t tileColumns(int64_t headDim) {
-  for (int64_t width = 64; width <= 256; width += 16)
-    if (fitsHeads(width, headDim))
-      return width;
-  return 0;
+/// The best tile that holds the heads: for few rows the widest one, for many the narrowest; 0: there is none.
+static int64_t tileColumns(const TargetInfo &target, int64_t headDim, bool isWide) {
+  int64_t best = 0;
+  for (int64_t width : target.fusion.rotationTiles)
+    if ((width >= kWideTile) == isWide && (!isWide || best == 0) && tileHoldsHeads(width, headDim))
+      best = width;
+  return best;
 }
 
-static bool chooseLinear(lm::FusedOp fused, Choice &choice) {
+static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
   int64_t rows = 0, headDim = rotatedHeadDim(fused);
   bool isNarrow = true, readsPrologue = false;
   fused.walk([&](lm::LinearOp linear) {
@@ -70,12 +67,12 @@ static bool chooseLinear(lm::FusedOp fused, Choice &choice) {
     readsPrologue |= !isa<BlockArgument>(linear.getInput());
   });
   if (rows <= kSmallRows) {
-    int64_t perWarp = fitsHeads(2 * kSmallWarps, headDim) ? 2 : 1;
+    int64_t width = tileColumns(target, headDim, /*isWide=*/false);
     choice.name = "linear_small";
-    choice.set("columns_per_warp", perWarp);
-    return fitsHeads(perWarp * kSmallWarps, headDim) && holdsBlocks(perWarp * kSmallWarps, fused);
+    choice.set("columns_per_warp", width / kSmallWarps);
+    return width != 0 && holdsBlocks(width, fused);
   }
-  int64_t width = tileColumns(headDim);
+  int64_t width = tileColumns(target, headDim, /*isWide=*/true);
   choice.name = isNarrow ? "linear_mma" : "linear_fma";
   if (isNarrow)
     choice.set("stages", 3);
@@ -103,6 +100,13 @@ static void chooseMmaAttention(lm::AttentionOp op, const TargetInfo &target, Cho
   choice.set("row_fragments", isWide ? 2 : 1);
 }
 
+/// Rows that share a block of attention_flash: about 32 items, and what fits with a tile of keys and values into the
+/// 99 KiB of shared memory that a block has everywhere.
+static int64_t flashRows(int64_t rows, int64_t group, int64_t headDim) {
+  int64_t floats = (99 << 10) / 4 - 32 * (2 * headDim + 1);
+  return std::max<int64_t>(1, std::min({rows, 32 / group, floats / (group * headDim)}));
+}
+
 /// Decode: splits so that all multiprocessors have a block; prefill: tensor cores, or tiles of about 32 items.
 static void chooseAttention(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
   auto op = *fused.getOps<lm::AttentionOp>().begin();
@@ -120,8 +124,22 @@ static void chooseAttention(lm::FusedOp fused, const TargetInfo &target, Choice 
   }
   choice.name = "attention_flash";
   choice.set("least_split_keys", leastKeys);
-  choice.set("row_tile", isDecode ? 1 : std::max<int64_t>(1, std::min(rows, 32 / group)));
+  choice.set("row_tile", isDecode ? 1 : flashRows(rows, group, cache.getHeadDim()));
   choice.set("splits", std::clamp<int64_t>(splits, 1, 64));
+}
+
+std::string GpuProvider::whyNone(lm::FusedOp fused) const {
+  std::string remedy = "; --target cpu builds this model, 'stoop evaluate' runs it";
+  if (fused.getKind() != "linear")
+    return "no kernel computes regions of this kind" + remedy;
+  int64_t headDim = rotatedHeadDim(fused), rows = linearRows(fused);
+  if (tileColumns(target, headDim, rows > kSmallRows) == 0)
+    return "its heads of " + std::to_string(headDim) + " columns are rotated behind it, and no tile for " +
+           std::to_string(rows) + " rows holds them whole or in equal parts of both halves" + remedy;
+  if (rows <= kSmallRows)
+    return "the blocks of columns that its reductions are about are no multiple of its tiles" + remedy;
+  return "it has " + std::to_string(rows) + " rows and a prologue, and kernels for more than " +
+         std::to_string(kSmallRows) + " rows read them from memory" + remedy;
 }
 
 plan::ScheduleAttr GpuProvider::choose(lm::FusedOp fused) const {
@@ -130,7 +148,7 @@ plan::ScheduleAttr GpuProvider::choose(lm::FusedOp fused) const {
   Choice choice{Builder(fused.getContext()), {}, {}};
   StringRef kind = fused.getKind();
   if (kind == "linear") {
-    if (!chooseLinear(fused, choice))
+    if (!chooseLinear(fused, target, choice))
       return {};
   } else if (kind == "attention") {
     chooseAttention(fused, target, choice);

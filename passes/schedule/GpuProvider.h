@@ -14,6 +14,7 @@ public:
   explicit GpuProvider(const TargetInfo &target) : target(target) {}
 
   plan::ScheduleAttr choose(lm::FusedOp fused) const override;
+  std::string whyNone(lm::FusedOp fused) const override;
 
 private:
   const TargetInfo &target;

@@ -23,6 +23,10 @@ public:
 
   /// The schedule for a region with static shapes, or null if this provider knows none.
   virtual plan::ScheduleAttr choose(lm::FusedOp fused) const = 0;
+
+  /// Why no kernel computes the region, naming what its template cannot hold; empty if it is not known better than that
+  /// there is none.
+  virtual std::string whyNone(lm::FusedOp) const { return ""; }
 };
 
 } // namespace stoop::schedule

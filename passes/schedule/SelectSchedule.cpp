@@ -73,7 +73,11 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
     }
     schedule::HeuristicProvider heuristics(*info, chosen);
     schedule::GpuProvider grids(*info);
-    SmallVector<const schedule::ScheduleProvider *> providers = {&grids, &heuristics};
+    SmallVector<const schedule::ScheduleProvider *> providers;
+    if (info->multiprocessors)
+      providers = {&grids};
+    else
+      providers = {&heuristics};
     // Measurements hold for code of one level.
     if (measured && chosen.size() == 1)
       providers.insert(providers.begin(), &*measured);
@@ -102,8 +106,13 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
       if (!schedule)
         schedule = provider->choose(fused);
     if (!schedule) {
-      fused.emitOpError() << "of kind '" << fused.getKind()
-                          << "' has no kernel template on target '" << target.getValue() << "'";
+      std::string reason;
+      for (const schedule::ScheduleProvider *provider : providers)
+        if (reason.empty())
+          reason = provider->whyNone(fused);
+      mlir::emitError(reason.empty() ? fused.getLoc() : mainOp(fused)->getLoc())
+          << "'lm.fused' op of kind '" << fused.getKind() << "' has no kernel template on target '" << target.getValue()
+          << "'" << (reason.empty() ? "" : ": ") << reason;
       return WalkResult::interrupt();
     }
     fused->setAttr(plan::kScheduleAttrName, schedule);

@@ -50,7 +50,7 @@ static constexpr llvm::StringRef cpuCapabilities[] = {
 
 /// Code and, as a level of its own, PTX of each architecture; loads are 16 bytes wide.
 static const LevelInfo gpuLevels[] = {
-#define STOOP_GPU_ARCHITECTURE(NAME, CAPABILITY, EXACT, MACHINES) {NAME, 16}, {NAME ".ptx", 16},
+#define STOOP_GPU_ARCHITECTURE(NAME, CAPABILITY, EXACT, SHARED, MACHINES) {NAME, 16}, {NAME ".ptx", 16},
 #include "kernels/catalog/Architectures.def"
 };
 
@@ -68,6 +68,10 @@ static constexpr llvm::StringRef gpuCapabilities[] = {
     "reduction_epilogue",
 };
 
+/// One or two columns for each of the eight warps of linear_small; tiles of linear_fma and linear_mma.
+static constexpr int64_t gpuRotationTiles[] = {8,   16,  64,  80,  96,  112, 128, 144,
+                                               160, 176, 192, 208, 224, 240, 256};
+
 static const TargetInfo targets[] = {
     {"cpu",
      cpuLevels,
@@ -80,7 +84,7 @@ static const TargetInfo targets[] = {
      gpuTemplates,
      /*cachedWeightBytes=*/0,
      // Rows of two norms and the sums fit into the 99 KiB of shared memory that a block has everywhere.
-     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4},
+     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4, gpuRotationTiles},
      /*multiprocessors=*/108},
 };
 
@@ -96,7 +100,10 @@ std::string FusionInfo::pipelineOptions() const {
     text = "capabilities=" + llvm::join(capabilities, ",") + " ";
   return text + "max-prologue-bytes=" + std::to_string(maxPrologueBytes) +
          " max-prologue-rows=" + std::to_string(maxPrologueRows) +
-         " max-gathered-rows=" + std::to_string(maxGatheredRows);
+         " max-gathered-rows=" + std::to_string(maxGatheredRows) +
+         (rotationTiles.empty() ? "" : " rotation-tiles=" + llvm::join(llvm::map_range(rotationTiles, [](int64_t width) {
+                                         return std::to_string(width);
+                                       }), ","));
 }
 
 bool TemplateInfo::applies(const TunableInfo &tunable, int64_t rows) {

@@ -59,6 +59,8 @@ struct FusionInfo {
   /// Longest row that a prologue works on, most rows that it pays to map in each thread's prologue,
   /// and most rows that one may gather; 0: no limit.
   int64_t maxPrologueBytes, maxPrologueRows, maxGatheredRows;
+  /// Widths of tiles that hold rotated heads, rising; none: rotations do not care.
+  llvm::ArrayRef<int64_t> rotationTiles = {};
 
   /// All of it as options of stoop-fused-pipeline.
   std::string pipelineOptions() const;

@@ -1,9 +1,15 @@
 """What the compiler tells of a program for GPUs: resources of its kernels, what it needs, its sources, this machine's GPU."""
 import json
 import os
+import pathlib
 import subprocess
+import sys
 from unittest import mock
 
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+import random_checkpoint
 import stoop_cli
 from stoop_cli import Case, run
 
@@ -75,6 +81,27 @@ class Cuda(Case):
         self.assertEqual([(row["n_prompt"], row["n_gen"], row["batch"]) for row in rows], [(8, 0, 1), (0, 1, 1), (0, 1, 2), (0, 3, 1), (0, 3, 2)])
         for row in rows:
             self.assertTrue(row["mean"] > 0 and row["read_bandwidth_gb_s"] > 0 and row["in_cache"], row)  # of 40 MiB
+
+    def test_shapes_that_no_kernel_holds(self):
+        """What cannot be launched is refused: the op by its path, what it needs, the limit, and what builds the model."""
+        config = {"model_type": "falcon", "architectures": ["FalconForCausalLM"], "vocab_size": 16, "hidden_size": 1024,
+                  "num_hidden_layers": 1, "num_attention_heads": 1, "num_kv_heads": 1, "ffn_hidden_size": 16,
+                  "layer_norm_epsilon": 1e-5, "alibi": False, "new_decoder_architecture": False, "multi_query": True,
+                  "parallel_attn": True, "bias": False, "max_position_embeddings": 64, "activation": "gelu",
+                  "tie_word_embeddings": True, "bos_token_id": 1, "eos_token_id": 1, "torch_dtype": "bfloat16"}
+        model = self.dir / "wide"
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps(config))
+        random_checkpoint.write_tensors(str(model), {name: np.zeros(shape, np.float32) for name, shape
+                                                     in random_checkpoint.falcon_shapes(config)}, ["BF16"])
+        build = ("compile", model, "-o", self.dir / "m", "--quiet", "--no-tokenizer", "-c", 16, "--prefill-buckets", 16)
+        message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "sm_80"), 1).stderr
+        for words in ("layers.0.attn.core", "attention_flash", "bytes of shared memory", "sm_80 has 166912", "--target cpu"):
+            self.assertIn(words, message)
+        self.expect(run(*build, "--target", "cpu"), 0)
+        message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "sm_70"), 2).stderr
+        for words in ("sm_70", "sm_80", "sm_90a", "sm_120", "ptx"):
+            self.assertIn(words, message)
 
     def test_targets_name_the_gpu(self):
         for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90a"})):

@@ -1,6 +1,7 @@
 // RUN: stoop-opt %s --lm-fuse-columns="capabilities=rope_epilogue,kv_append_epilogue" | FileCheck %s
 // RUN: stoop-opt %s --lm-fuse-columns="capabilities=rope_epilogue" | FileCheck %s --check-prefix=ROPE
 // RUN: stoop-opt %s --lm-fuse-columns="capabilities=reduction_epilogue" | FileCheck %s --check-prefix=REDUCE
+// RUN: stoop-opt %s --lm-fuse-columns="capabilities=rope_epilogue,kv_append_epilogue rotation-tiles=6,64" | FileCheck %s --check-prefix=TILES
 
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64,
     kv_heads = 2 : i64, head_dim = 4 : i64, ffn = 8 : i64, vocab = 8 : i64, max_positions = 16 : i64,
@@ -27,6 +28,10 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
   // ROPE: %[[R:[0-9]+]]:3 = lm.fused "linear"
   // ROPE: lm.yield %{{.*}}, %{{.*}}, %{{.*}} : tensor<1x8xf32>, tensor<1x8xf32>, tensor<1x8xf32>
   // ROPE: lm.kv_append
+  // Tiles of six columns hold no pairs of heads of four.
+  // TILES-LABEL: lm.entry decode @rotated
+  // TILES-NOT: lm.fused
+  // TILES: lm.attention
   lm.entry decode @rotated(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x8xf32> {
     %qkvw = lm.load_weight @qkv : tensor<24x8xf32>
     %t = lm.load_weight @rope : tensor<16x4xf32>
