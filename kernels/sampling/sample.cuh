@@ -49,11 +49,12 @@ class Chooser {
     u32 digit;
   };
 
-  // `first`: where the row begins in `logits` and `histories`; an offset takes fewer registers than pointers. `maxima`: of
-  // the row's blocks of logits; null: not known.
-  __device__ Chooser(const float* logits, const float* maxima, u32 first, u32 num_ids, const State& state, const u32* histories,
-                     Shared& shared)
-      : logits(logits), maxima(maxima), first(first), num_ids(num_ids), settings(state.settings), histories(histories), shared(shared) {}
+  // `first`: where the row begins in `logits` and `histories`; an offset takes fewer registers than pointers. Likewise
+  // `first_block` in `maxima`, which is null where maxima are not known.
+  __device__ Chooser(const float* logits, const float* maxima, u32 first, u32 first_block, u32 num_ids, const State& state,
+                     const u32* histories, Shared& shared)
+      : logits(logits), maxima(maxima), first(first), first_block(first_block), num_ids(num_ids), settings(state.settings),
+        histories(histories), shared(shared) {}
 
   // The same token in every thread; kNoToken: no logit is a number.
   __device__ u32 choose() {
@@ -82,7 +83,7 @@ class Chooser {
     const u32 blocks = maxima && !settings.has_penalties() ? num_ids / kLogitBlock : 0;
     u64 best = largest_from(blocks * kLogitBlock + threadIdx.x, num_ids, THREADS);
     for (u32 block = threadIdx.x; block < blocks; block += THREADS) {
-      const float value = maxima[block];
+      const float value = maxima[first_block + block];
       const u32 id = block * kLogitBlock;
       // For the first block with the largest logit its first id stands in. A block with what is no number may have numbers.
       best = max(best, value == value ? greedy_key(value, id) : largest_from(id, id + kLogitBlock, 1));
@@ -212,7 +213,7 @@ class Chooser {
   }
 
   const float *logits, *maxima;
-  const u32 first, num_ids;
+  const u32 first, first_block, num_ids;
   const sampling::Settings settings;
   const u32* histories;
   Shared& shared;
@@ -226,8 +227,8 @@ __device__ inline void choose_token(const float* logits, const float* maxima, u3
   const u32 row = blockIdx.x, first = row * vocab;
   State& state = states[row];
   if (state.slot < 0) return;
-  if (maxima) maxima += row * ((vocab + kLogitBlock - 1) / kLogitBlock);
-  const u32 token = Chooser<THREADS>(logits, maxima, first, num_ids, state, histories, shared).choose();
+  const u32 first_block = row * ((vocab + kLogitBlock - 1) / kLogitBlock);
+  const u32 token = Chooser<THREADS>(logits, maxima, first, first_block, num_ids, state, histories, shared).choose();
   if (threadIdx.x != 0) return;  // all have read the state and the history before the last barrier of choose()
   state.ring[state.count % 64] = token;
   state.count += 1;

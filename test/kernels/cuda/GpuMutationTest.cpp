@@ -177,6 +177,9 @@ const std::vector<SamplingTrial> &samplingTrials() {
         trials.push_back(sharp.next(kVocab, SamplingTrials::Kind(n % kKinds)));
     for (int n = 0; n < 8; ++n)
       trials.push_back(any.next(66000, SamplingTrials::NoNumbers)); // more ids than 16 bits name
+    SamplingTrials maxima(7);
+    for (int n = 0; n < 24; ++n) // more blocks than a block has threads, then fewer
+      trials.push_back(maxima.negative(n < 4 ? 66000 : kVocab));
     return trials;
   }();
   return trials;

@@ -21,6 +21,8 @@ TEST(GpuSampling, ChoosesWhatTheHostChooses) {
       const auto kind = SamplingTrials::Kind(trial % SamplingTrials::NumKinds);
       ASSERT_EQ(trials.next(vocab, kind).run(device), "") << "trial " << trial << " of kind " << kind;
     }
+    for (int trial = 0; trial < (isExhaustive ? 80 : 8); ++trial)
+      ASSERT_EQ(trials.negative(vocab).run(device), "") << "trial " << trial;
   }
 }
 

@@ -184,9 +184,29 @@ SamplingTrial SamplingTrials::next(uint32_t vocab, Kind kind) {
     for (int step = 0; step < 4; ++step)
       trial.logits.push_back(logits(vocab, kind));
   }
+  place(trial);
+  return trial;
+}
+
+SamplingTrial SamplingTrials::negative(uint32_t vocab) {
+  std::normal_distribution<float> normal(-9, 1);
+  SamplingTrial trial = crowdedTrial(vocab, /*isZero=*/false);
+  stoop_sampling &settings = trial.settings;
+  settings.temperature = pick<float>(random, {0, 0, 0, 1});
+  if (settings.temperature == 0 && random() % 4 != 0) {
+    settings.repetition_penalty = 1;
+    settings.presence_penalty = settings.frequency_penalty = 0;
+  }
+  for (int step = 0; step < 4; ++step)
+    for (float &x : trial.logits.emplace_back(vocab))
+      x = random() % 256 == 0 ? pick<float>(random, {NAN, -INFINITY}) : std::round(normal(random) * 4) / 4;
+  place(trial);
+  return trial;
+}
+
+void SamplingTrials::place(SamplingTrial &trial) {
   trial.row = random() % 2;
   trial.order = random();
-  return trial;
 }
 
 std::string SamplingTrial::run(DeviceSampler &device) const {

@@ -43,6 +43,8 @@ public:
     NumKinds
   };
   SamplingTrial next(uint32_t vocab, Kind kind);
+  /// Logits below zero, with ties and a few that are no number; most choices greedy, most of those without penalties.
+  SamplingTrial negative(uint32_t vocab);
 
 private:
   /// Candidates, the largest one first, under conditions that are being looked for.
@@ -55,6 +57,7 @@ private:
 
   SamplingTrial anyTrial(uint32_t vocab);
   SamplingTrial crowdedTrial(uint32_t vocab, bool isZero);
+  void place(SamplingTrial &trial);
   std::vector<float> logits(uint32_t vocab, Kind kind);
   Contest anyContest(uint32_t vocab, uint32_t size);
   void place(Contest &contest, uint32_t candidate, double turns);
