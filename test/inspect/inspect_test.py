@@ -87,7 +87,7 @@ class Inspect(Case):
         attention = {entry: split for (entry, path), split in splits.items() if path.endswith("attn.core")}
         self.assertEqual(attention["decode_b1"], {"unit": f"pieces of groups of {heads // groups} heads", "count": groups, "most": heads})
         for rows in (32, 512):
-            self.assertEqual(attention[f"prefill_{rows}"], {"unit": "blocks of up to 32 rows of one head", "count": heads * rows // 32})
+            self.assertEqual(attention[f"prefill_{rows}"], {"unit": "blocks of up to 48 rows of one head", "count": heads * -(-rows // 48)})
         self.assertEqual(splits["decode_b1", "head"], {"unit": "blocks of 16 columns", "count": model["vocab"] // 16})
         self.assertEqual(splits["prefill_512", "layers.*.mlp.down"],
                          {"unit": "blocks of 16 columns", "count": model["hidden"] // 16, "row_blocks": -(-512 // 144)})
