@@ -46,7 +46,7 @@ struct Job {
 class CpuTarget : public codegen::TargetBackend {
 public:
   StringRef getName() const override { return "cpu"; }
-  uint64_t kernelCodeReserve() const override { return 24 << 10; }
+  uint64_t kernelCodeReserve() const override { return 8 << 10; }
   std::vector<codegen::ArchitectureInfo> describe() const override;
   llvm::Expected<std::vector<std::string>> resolve(StringRef architectures) const override;
   std::vector<std::string> fusedKinds() const override;

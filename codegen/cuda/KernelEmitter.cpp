@@ -58,8 +58,9 @@ void KernelEmitter::open(StringRef header) {
 }
 
 void KernelEmitter::close(const Twine &call, const Twine &check) {
+  // Without a least number of blocks the assembler spills registers of some kernels to fit one more.
   out << "#line 1 \"" << codegen::kEntryName << "\"\n" << check << "}  // namespace\n\n"
-      << formatv("extern \"C\" __global__ void __launch_bounds__({0}) ", geometry.getThreads())
+      << formatv("extern \"C\" __global__ void __launch_bounds__({0}, 1) ", geometry.getThreads())
       << codegen::kEntryName << "(const __grid_constant__ A a) {\n  " << call << ";\n}\n";
 }
 

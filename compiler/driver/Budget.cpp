@@ -63,6 +63,10 @@ std::string MemoryNeed::table(std::optional<uint64_t> budget) const {
     if (name == "stacks" && !classes.isPerThread())
       continue;
     text += llvm::formatv("  {0,-12} {1,12}", name, sizeText(bytes));
+    if (name == "code" && !classes.isPerThread()) {
+      text += "  of the host\n";
+      continue;
+    }
     uint64_t held = std::min(left, bytes);
     left -= held;
     if (budget && held < bytes)

@@ -14,7 +14,7 @@
 namespace stoop::driver {
 
 /// Bytes kept for the code that every program has, before it is linked.
-inline constexpr uint64_t kRuntimeReserve = uint64_t(3) << 20;
+inline constexpr uint64_t kRuntimeReserve = 2112 << 10;
 
 /// Threads of a program on this machine: `limit`, or as many as there are processors (0).
 unsigned defaultThreads(unsigned limit = 0);
@@ -31,6 +31,8 @@ struct MemoryNeed {
 
   /// All classes: weights and code are mapped from the file, the others allocated.
   uint64_t total() const;
+  /// What counts against --memory-budget: the code of a device's program stays with the host.
+  uint64_t budgeted() const { return classes.isPerThread() ? total() : total() - code; }
   /// Name and bytes of each class, fixed ones first, the KV cache last.
   std::vector<std::pair<std::string, uint64_t>> list() const;
   /// One indented line per class. With a budget also what of the class does not fit when memory is

@@ -259,6 +259,8 @@ std::optional<uint64_t> Compilation::mostCodeBytes() {
   if (!compileOptions.memoryBudget)
     return std::nullopt;
   MemoryNeed planned = need();
+  if (!planned.classes.isPerThread())
+    return std::nullopt;
   return *compileOptions.memoryBudget - (planned.total() - planned.code);
 }
 
@@ -307,7 +309,7 @@ std::optional<int64_t> Compilation::largestContext(int64_t most, int64_t batch) 
   return largestThatFits(most, *compileOptions.memoryBudget,
                          [&](int64_t context) -> std::optional<uint64_t> {
                            std::optional<Trial> trial = tryOut(context, batch);
-                           return trial ? std::optional<uint64_t>(trial->need.total()) : std::nullopt;
+                           return trial ? std::optional<uint64_t>(trial->need.budgeted()) : std::nullopt;
                          });
 }
 
@@ -322,7 +324,7 @@ std::string Compilation::whatFits(int64_t context, int64_t batch) {
       largestThatFits(batch, *compileOptions.memoryBudget,
                       [&](int64_t count) -> std::optional<uint64_t> {
                         std::optional<Trial> trial = tryOut(context, count);
-                        return trial ? std::optional<uint64_t>(trial->need.total()) : std::nullopt;
+                        return trial ? std::optional<uint64_t>(trial->need.budgeted()) : std::nullopt;
                       });
   if (sequences && *sequences > 0)
     line += (line.empty() ? "" : " or ") + ("--max-batch-size " + std::to_string(*sequences)) +
@@ -335,7 +337,7 @@ LogicalResult Compilation::checkBudget() {
   if (!budget)
     return success();
   MemoryNeed planned = need();
-  if (planned.total() <= *budget)
+  if (planned.budgeted() <= *budget)
     return success();
   refuse(planned);
   return failure();
@@ -353,13 +355,13 @@ void Compilation::refuse(const MemoryNeed &planned) {
   int64_t context = metadata.getAs<IntegerAttr>("max_positions").getInt(),
           batch = metadata.getAs<IntegerAttr>("max_batch").getInt();
   failedFor = ExitMachine;
-  session.error("the program needs " + sizeText(planned.total()) + " with context " +
+  session.error("the program needs " + sizeText(planned.budgeted()) + " with context " +
                 llvm::Twine(context) +
                 (planned.classes.isPerThread()
                      ? ", batch " + std::to_string(batch) + " and " + std::to_string(planned.threads) +
                            (planned.threads == 1 ? " thread" : " threads") + " (--max-threads), "
                      : " and batch " + std::to_string(batch) + ", ") +
-                sizeText(planned.total() - budget) + " more than --memory-budget " +
+                sizeText(planned.budgeted() - budget) + " more than --memory-budget " +
                 sizeText(budget) + "\n" + planned.table(budget) + "  " +
                 (isFromFile ? "compile from the checkpoint to learn what fits"
                             : whatFits(context, batch)));

@@ -176,8 +176,9 @@ static void printEntries(const json::Object &report, size_t limit, const TextOut
     std::string flops = std::to_string(numberAt(entry, "flops") / 1000000);
     flops.insert(0, flops.size() < 4 ? 4 - flops.size() : 0, '0');
     flops.insert(flops.size() - 3, ".");
+    int64_t sampling = numberAt(entry, "sampling_launches");
     table.add({textAt(entry, "name"), ">" + grouped(numberAt(entry, "rows")),
-               ">" + grouped(numberAt(entry, "launches")),
+               ">" + grouped(numberAt(entry, "launches")) + (sampling ? " + " + grouped(sampling) : ""),
                ">" + grouped(numberAt(entry, "launches_per_layer")),
                ">" + byteText(numberAt(entry, "bytes")), ">" + flops,
                ">" + timeText(numberAt(entry, "roofline_ns")), textAt(entry, "bound")});

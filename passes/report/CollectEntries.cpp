@@ -219,8 +219,12 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
   result.groups = groupLaunches(launches);
   result.maps = collectMaps(entry);
   noteLaunches(result, counts, report);
-  for (StepPrediction &prediction : report.predictions)
+  if (report.target == "cuda" && entry.getKind() == plan::EntryKind::Decode)
+    result.samplingLaunches = 2;
+  for (StepPrediction &prediction : report.predictions) {
     prediction.steps.emplace_back(result.name, 0);
+    predictLaunches(prediction, Cost(), result.samplingLaunches);
+  }
   int64_t memoryTime = 0;
   for (const KernelReport &kernel : report.kernels) {
     auto found = counts.find(kernel.name);

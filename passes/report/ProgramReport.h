@@ -82,6 +82,7 @@ struct EntryReport {
   int64_t rows;             ///< most tokens of a step
   int64_t launches;         ///< of a step
   int64_t launchesPerLayer; ///< of those, the ones that repeat with every layer
+  int64_t samplingLaunches = 0; ///< besides, the runtime's own on a GPU: the step's tokens, the choice of the next
   Cost cost;                ///< of a step
   std::vector<LaunchGroup> groups;
   std::vector<MemoryMap> maps;

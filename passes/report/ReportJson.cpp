@@ -131,6 +131,8 @@ static json::Array entriesJson(const ProgramReport &report) {
                         {"launches", entry.launches},
                         {"launches_per_layer", entry.launchesPerLayer},
                         {"groups", std::move(groups)}};
+    if (entry.samplingLaunches)
+      object["sampling_launches"] = entry.samplingLaunches;
     addCost(object, entry.cost, report);
     entries.push_back(std::move(object));
   }

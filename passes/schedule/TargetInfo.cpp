@@ -84,7 +84,7 @@ static const TargetInfo targets[] = {
      gpuTemplates,
      /*cachedWeightBytes=*/0,
      // Rows of two norms and the sums fit into the 99 KiB of shared memory that a block has everywhere.
-     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/4, /*maxGatheredRows=*/4, gpuRotationTiles},
+     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles},
      /*multiprocessors=*/108},
 };
 

@@ -44,7 +44,7 @@ const sum = (values) => values.reduce((all, value) => all + value, 0);
 const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
 
 const kinds = {"lm.linear": "linear", "lm.attention": "attention", "lm.norm": "norm", "lm.bias": "elementwise",
-               "lm.activation": "elementwise", "lm.binary": "elementwise"};
+               "lm.activation": "elementwise", "lm.binary": "elementwise", "lm.block_max": "elementwise"};
 const kindNames = {linear: "matrix product", attention: "attention", norm: "norm", elementwise: "elementwise",
                    memory: "gather, rope, cache, view"};
 const kindOf = (op) => kinds[op] || "memory";
