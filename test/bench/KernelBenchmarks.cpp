@@ -180,19 +180,23 @@ static Case makeGatherLast(const std::string &symbol, const Ports &elements) {
   return c;
 }
 
-/// A hook that copies: what the loop around hooks costs.
-static Case makeElementwise(const std::string &symbol) {
+/// A hook that copies, or keeps the largest of its 16 columns: what the loop around hooks costs.
+static Case makeElementwise(const std::string &symbol, bool isReduction) {
   std::string row = std::to_string(columns());
+  std::string finish = isReduction ? "  %j = sdiv i64 %i, 16\n  %to = getelementptr float, ptr %y, i64 %j\n"
+                                     "  %m = call float @llvm.vector.reduce.fmaximum.v16f32(<16 x float> %v)\n"
+                                     "  store float %m, ptr %to, align 4\n"
+                                   : "  %to = getelementptr float, ptr %y, i64 %i\n  store <16 x float> %v, ptr %to, align 4\n";
   std::string hook = hookFromIr(
       "define void @stoop_hook(ptr %sums, i64 %product_stride, i64 %segment, i64 %row, i64 %column, i64 %valid, "
       "ptr %tail, ptr %buffers) {\n  %x = load ptr, ptr %buffers\n  %slot = getelementptr ptr, ptr %buffers, i64 1\n"
       "  %y = load ptr, ptr %slot\n  %r = mul i64 %row, " + row + "\n  %i = add i64 %r, %column\n"
-      "  %from = getelementptr float, ptr %x, i64 %i\n  %to = getelementptr float, ptr %y, i64 %i\n"
-      "  %v = load <16 x float>, ptr %from, align 4\n  store <16 x float> %v, ptr %to, align 4\n  ret void\n}\n");
+      "  %from = getelementptr float, ptr %x, i64 %i\n  %v = load <16 x float>, ptr %from, align 4\n" +
+      finish + "  ret void\n}\ndeclare float @llvm.vector.reduce.fmaximum.v16f32(<16 x float>)\n");
   kernels::ElementwiseParams p = {columns(), kRows};
-  Case c{makeSpec(symbol, p, 0, hook), {}, 1, Element::F32, kRows, 8.0 * kRows * columns(), 0};
+  Case c{makeSpec(symbol, p, 0, hook), {}, 1, Element::F32, kRows, (isReduction ? 4.25 : 8.0) * kRows * columns(), 0};
   c.buffers.push_back(values(Element::F32, kRows * columns()));
-  c.buffers.emplace_back(kRows * columns() * 4);
+  c.buffers.emplace_back(kRows * columns() * 4 / (isReduction ? 16 : 1));
   return c;
 }
 
@@ -262,8 +266,8 @@ static void registerPort(const kernels::KernelTemplate &kernel, const kernels::K
     add(name, [=] { return makeRope(symbol, elements); });
   } else if (kernel.name == "gather_last") {
     add(name, [=] { return makeGatherLast(symbol, elements); });
-  } else if (kernel.name == "elementwise") {
-    add(name, [=] { return makeElementwise(symbol); });
+  } else if (kernel.name == "elementwise" || kernel.name == "reduction") {
+    add(name, [=, isReduction = kernel.name == "reduction"] { return makeElementwise(symbol, isReduction); });
   } else {
     std::fprintf(stderr, "template %s has no operands in KernelBenchmarks.cpp\n", kernel.name.str().c_str());
     ++failures;

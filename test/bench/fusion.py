@@ -19,10 +19,13 @@ def build(stoop, checkpoint, output, extra):
     subprocess.run([stoop, "compile", checkpoint, "-o", output, "--quiet", *extra], check=True)
 
 
-def launches(stoop, program):
+def launches(stoop, program, prompt):
+    """Of a step of decoding ("tg") and of the smallest prefill step that holds the prompt ("pp")."""
     report = json.loads(subprocess.run([stoop, "inspect", program, "--json"], check=True,
                                        stdout=subprocess.PIPE).stdout)
-    return next(entry["launches"] for entry in report["entries"] if entry["kind"] == "decode")
+    prefills = sorted((entry for entry in report["entries"] if entry["kind"] == "prefill"), key=lambda entry: entry["rows"])
+    return {"tg": next(entry["launches"] for entry in report["entries"] if entry["kind"] == "decode"),
+            "pp": next((entry for entry in prefills if entry["rows"] >= prompt), prefills[-1])["launches"]}
 
 
 def sample(program, args):
@@ -59,13 +62,13 @@ def main():
             programs = [os.path.join(folder, name) for name in ("fused", "unfused")]
             for program, flags in zip(programs, ([], unfused_flags)):
                 build(args.stoop, checkpoint, program, args.flags.split() + flags)
-            counts = [launches(args.stoop, program) for program in programs]
+            counts = [launches(args.stoop, program, args.prompt) for program in programs]
             rounds = [[sample(program, args) for program in programs] for _ in range(args.rounds)]
             for test in rounds[0][0]:
                 fused, unfused = ([pair[i][test] for pair in rounds] for i in (0, 1))
                 ratio = [after / before for before, after in zip(fused, unfused)]
-                print(f"| {os.path.basename(os.path.normpath(checkpoint))} | {test} | {counts[0]} | "
-                      f"{counts[1]} | {describe(fused)} | {describe(unfused)} | {describe(ratio)} |",
+                print(f"| {os.path.basename(os.path.normpath(checkpoint))} | {test} | {counts[0][test[:2]]} | "
+                      f"{counts[1][test[:2]]} | {describe(fused)} | {describe(unfused)} | {describe(ratio)} |",
                       flush=True)
 
 
