@@ -222,7 +222,7 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
   if (report.target == "cuda" && entry.getKind() == plan::EntryKind::Decode)
     result.samplingLaunches = 2;
   for (StepPrediction &prediction : report.predictions) {
-    prediction.steps.emplace_back(result.name, 0);
+    prediction.steps.push_back(0);
     predictLaunches(prediction, Cost(), result.samplingLaunches);
   }
   int64_t memoryTime = 0;

@@ -134,7 +134,7 @@ struct StepPrediction {
   llvm::StringRef machine, source;
   double bytesPerSecond, flopsPerSecond, launchNanoseconds;
   double memoryBytes; ///< that the machine has
-  std::vector<std::pair<std::string, int64_t>> steps; ///< entry, ns
+  std::vector<int64_t> steps; ///< ns, of each entry in order
 };
 
 struct ProgramReport {

@@ -207,22 +207,18 @@ static json::Object targetJson(const ProgramReport &report) {
   return target;
 }
 
-/// Tokens of a step: of every sequence one, or of a prompt all rows.
-static double tokensOf(const ProgramReport &report, llvm::StringRef entry) {
-  auto found = llvm::find_if(report.entries, [&](const EntryReport &each) { return each.name == entry; });
-  return found == report.entries.end() ? 0 : static_cast<double>(found->rows);
-}
-
 static json::Array predictionsJson(const ProgramReport &report) {
   json::Array predictions;
   int64_t needed = report.totalBytes + report.classes.workspaces(1);
   for (const StepPrediction &prediction : report.predictions) {
     json::Array steps;
-    for (const auto &[entry, nanoseconds] : prediction.steps)
+    // A token of every sequence, or of a prompt all rows.
+    for (const auto &[entry, nanoseconds] : llvm::zip_equal(report.entries, prediction.steps))
       steps.push_back(json::Object{
-          {"entry", entry},
+          {"entry", entry.name},
           {"predicted_ns", nanoseconds},
-          {"predicted_tokens_per_second", 1e9 * tokensOf(report, entry) / static_cast<double>(nanoseconds)}});
+          {"predicted_tokens_per_second",
+           1e9 * static_cast<double>(entry.rows) / static_cast<double>(nanoseconds)}});
     predictions.push_back(json::Object{{"machine", prediction.machine},
                                        {"bytes_per_second", prediction.bytesPerSecond},
                                        {"flops_per_second", prediction.flopsPerSecond},

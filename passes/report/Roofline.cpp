@@ -77,7 +77,7 @@ void predictLaunches(StepPrediction &prediction, const Cost &cost, int64_t launc
   double memory = static_cast<double>(cost.bytes) / prediction.bytesPerSecond;
   double work = static_cast<double>(cost.flops) / prediction.flopsPerSecond;
   double each = prediction.launchNanoseconds + std::max(memory, work) * 1e9;
-  prediction.steps.back().second += std::llround(static_cast<double>(launches) * each);
+  prediction.steps.back() += std::llround(static_cast<double>(launches) * each);
 }
 
 void predict(Cost &cost, const std::optional<Machine> &machine) {
