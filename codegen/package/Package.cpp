@@ -134,15 +134,26 @@ static std::string finishManifest(PackageJob &job, const PackSummary &summary,
   return text;
 }
 
+static llvm::Expected<std::string> linkProgram(plan::ProgramOp program, PackageJob &job) {
+  llvm::Expected<LinkJob> linkJob = makeLinkJob(program, job);
+  return linkJob ? link(*linkJob) : linkJob.takeError();
+}
+
+llvm::Expected<uint64_t> linkedCodeBytes(plan::ProgramOp program, std::string descriptor,
+                                         std::string runtimeObject) {
+  PackageJob job;
+  job.descriptor = std::move(descriptor);
+  job.runtimeObject = std::move(runtimeObject);
+  llvm::Expected<std::string> linked = linkProgram(program, job);
+  return linked ? loadedBytes(*linked) : linked.takeError();
+}
+
 llvm::Expected<llvm::json::Object> packageProgram(plan::ProgramOp program, PackageJob job,
                                                   const std::string &output) {
   FailureOr<PlannedWeights> weights = readPlannedWeights(program, job.weightsFolder);
   if (failed(weights))
     return llvm::createStringError("the program's weights cannot be read");
-  llvm::Expected<LinkJob> linkJob = makeLinkJob(program, job);
-  if (!linkJob)
-    return linkJob.takeError();
-  llvm::Expected<std::string> linked = link(*linkJob);
+  llvm::Expected<std::string> linked = linkProgram(program, job);
   if (!linked)
     return linked.takeError();
   llvm::Expected<uint64_t> codeBytes = loadedBytes(*linked);

@@ -43,6 +43,11 @@ struct PackageJob {
   std::function<void(const std::string &)> warn;
 };
 
+/// Bytes that the code of `program` (phase binaries) takes in memory, linked with a descriptor and the
+/// runtime object at `runtimeObject`.
+llvm::Expected<uint64_t> linkedCodeBytes(plan::ProgramOp program, std::string descriptor,
+                                         std::string runtimeObject);
+
 /// Writes the executable of `program` (phase binaries) to `output`. Returns the manifest.
 llvm::Expected<llvm::json::Object> packageProgram(plan::ProgramOp program, PackageJob job,
                                                   const std::string &output);

@@ -7,9 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Compilation.h"
 
-#include "codegen/ProgramDescriptor.h"
 #include "codegen/TargetRegistry.h"
-#include "compiler/driver/Fit.h"
 #include "compiler/driver/CompilationRecord.h"
 #include "compiler/driver/Tuning.h"
 #include "ir/lm/LmAttrNames.h"
@@ -190,9 +188,15 @@ LogicalResult Compilation::checkDisabled(Phase first, Phase last) {
   return success();
 }
 
+/// Whether what comes of phase `to` is linked with code for this machine's memory; a device's is not there.
+bool Compilation::isLinked(Phase to) const {
+  return to >= Phase::Binaries && compileOptions.target == "cpu";
+}
+
 LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (failed(checkDisabled(Phase::Import, to)))
     return failure();
+  linksCode = isLinked(to);
   if (modelOptions.fitContext && failed(fitContext()))
     return failure();
   FailureOr<ImportedCheckpoint> loaded =
@@ -233,138 +237,6 @@ LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
   if (failed(checkBudget()))
     return failure();
   return session.advance(module(), from, to, /*runFrom=*/false);
-}
-
-//===----------------------------------------------------------------------===//
-// The memory budget
-//===----------------------------------------------------------------------===//
-
-unsigned Compilation::threads() const { return defaultThreads(compileOptions.maxThreads); }
-
-/// Needs phase planned.
-MemoryNeed Compilation::needOf(plan::ProgramOp program) const {
-  MemoryNeed need{report::MemoryClasses::of(program)};
-  if (need.classes.isPerThread())
-    need.threads = threads();
-  auto kernels = program.getOps<plan::KernelOp>();
-  uint64_t numKernels = std::distance(kernels.begin(), kernels.end());
-  uint64_t reserve = codegen::findTarget(compileOptions.target)->kernelCodeReserve();
-  need.code = linkedCode ? linkedCode : kRuntimeReserve + numKernels * levels.size() * reserve;
-  return need;
-}
-
-MemoryNeed Compilation::need() { return needOf(*module().getOps<plan::ProgramOp>().begin()); }
-
-std::optional<uint64_t> Compilation::mostCodeBytes() {
-  if (!compileOptions.memoryBudget)
-    return std::nullopt;
-  MemoryNeed planned = need();
-  if (!planned.classes.isPerThread())
-    return std::nullopt;
-  return *compileOptions.memoryBudget - (planned.total() - planned.code);
-}
-
-/// What the model would need with another context (0: the config's) and batch. None after an error,
-/// which is reported.
-std::optional<Compilation::Trial> Compilation::tryOut(int64_t context, int64_t batch) {
-  if (!trialSession) {
-    OutputOptions output = session.output();
-    output.quiet = true;
-    trialSession = std::make_unique<Session>(output);
-    preparePhases(*trialSession);
-    if (failed(trialSession->disablePasses(compileOptions.disabledPasses)))
-      return std::nullopt;
-  }
-  ModelOptions options = modelOptions;
-  options.maxSeqLen = context ? std::optional<int64_t>(context) : std::nullopt;
-  FailureOr<OwningOpRef<ModuleOp>> planned = loadModel(*trialSession, options, batch);
-  if (failed(planned) ||
-      failed(trialSession->advance(**planned, Phase::Import, Phase::Planned, /*runFrom=*/true)))
-    return std::nullopt;
-  plan::ProgramOp program = *(*planned)->getOps<plan::ProgramOp>().begin();
-  return Trial{program.getMetadata().getAs<IntegerAttr>("max_positions").getInt(),
-               needOf(program)};
-}
-
-/// Sets --max-seq-len to the most that fits, at most the config's.
-LogicalResult Compilation::fitContext() {
-  uint64_t budget = *compileOptions.memoryBudget;
-  std::optional<Trial> whole = tryOut(0, compileOptions.maxBatchSize);
-  if (!whole)
-    return failure();
-  std::optional<int64_t> context = largestContext(whole->context, compileOptions.maxBatchSize);
-  if (!context)
-    return failure();
-  // With none that fits, the check of the whole plan says what is missing.
-  modelOptions.maxSeqLen = std::max<int64_t>(*context, 1);
-  if (*context && !session.output().quiet)
-    llvm::errs() << "stoop: a context of " << *context
-                 << (*context == whole->context ? " tokens, the config's, fits " : " tokens fits ")
-                 << sizeText(budget) << "\n";
-  return success();
-}
-
-/// The most tokens up to `most` that fit; 0: not even one does; none after an error.
-std::optional<int64_t> Compilation::largestContext(int64_t most, int64_t batch) {
-  return largestThatFits(most, *compileOptions.memoryBudget,
-                         [&](int64_t context) -> std::optional<uint64_t> {
-                           std::optional<Trial> trial = tryOut(context, batch);
-                           return trial ? std::optional<uint64_t>(trial->need.budgeted()) : std::nullopt;
-                         });
-}
-
-/// The flags that would fit, as a line for a refusal.
-std::string Compilation::whatFits(int64_t context, int64_t batch) {
-  std::string line;
-  std::optional<int64_t> tokens = largestContext(context, batch);
-  if (tokens && *tokens > 0)
-    line = "--max-seq-len " + std::to_string(*tokens) +
-           (batch > 1 ? " with batch " + std::to_string(batch) : "");
-  std::optional<int64_t> sequences =
-      largestThatFits(batch, *compileOptions.memoryBudget,
-                      [&](int64_t count) -> std::optional<uint64_t> {
-                        std::optional<Trial> trial = tryOut(context, count);
-                        return trial ? std::optional<uint64_t>(trial->need.budgeted()) : std::nullopt;
-                      });
-  if (sequences && *sequences > 0)
-    line += (line.empty() ? "" : " or ") + ("--max-batch-size " + std::to_string(*sequences)) +
-            " with context " + std::to_string(context);
-  return line.empty() ? "nothing fits, not even a context of 1 token" : "what fits: " + line;
-}
-
-LogicalResult Compilation::checkBudget() {
-  std::optional<uint64_t> budget = compileOptions.memoryBudget;
-  if (!budget)
-    return success();
-  MemoryNeed planned = need();
-  if (planned.budgeted() <= *budget)
-    return success();
-  refuse(planned);
-  return failure();
-}
-
-void Compilation::refuseCode(uint64_t bytes) {
-  linkedCode = bytes;
-  refuse(need());
-}
-
-/// Says what is missing and what would fit.
-void Compilation::refuse(const MemoryNeed &planned) {
-  uint64_t budget = *compileOptions.memoryBudget;
-  DictionaryAttr metadata = (*module().getOps<plan::ProgramOp>().begin()).getMetadata();
-  int64_t context = metadata.getAs<IntegerAttr>("max_positions").getInt(),
-          batch = metadata.getAs<IntegerAttr>("max_batch").getInt();
-  failedFor = ExitMachine;
-  session.error("the program needs " + sizeText(planned.budgeted()) + " with context " +
-                llvm::Twine(context) +
-                (planned.classes.isPerThread()
-                     ? ", batch " + std::to_string(batch) + " and " + std::to_string(planned.threads) +
-                           (planned.threads == 1 ? " thread" : " threads") + " (--max-threads), "
-                     : " and batch " + std::to_string(batch) + ", ") +
-                sizeText(planned.budgeted() - budget) + " more than --memory-budget " +
-                sizeText(budget) + "\n" + planned.table(budget) + "  " +
-                (isFromFile ? "compile from the checkpoint to learn what fits"
-                            : whatFits(context, batch)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -421,6 +293,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
   if (!checkpoint.module)
     return failure();
   isFromFile = true;
+  linksCode = isLinked(to);
   std::optional<Phase> shown = detectPhase(module());
   if (!shown || *shown != from) {
     session.error("'" + path + "' is not at phase " + phaseName(from) +

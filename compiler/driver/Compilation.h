@@ -53,6 +53,10 @@ public:
   std::vector<std::string> weightsFolders(const std::string &weightsFolder);
 
 private:
+  /// What a candidate is planned for: tokens (0: the config's) and sequences.
+  struct Shape {
+    int64_t context, batch;
+  };
   /// A plan that is made to know what it needs.
   struct Trial {
     int64_t context;
@@ -70,9 +74,12 @@ private:
   MemoryNeed needOf(plan::ProgramOp program) const;
   mlir::LogicalResult checkBudget();
   void refuse(const MemoryNeed &planned);
-  std::optional<Trial> tryOut(int64_t context, int64_t batch);
+  std::optional<Trial> tryOut(Shape shape);
+  mlir::LogicalResult learnCode(Shape shape);
+  std::optional<int64_t> largest(int64_t most, llvm::function_ref<Shape(int64_t)> shapeOf);
   std::optional<int64_t> largestContext(int64_t most, int64_t batch);
-  std::string whatFits(int64_t context, int64_t batch);
+  std::string whatFits(Shape shape);
+  bool isLinked(Phase to) const;
   unsigned threads() const;
 
   Session &session;
@@ -85,6 +92,7 @@ private:
   CalibratedFiles calibrated; ///< that weights of the module are read from
   bool isFromFile = false;
   int failedFor = ExitBadInput;
+  bool linksCode = false;  ///< the budget counts what the code takes, not a reserve
   uint64_t linkedCode = 0; ///< bytes; 0: not known yet
   std::unique_ptr<Session> trialSession;
 };

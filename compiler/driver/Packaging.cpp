@@ -70,6 +70,23 @@ static llvm::Error checkManifest(const std::string &path) {
   return llvm::json::parse(*manifest).takeError();
 }
 
+FailureOr<uint64_t> linkedBytes(Session &session, Compilation &compilation) {
+  plan::ProgramOp program = *compilation.module().getOps<plan::ProgramOp>().begin();
+  FailureOr<TokenizerBlob> tokenizer = compilation.tokenizer("");
+  if (failed(tokenizer))
+    return failure();
+  auto descriptor =
+      codegen::emitProgramDescriptor(program, /*hasTokenizer=*/!tokenizer->bytes.empty());
+  if (failed(descriptor))
+    return failure();
+  llvm::Expected<uint64_t> bytes =
+      codegen::linkedCodeBytes(program, {descriptor->begin(), descriptor->end()}, runtimeObjectPath());
+  if (bytes)
+    return *bytes;
+  session.error(bytes.takeError());
+  return failure();
+}
+
 FailureOr<llvm::json::Object> packageExecutable(Session &session, Compilation &compilation,
                                                 TokenizerBlob tokenizer, PackagingOptions options) {
   ModuleOp module = compilation.module();

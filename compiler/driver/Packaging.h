@@ -16,6 +16,9 @@ void printPlan(Session &session, Compilation &compilation);
 /// Prints the report of a planned module to standard output, as text or, with --json, as JSON.
 void printReport(Session &session, const llvm::json::Object &report);
 
+/// Bytes that the linked code of a compilation at phase binaries takes in memory.
+mlir::FailureOr<uint64_t> linkedBytes(Session &session, Compilation &compilation);
+
 /// Where and how to write an executable.
 struct PackagingOptions {
   std::string output;

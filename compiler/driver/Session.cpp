@@ -83,7 +83,8 @@ void Session::error(const llvm::Twine &message) {
 
 void Session::warning(const llvm::Twine &message) {
   allWarnings.push_back(message.str());
-  llvm::errs() << "stoop: warning: " << inspect::printable(message.str(), kept) << "\n";
+  if (!isMuted)
+    llvm::errs() << "stoop: warning: " << inspect::printable(message.str(), kept) << "\n";
 }
 
 void Session::say(const llvm::Twine &message) {

@@ -38,8 +38,9 @@ public:
   /// Prints "stoop: error: ..."; the command then fails.
   void error(const llvm::Twine &message);
   void error(llvm::Error failure) { error(llvm::toString(std::move(failure))); }
-  /// Prints "stoop: warning: ...".
+  /// Prints "stoop: warning: ...", unless muted: what is compiled on the side has been warned of.
   void warning(const llvm::Twine &message);
+  void muteWarnings() { isMuted = true; }
   /// Prints a line under --verbose.
   void say(const llvm::Twine &message);
   /// Warnings so far, for the manifest.
@@ -81,6 +82,7 @@ private:
   std::string dumpDirectory, architectures = "host";
   std::array<std::string, 7> pipelineOptions;
   unsigned maxThreads = 0;
+  bool isMuted = false;
   std::vector<std::string> allWarnings;
 };
 

@@ -147,16 +147,25 @@ class Budget(MemoryCase):
         report = json.loads(self.expect(run_program(self.dir / "m", "info", "--json"), 0).stdout)
         context = report["model"]["max_positions"]
         self.assertIn(f"context of {context} tokens", result.stderr)
-        planned = self.plan(self.model, *flags, "-c", context)
-        self.assertEqual(planned["model"]["max_positions"], context)
-        # What the reserve for the code is too large by is lost to the context.
-        surplus = planned["memory"]["need"]["code_reserve_bytes"] - classes(report)["code"]
+        # One more token would not fit, to the byte; a budget of what is taken fits exactly.
+        listed = classes(report)
+        need = sum(listed[name] for name in ("weights", "code", "kv", "activations", "io"))
+        need += 3 * listed["workspace"] + 2 * listed["stacks"]
+        self.assertTrue(17_000_000 - 2 * listed["kv"] / context < need <= 17_000_000, need)
+        for budget, tokens, code in ((17_000_000, context, 0), (17_000_000, context + 1, 3), (need, context, 0), (need - 1, context, 3)):
+            exact = ("--memory-budget", budget, *flags[2:], "-c", tokens)
+            text = self.expect(run("compile", self.model, "-o", self.dir / "n", *exact, "--quiet"), code).stderr
+            if budget == 17_000_000 and code:
+                self.assertIn(f"what fits: --max-seq-len {context}\n", text)
+        # A plan alone keeps a reserve for the code, which is not much too large.
+        planned = self.plan(self.model, *flags[2:], "-c", context)
+        surplus = planned["memory"]["need"]["code_reserve_bytes"] - listed["code"]
         self.assertTrue(0 <= surplus <= 384 << 10, surplus)
-        self.refusal(*flags, "-c", context + 1)
+        if surplus:
+            self.refusal(*flags, "-c", context)
         # The budget counts three threads, so more are refused.
         run_three = run_program(self.dir / "m", "run", "--prompt-ids", "1", "-n", 1, "-t", 3, "--json")
         taken = json.loads(self.expect(run_three, 0).stdout)["memory"]["allocated_bytes"]
-        listed = classes(report)
         self.assertLessEqual(taken + listed["weights"] + listed["code"], 17_000_000)
         self.expect(run_program(self.dir / "m", "run", "--prompt-ids", "1", "-n", 1, "-t", 4), 2, "at most 3")
 
