@@ -47,6 +47,8 @@ static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
       cast<ElementsAttr>(data));
   if (!binary.role.empty())
     op->setAttr("role", builder.getStringAttr(binary.role));
+  if (binary.cudaVersion)
+    op->setAttr("cuda_version", builder.getI64IntegerAttr(binary.cudaVersion));
   SmallVector<NamedAttribute> resources;
   for (const auto &[key, value] : binary.resources)
     resources.push_back(builder.getNamedAttr(key, builder.getI64IntegerAttr(value)));

@@ -254,7 +254,7 @@ Constant *DescriptorBuilder::gpuProgram() {
          out.u32(kernel.sharedBytes), out.u32(kernel.access.size())}));
   }
   return out.global(out.record<stoop_gpu_program>(
-                        {out.array(list, "gpu_kernels"), gpuImages(code.gpu->sampling),
+                        {out.array(list, "gpu_kernels"), gpuImages(code.gpu->sampling), out.u32(code.gpu->cudaVersion), out.u32(0),
                          out.zeros(sizeof(stoop_gpu_program::reserved) / sizeof(uint64_t))}),
                     "gpu");
 }

@@ -41,6 +41,8 @@ struct KernelBinary {
   std::string role; ///< what code without kernels is for
   /// Registers and the like, for the report; becomes the attribute `resources`.
   std::vector<std::pair<std::string, int64_t>> resources;
+  /// Of the CUDA that made it, as drivers count (13000: 13.0); 0: not CUDA. Becomes the attribute `cuda_version`.
+  int64_t cudaVersion = 0;
 };
 
 /// What a kernel deals to threads, for the report; becomes the attribute `split`.
@@ -74,6 +76,7 @@ struct CodeTable {
   struct GpuTable {
     std::vector<GpuKernel> kernels; ///< in program order
     std::vector<plan::BinaryOp> sampling;
+    uint32_t cudaVersion = 0; ///< stoop_gpu_program.cuda_version
   };
   std::optional<GpuTable> gpu;
 };

@@ -80,7 +80,7 @@ static std::vector<LocalGpu> localGpus() {
   rt::CudaDriver api;
   rt::Message message;
   int count = 0;
-  if (api.load(message) != STOOP_OK || api.device_count(&count) != 0)
+  if (api.load(/*made_by=*/0, message) != STOOP_OK || api.device_count(&count) != 0)
     return {};
   std::vector<LocalGpu> gpus;
   for (int i = 0; i < count; ++i) {
@@ -295,6 +295,7 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
       if (level.architecture != job.architecture)
         continue;
       binaries.push_back(makeBinary(*job.source, level, job.code));
+      binaries.back().cudaVersion = (*nvrtc)->versionNumber();
       if (!level.isPtx)
         binaries.back().resources = {{"registers", info->registers},
                                      {"static_shared_bytes", info->sharedBytes},
@@ -375,6 +376,8 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
   table.gpu->sampling.resize(table.levels.size());
   for (auto binary : program.getOps<plan::BinaryOp>()) {
     size_t level = levels[binary.getLevel()];
+    if (auto version = binary->getAttrOfType<IntegerAttr>("cuda_version"))
+      table.gpu->cudaVersion = std::max<uint32_t>(table.gpu->cudaVersion, version.getInt());
     if (binary.getKernels().empty())
       table.gpu->sampling[level] = binary;
     for (auto symbol : binary.getKernels().getAsRange<FlatSymbolRefAttr>())

@@ -92,6 +92,7 @@ llvm::Error Nvrtc::load() {
   if (!complete || getVersion(&major, &minor) != 0)
     return llvm::createStringError("the NVRTC library found lacks functions; version 12 is needed");
   versionText = std::to_string(major) + "." + std::to_string(minor);
+  number = major * 1000 + minor * 10;
   loadBuiltins();
   return llvm::Error::success();
 }

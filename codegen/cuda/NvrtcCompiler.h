@@ -27,6 +27,8 @@ public:
 
   /// "13.0".
   const std::string &version() const { return versionText; }
+  /// As drivers count: 13000.
+  int64_t versionNumber() const { return number; }
 
   /// Compiles a source that includes kernel headers by path. The error is the compiler's log.
   llvm::Expected<CompiledCode> compile(const std::string &source,
@@ -45,6 +47,7 @@ private:
   typedef struct Program *ProgramHandle;
   void *library = nullptr;
   std::string versionText;
+  int64_t number = 0;
   int (*getVersion)(int *, int *) = nullptr;
   int (*createProgram)(ProgramHandle *, const char *, const char *, int, const char *const *,
                        const char *const *) = nullptr;

@@ -30,9 +30,12 @@ static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
 /// Levels of the binaries; before there are any, those that the compilation is for.
 static void collectTarget(plan::ProgramOp program, ProgramReport &report) {
   report.target = program.getTarget().str();
-  for (plan::BinaryOp binary : program.getOps<plan::BinaryOp>())
+  for (plan::BinaryOp binary : program.getOps<plan::BinaryOp>()) {
     if (!llvm::is_contained(report.levels, binary.getLevel()))
       report.levels.push_back(binary.getLevel().str());
+    if (auto version = binary->getAttrOfType<IntegerAttr>("cuda_version"))
+      report.cudaVersion = std::max(report.cudaVersion, version.getInt());
+  }
   auto planned = program.getMetadata().getAs<ArrayAttr>(kLevels);
   if (report.levels.empty() && planned)
     for (auto level : planned.getAsRange<StringAttr>())

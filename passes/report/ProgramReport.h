@@ -146,6 +146,7 @@ struct ProgramReport {
   mlir::DictionaryAttr planning; ///< what planning noted on the program; may be empty
   std::string target;
   std::vector<std::string> levels; ///< to compile for, or that binaries exist for
+  int64_t cudaVersion = 12000;     ///< the least that a driver may support: the runtime's, or what the binaries need
   std::optional<Machine> machine;
   std::vector<StepPrediction> predictions; ///< none but for GPUs
   std::vector<ArenaReport> arenas;

@@ -230,14 +230,14 @@ static json::Array predictionsJson(const ProgramReport &report) {
   return predictions;
 }
 
-/// What a machine must have. The runtime's CudaDriver asks for this version.
+/// What a machine must have. The runtime asks for this version of CUDA.
 static json::Object needsJson(const ProgramReport &report) {
   json::Object needs{{"libraries", json::Array{"libc.so.6"}}, {"cpu_features", json::Array(report.levels)}, {"driver", nullptr}};
   if (report.target != "cuda")
     return needs;
   needs["cpu_features"] = json::Array();
   needs["driver"] = json::Object{
-      {"library", "libcuda.so.1"}, {"cuda_version", "12.0"}, {"architectures", json::Array(report.levels)}};
+      {"library", "libcuda.so.1"}, {"cuda_version", std::to_string(report.cudaVersion / 1000) + ".0"}, {"architectures", json::Array(report.levels)}};
   return needs;
 }
 

@@ -198,6 +198,8 @@ Timed Bench::generate_ahead(const Row& row) {
   const double start = seconds_now();
   for (uint32_t running = row.batch; running != 0 && !interrupted();)
     model_.check(stoop_batch_step(batch.get(), &running));
+  for (const stoop_generation& request : requests)
+    if (request.finish == STOOP_FINISH_BAD_NUMERICS) throw Failure(kExitBadInput, "none of a sequence's logits is a number");
   return {uint64_t{row.generate - 1} * row.batch, seconds_now() - start};
 }
 

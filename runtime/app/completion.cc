@@ -104,6 +104,12 @@ Json Completion::best_tokens(const float* logits) const {
   return top;
 }
 
+std::string Completion::error() const {
+  if (generation_.finish != STOOP_FINISH_BAD_NUMERICS) return "";
+  return "none of the " + std::to_string(model_.program().model.num_token_ids) + " logits behind token " +
+         std::to_string(prompt_.ids.size() + ids_.size()) + " is a number";
+}
+
 Json Completion::document() const {
   Json stop_reason = nullptr;
   if (generation_.finish == STOOP_FINISH_STRING)
@@ -112,7 +118,7 @@ Json Completion::document() const {
   Json document = {{"prompt_ids", prompt_.ids},
                    {"ids", ids_},
                    {"text", text_},
-                   {"finish_reason", stopped ? "stop" : "length"},
+                   {"finish_reason", stopped ? "stop" : error().empty() ? "length" : "error"},
                    {"stop_reason", stop_reason},
                    {"seed", seed_},
                    {"timings",
@@ -121,6 +127,7 @@ Json Completion::document() const {
                      {"prefill_tok_s", rate(prompt_.ids.size(), generation_.prefill_seconds)},
                      {"decode_tok_s", rate(steps(), generation_.decode_seconds)}}}};
   if (options_.logprobs) document["logprobs"] = logprobs_;
+  if (!error().empty()) document["error"] = error();
   return document;
 }
 

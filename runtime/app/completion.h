@@ -36,6 +36,8 @@ class Completion {
   // The model's settings, changed by the options' and the prompt's.
   stoop_sampling sampling();
   bool ended() const { return generation_.finish != STOOP_FINISH_NONE; }
+  // What went wrong with this prompt alone; "": nothing.
+  std::string error() const;
   // Tokens after the first one, which prefill gives.
   uint64_t steps() const { return ids_.empty() ? 0 : ids_.size() - 1; }
 

@@ -28,7 +28,10 @@ Model::Model(const stoop_image& image, const Options& options, uint32_t flags) {
   load.progress_user = this;
   char message[512];
   stoop_context* context = nullptr;
+  Progress progress("loading");
+  progress_ = &progress;
   stoop_status status = stoop_context_create(&image, &load, &context, message, sizeof message);
+  progress_ = nullptr;
   if (status != STOOP_OK) throw Failure(exit_code_of(status), message);
   context_.reset(context);
   info_.struct_size = sizeof info_;

@@ -1,5 +1,6 @@
 // `run`: completions. One prompt is streamed as text or reported as one JSON document; several are served in lockstep,
 // as many together as the program was compiled for, the next one joining when one ends, and come out in their order.
+// What goes wrong with one of several prompts ends that one; the exit code tells of it when the others have theirs.
 #include <deque>
 
 #include "runtime/app/commands.h"
@@ -40,6 +41,7 @@ class Run {
   Json memory() const;
   void report_json();
   void report_timing();
+  int report_errors() const;
 
   const Options& options_;
   const bool is_several_;
@@ -118,6 +120,7 @@ stoop_status Run::join(Batch& batch, Completion& completion) {
 void Run::leave(Place& place) {
   place.completion->rethrow();
   if (place.completion->result().finish == STOOP_FINISH_CANCELLED) throw Failure(kExitInterrupted, "interrupted");
+  if (!is_several_ && !place.completion->error().empty()) throw Failure(kExitBadInput, place.completion->error());
   place.completion = nullptr;
   place.sampler.reset();
   ++ended_;
@@ -223,6 +226,17 @@ void Run::report_timing() {
   write_error(line);
 }
 
+// A line for each prompt that failed; the exit code.
+int Run::report_errors() const {
+  int code = kExitOk;
+  for (size_t i = 0; i < completions_.size(); ++i) {
+    if (completions_[i].error().empty()) continue;
+    write_error("error: prompt " + std::to_string(i) + ": " + completions_[i].error());
+    code = kExitBadInput;
+  }
+  return code;
+}
+
 int Run::execute() {
   make_completions();
   if (!options_.logits_file.empty()) {
@@ -252,7 +266,7 @@ int Run::execute() {
   if (logits_file_ && !is_several_) logits_file_->end_tensor("logits");
   if (logits_file_) logits_file_->finish();
   options_.json ? report_json() : report_timing();
-  return kExitOk;
+  return report_errors();
 }
 
 }  // namespace

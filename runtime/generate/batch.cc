@@ -86,7 +86,7 @@ stoop_status Batch::step_on_host() {
   const Entry* last = nullptr;
   STOOP_TRY(decode_batch(sessions_.data(), running_, tokens_.data(), &last));
   for (uint32_t i = 0; i < running_; ++i)
-    STOOP_TRY(sequences_[i]->choose(last->row(i, context_.desc->model.vocab)));
+    sequences_[i]->choose(last->row(i, context_.desc->model.vocab));
   drop_ended();
   return STOOP_OK;
 }
@@ -143,7 +143,7 @@ stoop_status Batch::read_ahead() {
   for (uint32_t i = 0; i < running_; ++i) {
     if (sequences_[i]->ended()) continue;
     context_.slots.extend(sequences_[i]->session().slot, 1);
-    STOOP_TRY(sequences_[i]->take_chosen(context_.gpu.token(i, read_)));
+    sequences_[i]->take_chosen(context_.gpu.token(i, read_));
   }
   ++read_;
   return STOOP_OK;
@@ -204,7 +204,7 @@ stoop_status stoop_generate(stoop_session* session, stoop_sampler* sampler,
   STOOP_TRY(batch.create());
   STOOP_TRY(batch.add(*session, *sampler, *generation));
   while (batch.running()) STOOP_TRY(batch.step());
-  return STOOP_OK;
+  return generation->finish == STOOP_FINISH_BAD_NUMERICS ? STOOP_BAD_NUMERICS : STOOP_OK;
 }
 
 }  // extern "C"

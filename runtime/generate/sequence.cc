@@ -44,26 +44,24 @@ stoop_status Sequence::start() {
   STOOP_TRY(stoop_context_verify(&context_));
   fed_ = seconds_now();
   request_.prefill_seconds = fed_ - begun;
-  if (request_.max_tokens != 0) return choose(last->row(0, context_.desc->model.vocab));
-  ended_ = stop_with(STOOP_FINISH_LENGTH);
+  if (request_.max_tokens != 0)
+    choose(last->row(0, context_.desc->model.vocab));
+  else
+    ended_ = stop_with(STOOP_FINISH_LENGTH);
   return STOOP_OK;
 }
 
-stoop_status Sequence::choose(LogitRow row) {
+void Sequence::choose(LogitRow row) {
   uint32_t token = 0;
-  STOOP_TRY(sampler_.sampler.sample(row.logits, row.maxima, &token, context_.message));
+  if (sampler_.sampler.sample(row.logits, row.maxima, &token, context_.message) != STOOP_OK)
+    return end_without_number();
   take(token, row.logits);
-  return STOOP_OK;
 }
 
-stoop_status Sequence::take_chosen(uint32_t token) {
-  if (token == UINT32_MAX) {
-    return fail(context_.message, STOOP_BAD_NUMERICS, "none of %u logits is a number",
-                context_.desc->model.num_token_ids);
-  }
+void Sequence::take_chosen(uint32_t token) {
+  if (token == UINT32_MAX) return end_without_number();
   sampler_.sampler.note(token);
   take(token, nullptr);
-  return STOOP_OK;
 }
 
 uint64_t Sequence::left() const {
@@ -72,10 +70,20 @@ uint64_t Sequence::left() const {
 
 void Sequence::take(uint32_t token, const float* logits) {
   token_ = token;
-  if (!meets_end(token, logits)) return;
+  if (meets_end(token, logits)) end();
+}
+
+void Sequence::end() {
   request_.decode_seconds = seconds_now() - fed_;
   flush_text();
   ended_ = true;
+}
+
+void Sequence::end_without_number() {
+  end();
+  request_.finish = STOOP_FINISH_BAD_NUMERICS;
+  fail(context_.message, STOOP_BAD_NUMERICS, "none of the %u logits behind token %u is a number",
+       context_.desc->model.num_token_ids, session_.position());
 }
 
 // Text, stop strings, callback; true: stop.

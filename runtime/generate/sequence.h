@@ -27,10 +27,10 @@ class Sequence {
   stoop_status prepare();
   // Feeds the prompt and takes the first token.
   stoop_status start();
-  // Chooses the next token from a row of logits and takes it.
-  stoop_status choose(LogitRow row);
-  // Takes a token that the device chose in the sampler's place. STOOP_BAD_NUMERICS for UINT32_MAX.
-  stoop_status take_chosen(uint32_t token);
+  // Chooses the next token from a row of logits and takes it. If none is a number, the sequence ends.
+  void choose(LogitRow row);
+  // Takes a token that the device chose in the sampler's place; UINT32_MAX: no logit was a number.
+  void take_chosen(uint32_t token);
 
   // Whether a reason to stop was met; the results are set then.
   bool ended() const { return ended_; }
@@ -45,6 +45,8 @@ class Sequence {
 
  private:
   void take(uint32_t token, const float* logits);
+  void end();
+  void end_without_number();
   bool meets_end(uint32_t token, const float* logits);
   bool is_eos(uint32_t token) const;
   bool emit(uint32_t token, const float* logits, const char* text, uint64_t bytes);

@@ -36,6 +36,9 @@ class Faults(checks.Report):
         environment.update(settings)
         return subprocess.run([path] + PROMPT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
+    def inspect(self, path):
+        return subprocess.run([self.options.stoop, "inspect", path], check=True, capture_output=True, text=True, timeout=300).stdout
+
     def expect(self, result, code, *fragments):
         problems = [] if result.returncode == code else [f"exit code {result.returncode}, expected {code}"]
         problems += [f"'{fragment}' is missing" for fragment in fragments if fragment not in result.stderr]
@@ -46,14 +49,26 @@ class Faults(checks.Report):
 
 
 def check_machines(faults, path, folder):
-    """No driver, an old one's lack of code, too little memory."""
+    """No driver, an old one, too little memory, GPUs that the program has no code for and what makes it."""
     faults.expect(faults.run(path, STOOP_CUDA_DRIVER="/nonexistent/libcuda.so.1"), 3, "driver", "/nonexistent", "--target cpu")
-    faults.expect(faults.run(path, STOOP_VGPU_MEMORY="100000"), 3, "bytes of GPU memory", "100000", "--max-seq-len")
+    faults.expect(faults.run(path, STOOP_VGPU_DRIVER="11080"), 3, "CUDA 11.8", "install a newer driver")
+    # Code that NVRTC 13 has made, which the test's compiler may not be.
+    made_by = int(re.search(r"libcuda.so.1 of CUDA (\d+)", faults.inspect(path)).group(1))
+    faults.expect(faults.run(path, STOOP_VGPU_DRIVER="12040"), *((0,) if made_by == 12 else (3, "CUDA 12.4", f"made by CUDA {made_by}", "STOOP_NVRTC")))
+    # Nothing lies on the device when the program finds that it does not fit.
+    faults.expect(faults.run(path, STOOP_VGPU_MEMORY="100000", STOOP_VGPU_PEAK="1"), 3, "bytes of GPU memory", "100000 free of 100000",
+                  "--max-seq-len", "at most 0 bytes were allocated")
+    faults.expect(faults.run(path, STOOP_VGPU_ARCH="75"), 3, "compute capability 7.5", "8.0 or newer", "--target cpu")
+    for newer in ("86", "90", "100", "120"):  # by PTX
+        faults.expect(faults.run(path, STOOP_VGPU_ARCH=newer), 0)
     newer = faults.compile(folder, "newer", "--cuda-arch", "sm_90a,ptx")
     faults.expect(faults.run(newer), 3, "compute capability 8.0", "sm_90a", "--cuda-arch sm_80")
     # The virtual GPU runs PTX alone: a program without it has no code for it, as cubins of another GPU would not.
     cubins = faults.compile(folder, "cubins", "--cuda-arch", "sm_80")
-    faults.expect(faults.run(cubins), 3, "sm_80", "ptx")
+    faults.expect(faults.run(cubins), 3, "refuses", "sm_80", "newer driver")
+    for arch, advice in (("90", "sm_90a"), ("100", "sm_80,ptx"), ("120", "sm_120")):
+        faults.expect(faults.run(cubins, STOOP_VGPU_ARCH=arch), 3, f"capability {int(arch) // 10}.{int(arch) % 10}", "sm_80 alone",
+                      f"--cuda-arch {advice},")
 
 
 def check_compiler(faults, folder):

@@ -39,6 +39,8 @@ stoop_status CudaDevice::capture(const stoop_entry& entry, bool generates, void*
   if (status == STOOP_OK) status = ended;
   if (status == STOOP_OK)
     status = api_.check(api_.graph_instantiate(executable, graph, 0), "graph_instantiate", message);
+  // What a graph takes on the device is taken now, not by the first step.
+  if (status == STOOP_OK) status = api_.check(api_.graph_upload(*executable, stream_), "graph_upload", message);
   if (!graph) return status;
   stoop_status destroyed = api_.check(api_.graph_destroy(graph), "graph_destroy",
                                       status == STOOP_OK ? message : ignored);

@@ -54,6 +54,7 @@ class CudaDevice {
 
  private:
   stoop_status find_gpu(Message& message);
+  stoop_status check_memory(Message& message);
   stoop_status load_level(const char* forced, Message& message);
   stoop_status load_modules(uint32_t level, int* error, Message& message);
   void unload_modules();
@@ -79,7 +80,7 @@ class CudaDevice {
   Memory* memory_ = nullptr;
   const char* level_ = nullptr;
   char name_[64] = "";
-  int device_ = 0, capability_ = 0, cache_bytes_ = 0;
+  int device_ = 0, capability_ = 0, cache_bytes_ = 0, shared_bytes_ = 0;
   void *context_ = nullptr, *stream_ = nullptr;
   void *sampling_module_ = nullptr, *begin_function_ = nullptr, *choose_function_ = nullptr, *read_function_ = nullptr;
   Array<Kernel> kernels_;

@@ -20,7 +20,17 @@ bool may_run(uint64_t required, int capability) {
 }
 
 bool is_wrong_code(int error) {
-  return error == kCudaNoBinary || error == kCudaInvalidPtx || error == kCudaUnsupportedPtx;
+  return error == kCudaNoBinary || error == kCudaInvalidPtx || error == kCudaUnsupportedPtx ||
+         error == kCudaInvalidImage || error == kCudaNoPtxCompiler;
+}
+
+// What --cuda-arch takes for a GPU of that compute capability: the best architecture that runs there, else PTX.
+const char* architecture_for(int capability) {
+  const char* best = "sm_80,ptx";
+#define STOOP_GPU_ARCHITECTURE(name, number, exact, shared, machines) \
+  if (may_run(number | (exact ? uint64_t{STOOP_GPU_EXACT} : 0), capability)) best = name;
+#include "kernels/catalog/Architectures.def"
+  return best;
 }
 
 // Names of all levels, comma separated.
@@ -39,9 +49,10 @@ stoop_status CudaDevice::load(Memory& memory, const stoop_program_desc& program,
                               stoop_progress_fn progress, void* progress_user, Message& message) {
   memory_ = &memory;
   desc_ = &program;
-  STOOP_TRY(api_.load(message));
+  STOOP_TRY(api_.load(static_cast<int>(program.gpu->cuda_version), message));
   driver_ = &api_;
   STOOP_TRY(find_gpu(message));
+  STOOP_TRY(check_memory(message));
   STOOP_TRY(load_level(forced_level, message));
   STOOP_TRY(take_memory(message));
   STOOP_TRY(upload(weights, progress, progress_user, message));
@@ -58,6 +69,7 @@ stoop_status CudaDevice::find_gpu(Message& message) {
   CUDA_TRY(api_, message, device_attribute, &major, kCudaCapabilityMajor, device_);
   CUDA_TRY(api_, message, device_attribute, &minor, kCudaCapabilityMinor, device_);
   CUDA_TRY(api_, message, device_attribute, &cache_bytes_, kCudaL2Bytes, device_);
+  CUDA_TRY(api_, message, device_attribute, &shared_bytes_, kCudaMaxSharedOptin, device_);
   capability_ = major * 10 + minor;
   CUDA_TRY(api_, message, context_retain, &context_, device_);
   CUDA_TRY(api_, message, context_set, context_);
@@ -71,7 +83,7 @@ stoop_status CudaDevice::find_gpu(Message& message) {
 stoop_status CudaDevice::load_level(const char* forced, Message& message) {
   char names[256];
   level_names(*desc_, names, sizeof names);
-  bool is_known = false;
+  bool is_known = false, is_refused = false;
   for (uint32_t i = desc_->num_levels; i-- > 0;) {
     const stoop_level& level = desc_->levels[i];
     if (forced && strcmp(forced, level.name) != 0) continue;
@@ -84,16 +96,31 @@ stoop_status CudaDevice::load_level(const char* forced, Message& message) {
       return STOOP_OK;
     }
     if (!is_wrong_code(error)) return status;
+    is_refused = true;
     unload_modules();
   }
   if (!is_known) {
     return fail(message, STOOP_INVALID_ARGUMENT, "the program has no code for level '%s'; it has %s",
                 forced, names);
   }
+  const int made_by = static_cast<int>(desc_->gpu->cuda_version), major = capability_ / 10, minor = capability_ % 10;
+  if (is_refused) {
+    return fail(message, STOOP_UNSUPPORTED,
+                "the driver, of CUDA %d.%d, refuses the program's code (%s, made by CUDA %d.%d) on '%s': install a newer "
+                "driver, or compile with --cuda-arch %s",
+                api_.version / 1000, api_.version % 1000 / 10, names, made_by / 1000, made_by % 1000 / 10, name_,
+                architecture_for(capability_));
+  }
+  if (major < 8) {
+    return fail(message, STOOP_UNSUPPORTED,
+                "the GPU '%s' has compute capability %d.%d, and programs need 8.0 or newer; 'stoop compile --target cpu' "
+                "makes one for this machine's processor",
+                name_, major, minor);
+  }
   return fail(message, STOOP_UNSUPPORTED,
               "the GPU '%s' has compute capability %d.%d, and the program has code for %s alone; compile "
-              "with --cuda-arch sm_%d, or add ptx for GPUs that are newer than the compiler",
-              name_, capability_ / 10, capability_ % 10, names, capability_);
+              "with --cuda-arch %s, or add ptx for GPUs that are newer than the compiler",
+              name_, major, minor, names, architecture_for(capability_));
 }
 
 stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& message) {
@@ -114,6 +141,12 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
       kernel.owns_module = true;
     }
     CUDA_TRY(api_, message, module_function, &kernel.function, kernel.module, "stoop_kernel");
+    if (from.shared_bytes > static_cast<uint32_t>(shared_bytes_)) {
+      return fail(message, STOOP_UNSUPPORTED,
+                  "kernel '%s' takes %u bytes of shared memory a block, and '%s' has %d; compile with --cuda-arch %s, "
+                  "which plans for that",
+                  desc_->kernels[i].name, from.shared_bytes, name_, shared_bytes_, architecture_for(capability_));
+    }
     if (from.shared_bytes > 48 * 1024) {
       CUDA_TRY(api_, message, function_set, kernel.function, kCudaFunctionMaxShared,
                static_cast<int>(from.shared_bytes));
@@ -126,7 +159,7 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::take_memory(Message& message) {
+stoop_status CudaDevice::check_memory(Message& message) {
   uint64_t needed = desc_->scratch_bytes, weights = 0;
   for (uint32_t i = 0; i < desc_->num_arenas; ++i) {
     needed += desc_->arenas[i].size;
@@ -134,14 +167,17 @@ stoop_status CudaDevice::take_memory(Message& message) {
   }
   size_t available = 0, total = 0;
   CUDA_TRY(api_, message, memory_info, &available, &total);
-  if (needed > available) {
-    return fail(message, STOOP_OUT_OF_MEMORY,
-                "the program needs %llu bytes of GPU memory (%llu of them weights), and '%s' has %llu "
-                "free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or a narrower "
-                "--dtype",
-                static_cast<u64>(needed), static_cast<u64>(weights), name_,
-                static_cast<u64>(available), static_cast<u64>(total));
-  }
+  if (needed <= available) return STOOP_OK;
+  return fail(message, STOOP_OUT_OF_MEMORY,
+              "the program needs %llu bytes of GPU memory (%llu of them weights), and '%s' has %llu "
+              "free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or a narrower "
+              "--dtype",
+              static_cast<u64>(needed), static_cast<u64>(weights), name_,
+              static_cast<u64>(available), static_cast<u64>(total));
+}
+
+stoop_status CudaDevice::take_memory(Message& message) {
+  STOOP_TRY(check_memory(message));  // once more: code lies there now
   STOOP_TRY(arenas_.create(*memory_, desc_->num_arenas, "the table of arenas", message));
   for (uint32_t i = 0; i < desc_->num_arenas; ++i) {
     const stoop_arena& arena = desc_->arenas[i];

@@ -7,7 +7,7 @@
 namespace stoop::rt {
 namespace {
 
-constexpr int kLeastVersion = 12000;  // graphs of entries need CUDA 12
+constexpr int kLeastMajor = 12;  // graphs of entries need CUDA 12
 
 const struct {
   const char *name, *symbol;
@@ -18,23 +18,24 @@ const struct {
 
 }  // namespace
 
-stoop_status CudaDriver::load(Message& message) {
+stoop_status CudaDriver::load(int made_by, Message& message) {
+  const int least = made_by / 1000 > kLeastMajor ? made_by / 1000 : kLeastMajor;
   const char* path = getenv("STOOP_CUDA_DRIVER");
   if (!path || !*path) path = "libcuda.so.1";
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     return fail(message, STOOP_UNSUPPORTED,
-                "this program runs on an NVIDIA GPU and needs its driver (CUDA 12 or newer), but %s; "
+                "this program runs on an NVIDIA GPU and needs its driver (CUDA %d or newer), but %s; "
                 "STOOP_CUDA_DRIVER names another file, 'stoop compile --target cpu' makes a program "
                 "for this machine",
-                dlerror());
+                least, dlerror());
   }
 #define CUDA_CALL(name, symbol, parameters)                                     \
   name = reinterpret_cast<decltype(name)>(dlsym(library, #symbol));             \
   if (!name) {                                                                  \
     return fail(message, STOOP_UNSUPPORTED,                                     \
-                "the CUDA driver '%s' lacks %s: CUDA 12 or newer is needed",    \
-                path, #symbol);                                                 \
+                "the CUDA driver '%s' lacks %s: CUDA %d or newer is needed",    \
+                path, #symbol, least);                                          \
   }
 #include "runtime/device/cuda/driver_symbols.def"
   next_launch = reinterpret_cast<decltype(next_launch)>(dlsym(library, "stoopVgpuNextLaunch"));
@@ -45,14 +46,17 @@ stoop_status CudaDriver::load(Message& message) {
                 "may hide it)");
   }
   STOOP_TRY(check(error, "init", message));
-  int version = 0;
   STOOP_TRY(check(driver_version(&version), "driver_version", message));
-  if (version < kLeastVersion) {
+  if (version / 1000 >= least) return STOOP_OK;
+  const int major = version / 1000, minor = version % 1000 / 10;
+  if (major < kLeastMajor) {
     return fail(message, STOOP_UNSUPPORTED,
-                "the driver supports CUDA %d.%d, and this program needs 12.0: install a newer driver",
-                version / 1000, version % 1000 / 10);
+                "the driver supports CUDA %d.%d, and this program needs CUDA %d: install a newer driver", major, minor, least);
   }
-  return STOOP_OK;
+  return fail(message, STOOP_UNSUPPORTED,
+              "the driver supports CUDA %d.%d, and this program's code was made by CUDA %d.%d: install a driver for CUDA %d, "
+              "or compile once more, 'stoop compile --target cuda' with STOOP_NVRTC naming libnvrtc.so.%d of an older CUDA",
+              major, minor, made_by / 1000, made_by % 1000 / 10, least, major);
 }
 
 stoop_status CudaDriver::check(int error, const char* call, Message& message) const {

@@ -10,8 +10,10 @@ namespace stoop::rt {
 enum : int {
   kCudaOutOfMemory = 2,
   kCudaNoDevice = 100,
+  kCudaInvalidImage = 200,
   kCudaNoBinary = 209,
   kCudaInvalidPtx = 218,
+  kCudaNoPtxCompiler = 221,
   kCudaUnsupportedPtx = 222,
   kCudaMultiprocessors = 16,
   kCudaL2Bytes = 38,
@@ -37,8 +39,9 @@ class CudaDriver {
   CudaDriver& operator=(const CudaDriver&) = delete;
 
   // Loads libcuda.so.1, or what the environment's STOOP_CUDA_DRIVER names, and initialises it. It stays
-  // loaded as long as the process. STOOP_UNSUPPORTED says what is missing.
-  stoop_status load(Message& message);
+  // loaded as long as the process. `made_by` is the version of CUDA that made the code, 0 if there is none: drivers run
+  // code of older versions and of newer ones with the same major number. STOOP_UNSUPPORTED says what is missing.
+  stoop_status load(int made_by, Message& message);
 
   // STOOP_OK for `error` 0; else a status and a sentence with the call and the driver's words.
   stoop_status check(int error, const char* call, Message& message) const;
@@ -46,6 +49,7 @@ class CudaDriver {
 #define CUDA_CALL(name, symbol, parameters) int(*name) parameters = nullptr;
 #include "runtime/device/cuda/driver_symbols.def"
 
+  int version = 0;  // the newest CUDA that it supports: 12040 is 12.4
   // NULL: the driver does not check.
   void (*next_launch)(const LaunchRange* ranges, size_t count) = nullptr;
 };

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00020000u
+#define STOOP_ABI_VERSION 0x00020001u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -122,7 +122,9 @@ static inline uint64_t stoop_gpu_launch_scratch_offset(uint32_t max_batch, uint3
 typedef struct stoop_gpu_program {
   const stoop_gpu_kernel *kernels;  /* one per kernel of the program */
   const stoop_gpu_image *sampling;  /* stoop_begin_step, stoop_choose_token, stoop_read_all; one image per level */
-  uint64_t reserved[6];
+  uint32_t cuda_version;            /* of the compiler that made the images, as drivers count: 13000 is 13.0; 0: not known. Since 2.1 */
+  uint32_t reserved0;
+  uint64_t reserved[5];
 } stoop_gpu_program;
 
 /* What a generation on the device keeps there (kernels/sampling/sample.cuh): row n of a decode entry is state n. */

@@ -119,7 +119,8 @@ enum stoop_finish {
   STOOP_FINISH_EOS = 1,      /* a token of the stop set, which is part of the ids and not of the text */
   STOOP_FINISH_STRING = 2,   /* a stop string; `stop_index` says which */
   STOOP_FINISH_CANCELLED = 3,
-  STOOP_FINISH_NONE = 4      /* not ended: it runs in a batch, or failed */
+  STOOP_FINISH_NONE = 4,     /* not ended: it runs in a batch, or failed */
+  STOOP_FINISH_BAD_NUMERICS = 5 /* none of its logits was a number; others of its batch go on */
 };
 
 typedef struct stoop_generation {
@@ -211,7 +212,8 @@ void stoop_sampling_defaults(const stoop_context *context, stoop_sampling *sampl
 stoop_status stoop_sampler_create(stoop_context *context, const stoop_sampling *sampling, stoop_sampler **out);
 void stoop_sampler_destroy(stoop_sampler *sampler);
 
-/* Feeds the prompt, then samples token by token until a reason to stop. Decoding allocates nothing. */
+/* Feeds the prompt, then samples token by token until a reason to stop. Decoding allocates nothing.
+ * STOOP_BAD_NUMERICS: no logit was a number; `generation` has what came before. */
 stoop_status stoop_generate(stoop_session *session, stoop_sampler *sampler, stoop_generation *generation);
 
 /* Generations in lockstep: each step feeds the last token of all of them at once. One may join at any time and leaves
@@ -229,8 +231,8 @@ void stoop_batch_destroy(stoop_batch *batch);
 stoop_status stoop_batch_add(stoop_batch *batch, stoop_session *session, stoop_sampler *sampler,
                              stoop_generation *generation);
 
-/* Gives each running generation one more token; 0 `*running` (may be NULL): all have ended. Allocates nothing. After a
- * failure the batch can only be destroyed. */
+/* Gives each running generation one more token; 0 `*running` (may be NULL): all have ended. Allocates nothing. One whose
+ * logits are no numbers ends alone, with STOOP_FINISH_BAD_NUMERICS. After a failure the batch can only be destroyed. */
 stoop_status stoop_batch_step(stoop_batch *batch, uint32_t *running);
 
 /* Text to ids, as the checkpoint's tokenizer does without special tokens added; `*count` is how many there are, of

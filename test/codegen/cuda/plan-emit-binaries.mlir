@@ -18,9 +18,9 @@ plan.program @tiny target("cuda") metadata({}) {
   }
 }
 // CHECK: plan.binary @a_sm_80_ptx kernels([@a, @b]) level("sm_80.ptx") format("ptx")
-// CHECK: plan.binary @a_sm_80 kernels([@a, @b]) level("sm_80") format("cubin") {{.*}} {resources = {local_bytes = 0 : i64, registers = {{[0-9]+}} : i64, static_shared_bytes = {{[0-9]+}} : i64}}
+// CHECK: plan.binary @a_sm_80 kernels([@a, @b]) level("sm_80") format("cubin") {{.*}} {cuda_version = {{[0-9]+}} : i64, resources = {local_bytes = 0 : i64, registers = {{[0-9]+}} : i64, static_shared_bytes = {{[0-9]+}} : i64}}
 // CHECK: plan.binary @a_sm_90a_ptx kernels([@a, @b]) level("sm_90a.ptx")
 // CHECK: plan.binary @a_sm_90a kernels([@a, @b]) level("sm_90a")
-// CHECK: plan.binary @sampling_sm_80_ptx kernels([]) level("sm_80.ptx") format("ptx") {{.*}} {role = "sampling"}
+// CHECK: plan.binary @sampling_sm_80_ptx kernels([]) level("sm_80.ptx") format("ptx") {{.*}} {cuda_version = {{[0-9]+}} : i64, role = "sampling"}
 // CHECK: plan.binary @sampling_sm_80 kernels([])
 // CHECK: plan.binary @sampling_sm_90a kernels([])

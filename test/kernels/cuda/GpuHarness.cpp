@@ -92,7 +92,7 @@ VirtualGpu::VirtualGpu() {
   rt::Message message;
   void *contextHandle = nullptr;
   int device = 0;
-  if (api.load(message) != STOOP_OK || api.device_get(&device, 0) ||
+  if (api.load(0, message) != STOOP_OK || api.device_get(&device, 0) ||
       api.context_retain(&contextHandle, device) || api.context_set(contextHandle) ||
       api.stream_create(&stream, rt::kCudaStreamNonBlocking)) {
     failure = std::string("no virtual GPU: ") + message.text;

@@ -5,7 +5,7 @@ import re
 import struct
 import subprocess
 
-MAGIC, ABI, BLOCK, ALIGN = 0x504F4F5453, 0x20000, 4096, 65536
+MAGIC, ABI, BLOCK, ALIGN = 0x504F4F5453, 0x20001, 4096, 65536
 MANIFEST = {"schema_version": 1, "model": {"name": "toy"}}
 
 

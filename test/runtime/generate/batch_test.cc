@@ -13,13 +13,15 @@ namespace {
 
 class BatchTest : public testing::TestWithParam<uint32_t> {
  protected:
-  void SetUp() override {
-    context_ = load(GetParam());
+  void SetUp() override { start(image()); }
+  void start(const stoop_image& program) {
+    context_ = load(GetParam(), program);
     for (stoop_session*& session : sessions_) ASSERT_EQ(stoop_session_create(context_, &session), STOOP_OK);
     for (uint32_t i = 0; i < kBatch; ++i) samplers_[i] = sampler(0, i);
     ASSERT_EQ(stoop_batch_create(context_, &batch_), STOOP_OK);
   }
-  void TearDown() override {
+  void TearDown() override { end(); }
+  void end() {
     stoop_batch_destroy(batch_);
     for (stoop_sampler* sampler : samplers_) stoop_sampler_destroy(sampler);
     for (stoop_session* session : sessions_) stoop_session_destroy(session);
@@ -212,6 +214,52 @@ TEST_P(BatchTest, OneCancelsAndTheOthersGoOn) {
   EXPECT_EQ(generations[0].finish, STOOP_FINISH_CANCELLED);
   EXPECT_EQ(calls, 4);
   EXPECT_EQ(ids[1], expected_greedy(prompts[1], 20));
+}
+
+// Behind one token no logit is a number: who meets it, in a prompt or by choosing it, ends there and alone.
+TEST_P(BatchTest, NoNumbersEndTheirOwnSequence) {
+  Tokens prompts[kBatch], ids[kBatch], expected[kBatch];
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    prompts[i] = random_tokens(2 + random_() % 20);
+    expected[i] = expected_greedy(prompts[i], 25);
+  }
+  const uint32_t wrong = expected[1][6];
+  prompts[2].back() = wrong;
+  size_t numbers[kBatch];
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    expected[i] = expected_greedy(prompts[i], 25);
+    const auto first = std::find(expected[i].begin(), expected[i].end(), wrong);
+    numbers[i] = prompts[i].back() == wrong ? 0 : first == expected[i].end() ? 25 : first - expected[i].begin() + 1;
+    expected[i].resize(numbers[i]);
+  }
+  OwnImage own;
+  for (uint32_t v = 0; v < kVocab; ++v) {
+    const int32_t none = INT32_MIN;
+    memcpy(&own.payload[(wrong * kVocab + v) * sizeof none], &none, sizeof none);
+  }
+  end();
+  start(own.image);
+  stoop_generation generations[kBatch];
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    generations[i] = request(prompts[i], 25, ids[i]);
+    generations[i].ignore_eos = 1;
+    ASSERT_EQ(stoop_batch_add(batch_, sessions_[i], samplers_[i], &generations[i]), STOOP_OK) << message();
+  }
+  EXPECT_EQ(generations[2].finish, STOOP_FINISH_BAD_NUMERICS);
+  EXPECT_EQ(message(), "none of the 48 logits behind token " + std::to_string(prompts[2].size()) + " is a number");
+  for (uint32_t running = 1; running;) ASSERT_EQ(stoop_batch_step(batch_, &running), STOOP_OK) << message();
+  for (uint32_t i = 0; i < kBatch; ++i) {
+    EXPECT_EQ(ids[i], expected[i]) << i;
+    EXPECT_EQ(generations[i].generated_tokens, numbers[i]);
+    EXPECT_EQ(generations[i].finish, numbers[i] < 25 ? STOOP_FINISH_BAD_NUMERICS : STOOP_FINISH_LENGTH) << i;
+  }
+  // Alone: the same tokens, and the call says what is wrong.
+  ids[1].clear();
+  ASSERT_EQ(stoop_session_truncate(sessions_[1], 0), STOOP_OK);
+  generations[1] = request(prompts[1], 25, ids[1]);
+  generations[1].ignore_eos = 1;
+  EXPECT_EQ(stoop_generate(sessions_[1], samplers_[1], &generations[1]), STOOP_BAD_NUMERICS);
+  EXPECT_EQ(ids[1], expected[1]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, BatchTest, testing::Values(1, 2, 5));

@@ -13,13 +13,14 @@ namespace stoop::toy {
 
 using Tokens = std::vector<uint32_t>;
 
-inline stoop_context* load(uint32_t threads) {
+inline stoop_context* load(uint32_t threads, const stoop_image& program = image()) {
   stoop_load_options options{};
   options.struct_size = sizeof options;
   options.threads = threads;
+  options.flags = &program == &image() ? 0 : STOOP_LOAD_NO_VERIFY;  // a test has changed its payload
   char message[256] = "";
   stoop_context* context = nullptr;
-  EXPECT_EQ(stoop_context_create(&image(), &options, &context, message, sizeof message), STOOP_OK) << message;
+  EXPECT_EQ(stoop_context_create(&program, &options, &context, message, sizeof message), STOOP_OK) << message;
   return context;
 }
 

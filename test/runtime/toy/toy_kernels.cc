@@ -32,7 +32,7 @@ void logits_of_row(const stoop_kernel_args* args, uint32_t row, float* out) {
   const int32_t* line = weights + history[positions[row]] * int32_t{kVocab};
   for (uint32_t v = args->thread; v < kVocab; v += args->num_threads) {
     int64_t value = (*sum * 31 + v * 17 + line[v]) % 997;
-    out[v] = v < kIds ? static_cast<float>(value) / 100.0f : 1000.0f;
+    out[v] = line[v] == INT32_MIN ? __builtin_nanf("") : v < kIds ? static_cast<float>(value) / 100.0f : 1000.0f;
   }
 }
 

@@ -4,7 +4,7 @@
 // With h = sum over j <= p of (j + 1) * token[j], the logits at position p are
 //   ((h * 31 + v * 17 + weight[token[p]][v]) mod 997) / 100,   v < 50,
 // where token[j] is read from the KV cache and weight from the payload. Ids 48 and 49 are padding with
-// the largest logits of all.
+// the largest logits of all. A weight of INT32_MIN, which the payload has none of, gives no number.
 #ifndef STOOP_TEST_RUNTIME_TOY_TOY_PROGRAM_H_
 #define STOOP_TEST_RUNTIME_TOY_TOY_PROGRAM_H_
 

@@ -60,6 +60,12 @@ bool targetFits(const std::string &target) {
   return target.find('a') != std::string::npos ? wanted == arch : wanted <= arch;
 }
 
+/// Whether PTX of that ISA version ("9.0") is newer than the driver's CUDA: ISA 8 came with CUDA 12, 9 with 13.
+bool isTooNew(const std::string &ptx) {
+  const size_t at = ptx.find(".version ");
+  return at != std::string::npos && static_cast<u32>(atoi(ptx.c_str() + at + 9)) + 4 > Options::get().driverVersion / 1000;
+}
+
 void placeVariables(CUmod_st &result, const Module &module, SymbolTable &symbols) {
   DeviceMemory &memory = DeviceMemory::get();
   for (const Variable &v : module.variables) {
@@ -97,6 +103,8 @@ CUresult loadModule(CUmodule *out, const void *image) {
     fprintf(stderr, "vgpu: the image holds no PTX for sm_%u; only PTX is executed\n", Options::get().arch);
     return CUDA_ERROR_NO_BINARY_FOR_GPU;
   }
+  if (isTooNew(ptx))
+    return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
   auto result = std::make_unique<CUmod_st>();
   try {
     auto module = std::make_shared<Module>(parseModule(ptx));
@@ -168,6 +176,7 @@ const std::map<int, std::pair<const char *, const char *>> &errorTexts() {
       {201, {"CUDA_ERROR_INVALID_CONTEXT", "invalid device context"}},
       {209, {"CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"}},
       {218, {"CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"}},
+      {222, {"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain."}},
       {400, {"CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"}},
       {401, {"CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed in the present state"}},
       {500, {"CUDA_ERROR_NOT_FOUND", "named symbol not found"}},
@@ -200,7 +209,7 @@ CUresult cuInit(unsigned flags) {
 }
 CUresult cuDriverGetVersion(int *version) {
   VGPU_ENTER("cuDriverGetVersion");
-  *version = 13000;
+  *version = static_cast<int>(Options::get().driverVersion);
   return CUDA_SUCCESS;
 }
 CUresult cuDeviceGetCount(int *count) {

@@ -33,6 +33,7 @@ Driver::Driver() {
   if (environment("STOOP_VGPU_PEAK", 0))
     atexit(reportPeak);
   o.arch = static_cast<u32>(environment("STOOP_VGPU_ARCH", o.arch));
+  o.driverVersion = static_cast<u32>(environment("STOOP_VGPU_DRIVER", o.driverVersion));
   o.multiprocessors = static_cast<u32>(environment("STOOP_VGPU_SMS", o.multiprocessors));
   o.seed = environment("STOOP_VGPU_SEED", o.seed);
   o.checks = environment("STOOP_VGPU_CHECKS", 1) != 0;

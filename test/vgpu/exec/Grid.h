@@ -11,6 +11,7 @@ struct Options {
   u32 multiprocessors = 4; // STOOP_VGPU_SMS
   u64 seed = 1;           // STOOP_VGPU_SEED: order of blocks, warps and graph nodes
   bool checks = true;     // STOOP_VGPU_CHECKS
+  u32 driverVersion = 13000; // STOOP_VGPU_DRIVER: the CUDA that the driver supports, 12040 is 12.4
   u32 spinRounds = 2000;  // STOOP_VGPU_SPIN_ROUNDS: turns of spinning blocks without any block ending: a deadlock
   u64 blockInstructions = 0; // STOOP_VGPU_BLOCK_INSTRUCTIONS: a block that executes more does not end; 0: any number
   static Options &get();
