@@ -10,5 +10,6 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/gemm/linear.h"
+#include "kernels/norm/moments.h"
 #include "kernels/norm/norm.h"
 #include "kernels/rope/rope.h"

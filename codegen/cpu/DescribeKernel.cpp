@@ -54,6 +54,7 @@ private:
   LogicalResult readKvAppend(lm::KvAppendOp op);
   LogicalResult readAttention(lm::AttentionOp op);
   LogicalResult readGatherLast(lm::GatherLastOp op);
+  LogicalResult readMoments(lm::BlockMomentsOp op);
   LogicalResult readElementwise();
   FailureOr<Operation *> findAnchor();
 
@@ -91,6 +92,8 @@ LogicalResult KernelReader::readNorm(lm::NormOp op) {
   p.columns = tensor(op.getInput()).getDimSize(1);
   p.max_rows = maxRows(op.getInput());
   p.epsilon = op.getEps().convertToFloat();
+  if (op.getMoments())
+    p.moments = codegen::momentsAt(kernel, op.getKind(), *op.getBlock(), operand(op.getMoments()));
   setParams(p);
   return usePort(Twine(layer ? "layer," : "rms,") + element(op.getInput()) + "," +
                  element(op.getResult()));
@@ -187,6 +190,17 @@ LogicalResult KernelReader::readGatherLast(lm::GatherLastOp op) {
   return usePort(element(op.getInput()));
 }
 
+LogicalResult KernelReader::readMoments(lm::BlockMomentsOp op) {
+  kernels::MomentsParams p = {};
+  p.x_operand = operand(op.getInput());
+  p.x_stride = stride(p.x_operand);
+  p.columns = tensor(op.getInput()).getDimSize(1);
+  p.max_rows = maxRows(op.getInput());
+  p.moments = codegen::momentsAt(kernel, op.getKind(), op.getBlockColumns(), result());
+  setParams(p);
+  return usePort("moments," + element(op.getInput()));
+}
+
 /// Elementwise ops, or one reduction: the hook does everything.
 LogicalResult KernelReader::readElementwise() {
   Operation *yield = &kernel.getBody().front().back();
@@ -264,6 +278,7 @@ FailureOr<KernelSpec> KernelReader::read() {
                      .Case([&](lm::KvAppendOp op) { return readKvAppend(op); })
                      .Case([&](lm::AttentionOp op) { return readAttention(op); })
                      .Case([&](lm::GatherLastOp op) { return readGatherLast(op); })
+                     .Case([&](lm::BlockMomentsOp op) { return readMoments(op); })
                      .Case([&](lm::BlockReductionOpInterface) { return readElementwise(); })
                      .Default([](Operation *op) { return op->emitOpError("has no CPU kernel"); });
   if (failed(done))

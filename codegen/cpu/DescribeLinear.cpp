@@ -27,6 +27,14 @@ int64_t codegen::elementType(Type type) {
                         : kernels::kElementF32;
 }
 
+kernels::NormKind codegen::normKind(lm::NormKind kind) {
+  return kind == lm::NormKind::Layer ? kernels::kLayerNorm : kernels::kRmsNorm;
+}
+
+kernels::Moments codegen::momentsAt(plan::KernelOp kernel, lm::NormKind kind, int64_t block, int64_t index) {
+  return {normKind(kind), block, index, kernel.getRowStrides()[index]};
+}
+
 static RankedTensorType tensor(Value v) { return cast<RankedTensorType>(v.getType()); }
 static Type element(Value v) { return getElementTypeOrSelf(v.getType()); }
 
@@ -43,12 +51,15 @@ private:
   LogicalResult readInputs();
   LogicalResult readSegment(RegionSegment &segment);
   LogicalResult readPart(RegionSegment &segment, RegionPart &part);
+  LogicalResult readMoments(lm::BlockMomentsOp op);
   LogicalResult readCache(RegionPart &part, kernels::LinearPart &p);
   FailureOr<std::string> elements();
 
   /// Index among the launch's buffers of a value that must be an input of the kernel.
   FailureOr<int64_t> operand(Value v, Operation *user);
   int64_t stride(int64_t index) { return kernel.getRowStrides()[index]; }
+  /// Index among the launch's buffers of a value that the kernel yields; -1 if it does not.
+  int64_t resultOperand(Value v);
   /// Sets where a prologue value goes if the kernel yields it; -1 if not.
   void setYield(Value v, int64_t &yieldOperand, int64_t &yieldStride);
   int64_t indexOfInput(Value v) {
@@ -62,6 +73,7 @@ private:
   std::vector<kernels::LinearSegment> segments;
   std::vector<kernels::LinearProduct> products;
   std::vector<kernels::LinearPart> parts;
+  std::vector<kernels::LinearMoments> moments;
   SmallVector<codegen::HookSegment> hooks;
 };
 } // namespace
@@ -72,14 +84,19 @@ FailureOr<int64_t> LinearReader::operand(Value v, Operation *user) {
   return user->emitOpError("reads a value that the kernel's prologue does not give");
 }
 
-void LinearReader::setYield(Value v, int64_t &yieldOperand, int64_t &yieldStride) {
-  yieldOperand = -1;
+int64_t LinearReader::resultOperand(Value v) {
   for (OpOperand &result : kernel.getBody().front().back().getOpOperands())
-    if (result.get() == v) {
-      yieldOperand = kernel.getNumInputs() + result.getOperandNumber();
-      yieldStride = stride(yieldOperand);
-      ++header.num_yields;
-    }
+    if (result.get() == v)
+      return kernel.getNumInputs() + result.getOperandNumber();
+  return -1;
+}
+
+void LinearReader::setYield(Value v, int64_t &yieldOperand, int64_t &yieldStride) {
+  yieldOperand = resultOperand(v);
+  if (yieldOperand < 0)
+    return;
+  yieldStride = stride(yieldOperand);
+  ++header.num_yields;
 }
 
 /// Tunables that a schedule leaves out, as those of other numbers of rows, have the value for which
@@ -138,8 +155,14 @@ LogicalResult LinearReader::readPrologue() {
     setYield(region.source, p.yield_operand, p.yield_stride);
   if (!region.norms.empty()) {
     lm::NormOp norm = region.norms.front();
-    p.norm = norm.getKind() == lm::NormKind::Layer ? kernels::kLayerNorm : kernels::kRmsNorm;
+    p.norm = codegen::normKind(norm.getKind());
     p.epsilon = norm.getEps().convertToFloat();
+    if (norm.getMoments()) {
+      FailureOr<int64_t> moments = operand(norm.getMoments(), norm);
+      if (failed(moments))
+        return failure();
+      p.moments = codegen::momentsAt(kernel, norm.getKind(), *norm.getBlock(), *moments);
+    }
   }
   return success();
 }
@@ -238,6 +261,17 @@ LogicalResult LinearReader::readPart(RegionSegment &segment, RegionPart &part) {
   return success();
 }
 
+/// Of columns as they are stored: the norm that reads the moments reads those.
+LogicalResult LinearReader::readMoments(lm::BlockMomentsOp op) {
+  int64_t value = resultOperand(op.getInput()), index = resultOperand(op.getResult());
+  if (value < 0 || index < 0)
+    return op.emitOpError("expects its kernel to yield it and what it reads");
+  moments.push_back({static_cast<int64_t>(segments.size()), value, stride(value),
+                     codegen::elementType(element(op.getInput())), tensor(op.getInput()).getDimSize(1),
+                     codegen::momentsAt(kernel, op.getKind(), op.getBlockColumns(), index)});
+  return success();
+}
+
 LogicalResult LinearReader::readSegment(RegionSegment &segment) {
   kernels::LinearSegment s = {};
   s.n = segment.products.front().getType().getDimSize(1);
@@ -259,6 +293,9 @@ LogicalResult LinearReader::readSegment(RegionSegment &segment) {
     s.panel_cost += scheme ? scheme->panelBytes(k) : k;
     hook.sums.push_back(product);
   }
+  for (lm::BlockMomentsOp op : segment.moments)
+    if (failed(readMoments(op)))
+      return failure();
   segments.push_back(s);
   for (RegionPart &part : segment.parts)
     if (failed(readPart(segment, part)))
@@ -335,11 +372,13 @@ FailureOr<std::string> LinearReader::read(codegen::KernelSpec &spec) {
   header.num_segments = segments.size();
   header.num_products = products.size();
   header.num_parts = parts.size();
+  header.num_moments = moments.size();
   append(spec.params, llvm::ArrayRef(header));
   append(spec.params, llvm::ArrayRef(inputs));
   append(spec.params, llvm::ArrayRef(segments));
   append(spec.params, llvm::ArrayRef(products));
   append(spec.params, llvm::ArrayRef(parts));
+  append(spec.params, llvm::ArrayRef(moments));
   spec.scratchBytes = kernels::linear_scratch_bytes(header);
   FailureOr<std::string> hook = codegen::emitHook(kernel, hooks);
   if (failed(hook))

@@ -97,6 +97,10 @@ WorkSplit codegen::describeSplit(plan::KernelOp kernel, const KernelSpec &spec) 
                 .Case([&](lm::KvAppendOp) {
                   return WorkSplit{"pairs of row and head", items(paramsOf<KvAppendParams>(spec))};
                 })
+                .Case([&](lm::BlockMomentsOp moments) {
+                  return WorkSplit{"blocks of " + std::to_string(moments.getBlockColumns()) + " columns",
+                                   items(paramsOf<MomentsParams>(spec))};
+                })
                 .Case<lm::ElementwiseOpInterface, lm::BlockReductionOpInterface>([&](auto) {
                   return WorkSplit{"blocks of 16 columns", items(paramsOf<ElementwiseParams>(spec))};
                 })

@@ -33,7 +33,7 @@ using namespace stoop;
 
 namespace {
 constexpr int64_t kLanes = 16;
-static_assert(kLanes == lm::kReductionBlock, "a call of the hook has one block");
+static_assert(kLanes == lm::kReductionBlock, "a call of the hook has one block of a reduction in registers");
 
 /// Emits the hook into a module.
 class HookBuilder {

@@ -76,6 +76,8 @@ void RegionReader::formSegments() {
     RegionSegment &segment = region.segments[entry->second];
     if (auto linear = dyn_cast<lm::LinearOp>(op))
       segment.products.push_back(linear);
+    else if (auto moments = dyn_cast<lm::BlockMomentsOp>(op))
+      segment.moments.push_back(moments);
     else
       segment.columnwise.push_back(op);
   }
@@ -148,7 +150,8 @@ FailureOr<LinearRegion> RegionReader::read() {
   formSegments();
   for (RegionSegment &segment : region.segments) {
     if (segment.products.empty())
-      return segment.columnwise.front()->emitOpError("hangs on no linear of its kernel");
+      return (segment.columnwise.empty() ? segment.moments.front() : segment.columnwise.front())
+          ->emitOpError("hangs on no linear of its kernel");
     int64_t n = segment.products.front().getType().getDimSize(1);
     for (lm::LinearOp product : segment.products)
       if (product.getType().getDimSize(1) != n)

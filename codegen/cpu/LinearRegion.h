@@ -31,6 +31,7 @@ struct RegionPart {
 struct RegionSegment {
   llvm::SmallVector<lm::LinearOp> products;
   llvm::SmallVector<mlir::Operation *> columnwise; ///< elementwise ops and reductions, in program order
+  llvm::SmallVector<lm::BlockMomentsOp> moments;   ///< of values that are stored: blocks of many panels
   llvm::SmallVector<mlir::Value> tailValues;       ///< values that parts are ranges of
   llvm::SmallVector<RegionPart> parts;
 };
@@ -41,7 +42,7 @@ struct LinearRegion {
   mlir::Operation *gather = nullptr; ///< lm.gather_last or lm.embedding that defines `source`
   llvm::SmallVector<lm::NormOp> norms;
   llvm::SetVector<mlir::Value> inputs; ///< what products read, and norms
-  llvm::SmallVector<RegionSegment> segments;
+  llvm::SmallVector<RegionSegment, 2> segments;
 };
 
 /// The region in the body of `kernel`. Reports at the op that fits nowhere.

@@ -80,11 +80,16 @@ LogicalResult SegmentEmitter::emitPrologue() {
   Value start = parts.prologueValue();
   int64_t columns = columnsOf(start);
   StringRef norm = "none";
+  std::string moments = "NoMoments";
   float epsilon = 0;
   if (!parts.norms.empty()) {
     lm::NormOp first = parts.norms.front();
     norm = first.getKind() == lm::NormKind::Layer ? "layer" : "rms";
     epsilon = first.getEps().convertToFloat();
+    if (first.getMoments()) {
+      unsigned operand = argument(first.getMoments());
+      moments = formatv("LeftMoments<{0}, {1}, {2}>", *first.getBlock(), operand, stride(operand));
+    }
   }
   std::string body;
   llvm::raw_string_ostream text(body);
@@ -113,6 +118,7 @@ LogicalResult SegmentEmitter::emitPrologue() {
   emitLine(parts.norms.empty() ? parts.source : lm::NormOp(parts.norms.front()).getOperation());
   out << "struct Rows {\n"
       << "  using Source = " << *source << ";\n"
+      << "  using Moments = " << moments << ";\n"
       << formatv("  static constexpr int columns = {0}, staged_bytes = {1};\n", columns, staged)
       << formatv("  static constexpr Norm norm = Norm::{0};\n", norm)
       << formatv("  static constexpr float epsilon = {0};\n", floatLiteral(epsilon))

@@ -140,6 +140,15 @@ struct BlockMaxModel : Model<BlockMaxModel, lm::BlockMaxOp> {
   }
 };
 
+struct BlockMomentsModel : Model<BlockMomentsModel, lm::BlockMomentsOp> {
+  LogicalResult evaluate(Operation *operation, Frame &frame) const {
+    auto op = cast<lm::BlockMomentsOp>(operation);
+    frame.define(op.getResult(), blockMoments(frame.tensor(op.getInput()), op.getBlockColumns(),
+                                              op.getKind() == lm::NormKind::Layer));
+    return success();
+  }
+};
+
 struct GatherLastModel : Model<GatherLastModel, lm::GatherLastOp> {
   LogicalResult evaluate(Operation *operation, Frame &frame) const {
     auto op = cast<lm::GatherLastOp>(operation);
@@ -213,6 +222,7 @@ void registerReferenceModels(DialectRegistry &registry) {
     lm::BinaryOp::attachInterface<BinaryModel>(*context);
     lm::ViewOp::attachInterface<ViewModel>(*context);
     lm::BlockMaxOp::attachInterface<BlockMaxModel>(*context);
+    lm::BlockMomentsOp::attachInterface<BlockMomentsModel>(*context);
     lm::GatherLastOp::attachInterface<GatherLastModel>(*context);
     lm::RopeOp::attachInterface<RopeModel>(*context);
     lm::KvAppendOp::attachInterface<KvAppendModel>(*context);

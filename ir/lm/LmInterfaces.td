@@ -53,12 +53,13 @@ def Lm_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
 def Lm_BlockReductionOpInterface : OpInterface<"BlockReductionOpInterface"> {
   let cppNamespace = "::stoop::lm";
   let description = [{
-    An op that reduces each block of kReductionBlock consecutive columns of its only operand to a few float32 numbers; the
-    last block may have fewer columns. Numbers of a block lie side by side in the result, so that whoever has the columns
-    of a block needs nobody else's: the result does not depend on how columns are shared out.
+    An op that reduces each block of consecutive columns of its only operand to a few float32 numbers; the last block may
+    have fewer columns. Numbers of a block lie side by side in the result, so that whoever has the columns of a block needs
+    nobody else's: the result does not depend on how columns are shared out.
   }];
   let methods = [
     InterfaceMethod<"The reduction's name in the kernels: \"block_max\".", "::llvm::StringRef", "getReduction">,
+    InterfaceMethod<"Columns of a block.", "int64_t", "getBlockColumns", (ins), "", "return ::stoop::lm::kReductionBlock;">,
     InterfaceMethod<"Numbers that a block is reduced to.", "int64_t", "getBlockNumbers", (ins), "", "return 1;">
   ];
 }

@@ -85,6 +85,14 @@ llvm::StringRef BlockMaxOp::getAnchorKind() { return "reduction"; }
 FusionRole BlockMaxOp::getFusionRole() { return FusionRole::Epilogue; }
 llvm::StringRef BlockMaxOp::getReduction() { return "block_max"; }
 
+llvm::StringRef BlockMomentsOp::getAnchorKind() { return "reduction"; }
+FusionRole BlockMomentsOp::getFusionRole() { return FusionRole::Epilogue; }
+llvm::StringRef BlockMomentsOp::getReduction() {
+  return getKind() == NormKind::Layer ? "layer_moments" : "rms_moments";
+}
+int64_t BlockMomentsOp::getBlockColumns() { return getBlock(); }
+int64_t BlockMomentsOp::getBlockNumbers() { return numbersOf(getKind()); }
+
 llvm::StringRef RopeOp::getAnchorKind() { return "rope"; }
 FusionRole RopeOp::getFusionRole() { return FusionRole::Epilogue; }
 int64_t RopeOp::getColumnGroup() {
@@ -116,6 +124,7 @@ int64_t BiasOp::getFlops() { return numElements(getResult()); }
 int64_t ActivationOp::getFlops() { return 10 * numElements(getResult()); }
 int64_t BinaryOp::getFlops() { return numElements(getResult()); }
 int64_t BlockMaxOp::getFlops() { return numElements(getInput()); }
+int64_t BlockMomentsOp::getFlops() { return 2 * getBlockNumbers() * numElements(getInput()); }
 int64_t GatherLastOp::getFlops() { return 0; }
 int64_t RopeOp::getFlops() { return 3 * numElements(getResult()); }
 int64_t KvAppendOp::getFlops() { return 0; }

@@ -19,12 +19,12 @@ struct KvResource : public mlir::SideEffects::Resource::Base<KvResource> {
   llvm::StringRef getName() final { return "kv cache"; }
 };
 
-/// Columns of a block that a BlockReductionOpInterface reduces: what the kernels of all targets finish together.
+/// Columns of a block that the kernels of all targets finish together.
 inline constexpr int64_t kReductionBlock = 16;
 
 /// Blocks of `columns` columns; the last may be a part of one.
-inline constexpr int64_t numBlocks(int64_t columns) {
-  return (columns + kReductionBlock - 1) / kReductionBlock;
+inline constexpr int64_t numBlocks(int64_t columns, int64_t block = kReductionBlock) {
+  return (columns + block - 1) / block;
 }
 
 /// Part of an op in a fused region; see FusibleOpInterface.

@@ -187,20 +187,30 @@ def Lm_LinearOp : Lm_Op<"linear", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpI
   let hasVerifier = 1;
 }
 
-def Lm_NormOp : Lm_Op<"norm", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+def Lm_NormOp : Lm_Op<"norm", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
     DeclareOpInterfaceMethods<Lm_CostOpInterface>]> {
   let summary = "a layer or RMS normalisation";
   let description = [{
     layer: (x − mean) / sqrt(variance + eps) · scale + bias, population variance over the features. rms:
-    round(x / sqrt(mean(x²) + eps)) · scale, the quotient rounded to the result's element type first.
+    round(x / sqrt(mean(x²) + eps)) · scale, the quotient rounded to the result's element type first. `moments` say the
+    same as the input: its lm.block_moments of this kind, which whoever made the input left, so that nobody reads the rows
+    to sum them up.
     Constraints: (C1) input and result shapes agree; (C2) scale and bias have the features; (C3) layer has a bias, rms
-    has none.
+    has none; (C4) moments are those of the input, of this kind and in blocks of `block` columns.
 
     Example: `%n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x256xf32>, tensor<256xf32>, tensor<256xf32>) -> tensor<1x256xf32>`
   }];
-  let arguments = (ins Lm_NormKindAttr:$kind, Lm_Rows:$input, Lm_Vector:$scale, Optional<Lm_Vector>:$bias, F32Attr:$eps);
+  let arguments = (ins Lm_NormKindAttr:$kind, Lm_Rows:$input, Lm_Vector:$scale, Optional<Lm_Vector>:$bias,
+    Optional<Lm_Rows>:$moments, F32Attr:$eps, OptionalAttr<I64Attr>:$block);
   let results = (outs Lm_Rows:$result);
-  let assemblyFormat = "$kind $input `,` $scale (`,` $bias^)? `eps` `(` $eps `)` attr-dict `:` functional-type(operands, $result)";
+  let assemblyFormat = [{
+    $kind $input `,` $scale (`,` $bias^)? (`moments` `(` $moments^ `by` $block `)`)? `eps` `(` $eps `)` attr-dict
+    `:` functional-type(operands, $result)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::stoop::lm::NormKindAttr":$kind, "::mlir::Value":$input,
+                                 "::mlir::Value":$scale, "::mlir::Value":$bias, "::mlir::FloatAttr":$eps), [{
+    build($_builder, $_state, result, kind, input, scale, bias, /*moments=*/::mlir::Value(), eps, /*block=*/::mlir::IntegerAttr());
+  }]>];
   let hasVerifier = 1;
 }
 
@@ -266,6 +276,31 @@ def Lm_BlockMaxOp : Lm_Op<"block_max", [Pure, DeclareOpInterfaceMethods<Lm_Fusib
   let results = (outs Lm_Rows:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+}
+
+def Lm_BlockMomentsOp : Lm_Op<"block_moments", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface>,
+    DeclareOpInterfaceMethods<Lm_CostOpInterface>,
+    DeclareOpInterfaceMethods<Lm_BlockReductionOpInterface, ["getBlockColumns", "getBlockNumbers"]>]> {
+  let summary = "what a norm needs to know of each block of columns";
+  let description = [{
+    Of each block of `block` columns, layer: the mean of its columns and the sum of their squared distances from it, side by
+    side; rms: the sum of their squares. A norm combines them (Chan, Golub, LeVeque: Updating formulae and a pairwise
+    algorithm for computing sample variances, 1979): N mean = Σ n_b mean_b and N variance = Σ (squares_b +
+    n_b (mean_b − mean)²), as exact as two passes over the row.
+    A kernel that has not all columns of a block in one thread may leave -1 for the squares: whoever reads that takes them
+    from the input. Constraints: (C1) the numbers of one block for every `block` columns or a part of them; (C2) rows agree;
+    (C3) the result is float32; (C4) block is positive.
+
+    Example: `%m = lm.block_moments layer %x by 16 : tensor<1x256xf32> -> tensor<1x32xf32>`
+  }];
+  let arguments = (ins Lm_NormKindAttr:$kind, Lm_Rows:$input, I64Attr:$block);
+  let results = (outs Lm_Rows:$result);
+  let assemblyFormat = "$kind $input `by` $block attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Numbers that a block is reduced to, for a norm of this kind.
+    static int64_t numbersOf(NormKind kind) { return kind == NormKind::Layer ? 2 : 1; }
+  }];
 }
 
 def Lm_GatherLastOp : Lm_Op<"gather_last", [Pure, DeclareOpInterfaceMethods<Lm_FusibleOpInterface, ["selectsRows"]>,

@@ -192,9 +192,20 @@ LogicalResult NormOp::verify() {
     return failure(); // (C2)
   if ((getKind() == NormKind::Layer) != static_cast<bool>(getBias())) // (C3)
     return emitOpError() << "expects a bias exactly for a layer norm";
-  if (getBias())
-    return verifyColumns(*this, tensorOf(getBias()).getDimSize(0), "elements of bias", features);
-  return success();
+  if (getBias() &&
+      failed(verifyColumns(*this, tensorOf(getBias()).getDimSize(0), "elements of bias", features)))
+    return failure();
+  if (!getMoments() && !getBlock())
+    return success();
+  if (!getMoments() || getBlock().value_or(0) <= 0) // (C4)
+    return emitOpError() << "expects moments and a positive block, or neither";
+  auto made = getMoments().getDefiningOp<BlockMomentsOp>();
+  if (made && (made.getInput() != getInput() || made.getKind() != getKind() || made.getBlock() != *getBlock()))
+    return emitOpError() << "expects moments of its input, for its kind of norm and its blocks";
+  if (failed(verifyRows(*this, getMoments(), "moments", getInput())))
+    return failure();
+  return verifyColumns(*this, tensorOf(getMoments()).getDimSize(1), "columns of moments",
+                       BlockMomentsOp::numbersOf(getKind()) * numBlocks(features, *getBlock()));
 }
 
 LogicalResult BiasOp::verify() {
@@ -227,6 +238,20 @@ LogicalResult BlockMaxOp::verify() {
     return emitOpError() << "expects a float32 result, got " << result;
   return verifyColumns(*this, result.getDimSize(1), "columns, one for a block of the input",
                        numBlocks(tensorOf(getInput()).getDimSize(1))); // (C1)
+}
+
+LogicalResult BlockMomentsOp::verify() {
+  if (getBlockColumns() <= 0) // (C4)
+    return emitOpError() << "expects blocks of one column or more, got " << getBlockColumns();
+  if (failed(verifyRows(*this, getInput(), "an input", getInput())) ||
+      failed(verifyRows(*this, getResult(), "a result", getInput()))) // (C2)
+    return failure();
+  RankedTensorType result = tensorOf(getResult());
+  if (!result.getElementType().isF32()) // (C3)
+    return emitOpError() << "expects a float32 result, got " << result;
+  int64_t blocks = numBlocks(tensorOf(getInput()).getDimSize(1), getBlockColumns());
+  return verifyColumns(*this, result.getDimSize(1), "columns, the numbers of each block of the input",
+                       getBlockNumbers() * blocks); // (C1)
 }
 
 LogicalResult GatherLastOp::verify() {

@@ -51,11 +51,16 @@ constexpr KernelPort kGatherLast[] = {
 #include "kernels/elementwise/elementwise.def"
 };
 constexpr KernelPort kElementwise[] = {{"stoop_elementwise", ""}};
+constexpr KernelPort kReduction[] = {
+    {"stoop_elementwise", ""},
+#define STOOP_MOMENTS(x) {"stoop_block_moments_" #x, "moments," #x},
+#include "kernels/norm/moments.def"
+};
 
 // Template name -> table of its ports, for the expansion of Templates.def.
 constexpr ArrayRef<KernelPort> linear(kLinear), norm(kNorm), embedding(kEmbedding), rope(kRope),
     kv_append(kKvAppend), attention(kAttention), gather_last(kGatherLast),
-    elementwise(kElementwise), reduction(kElementwise);
+    elementwise(kElementwise), reduction(kReduction);
 
 constexpr KernelTemplate kTemplates[] = {
 #define STOOP_KERNEL_TEMPLATE(name, kind, epilogue) {#name, kind, epilogue, name},

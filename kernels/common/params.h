@@ -33,6 +33,13 @@ enum NormKind : int64_t { kNoNorm = 0, kLayerNorm = 1, kRmsNorm = 2 };
 // the segment's *parts*: column ranges that are rotated, stored or appended to a cache.
 enum RowSource : int64_t { kNoRows = 0, kRows = 1, kLastRow = 2, kEmbeddedRows = 3 };
 
+// Moments of blocks of columns (lm.block_moments): where a launch leaves or finds them. block 0: nowhere.
+struct Moments {
+  int64_t kind;   // NormKind
+  int64_t block;  // columns
+  int64_t operand, stride;
+};
+
 // The rows that norms read, at most one value in a region.
 struct LinearPrologue {
   int64_t source;           // RowSource
@@ -44,6 +51,7 @@ struct LinearPrologue {
   int64_t yield_operand, yield_stride;  // where the rows go besides; -1: nowhere
   int64_t norm;                         // NormKind of all norms, which share the statistics
   double epsilon;
+  Moments moments;  // of the rows, if somebody left them
 };
 
 enum InputKind : int64_t { kMemoryInput = 0, kSourceInput = 1, kNormInput = 2 };
@@ -88,13 +96,20 @@ struct LinearPart {
   int64_t batch, kv_heads, positions;           // of the cache
 };
 
+// Moments of what a segment stores: `value` is a result, of `columns` columns.
+struct LinearMoments {
+  int64_t segment;
+  int64_t value_operand, value_stride, value_element, columns;
+  Moments moments;
+};
+
 // Whether weights are integers, and what activations become beside them when rows are few.
 enum Quantized : int64_t { kFloatWeights = 0, kIntegerActivations = 1, kFloatActivations = 2 };
 
 struct LinearParams {
   int64_t max_rows;  // rows of the entry; up to 4 share one pass over the weights
   int64_t prefetch;  // bytes ahead in the weight stream when few rows are multiplied
-  int64_t num_inputs, num_segments, num_products, num_parts;
+  int64_t num_inputs, num_segments, num_products, num_parts, num_moments;
   int64_t packed_columns;  // of all inputs
   int64_t total_cost;      // of all segments
   int64_t num_yields;      // inputs and sources that are stored besides
@@ -125,6 +140,10 @@ struct LinearParams {
   return reinterpret_cast<const LinearPart *>(linear_products(p) + p->num_products);
 }
 
+[[gnu::always_inline]] inline const LinearMoments *linear_moments(const LinearParams *p) {
+  return reinterpret_cast<const LinearMoments *>(linear_parts(p) + p->num_parts);
+}
+
 // The hook does everything: it loads its operands and stores its results.
 struct ElementwiseParams {
   int64_t columns, max_rows;
@@ -134,6 +153,12 @@ struct NormParams {
   int64_t x_operand, gamma_operand, beta_operand /* unused by rms */, y_operand;
   int64_t x_stride, y_stride, columns, max_rows;
   double epsilon;
+  Moments moments;  // of x, if somebody left them
+};
+
+struct MomentsParams {
+  int64_t x_operand, x_stride, columns, max_rows;
+  Moments moments;
 };
 
 // y[row] = row tokens[row] of a panel16 matrix of `vocab` rows and `columns` columns.

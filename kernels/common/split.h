@@ -47,7 +47,7 @@ struct AttentionSplit {
 }
 
 // Things that threads have even shares of: rows, pairs of row and head, columns, blocks of 16
-// columns of a row.
+// columns of a row, or those that moments are of.
 [[gnu::always_inline]] inline constexpr int64_t split_items(const NormParams &, int64_t rows) {
   return rows;
 }
@@ -66,6 +66,10 @@ struct AttentionSplit {
 [[gnu::always_inline]] inline constexpr int64_t split_items(const ElementwiseParams &p,
                                                             int64_t rows) {
   return rows * pieces_of(p.columns, 16);
+}
+
+[[gnu::always_inline]] inline constexpr int64_t split_items(const MomentsParams &p, int64_t rows) {
+  return rows * pieces_of(p.columns, p.moments.block);
 }
 
 }  // namespace stoop::kernels

@@ -30,4 +30,23 @@ __device__ inline void store_block_max(const A& a, int operand, int stride, int 
   if (column % kBlockColumns == 0) store_at<float>(a, operand, stride, row, column / kBlockColumns, value);
 }
 
+// lm.block_moments, layer: the mean and the squared distances from it, as two floats; rms: the squares.
+template <int COLUMNS, class A>
+__device__ inline void store_layer_moments(const A& a, int operand, int stride, int row, int column, float value) {
+  const int place = column % kBlockColumns, valid = min(kBlockColumns, COLUMNS - (column - place));
+  const int first = threadIdx.x % 32 - place;
+  auto sum = [](float x, float y) { return x + y; };
+  float mean = combine_block<COLUMNS>(column, value, sum) / valid;
+  mean = __shfl_sync(((1u << valid) - 1) << first, mean, first);
+  const float squares = combine_block<COLUMNS>(column, (value - mean) * (value - mean), sum);
+  if (place) return;
+  store_at<float>(a, operand, stride, row, column / kBlockColumns * 2, mean);
+  store_at<float>(a, operand, stride, row, column / kBlockColumns * 2 + 1, squares);
+}
+template <int COLUMNS, class A>
+__device__ inline void store_rms_moments(const A& a, int operand, int stride, int row, int column, float value) {
+  const float squares = combine_block<COLUMNS>(column, value * value, [](float x, float y) { return x + y; });
+  if (column % kBlockColumns == 0) store_at<float>(a, operand, stride, row, column / kBlockColumns, squares);
+}
+
 }  // namespace stoop::gpu

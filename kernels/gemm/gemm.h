@@ -90,6 +90,7 @@ STOOP_INLINE void gemm(const stoop_kernel_args *args, const LinearParams *p, i64
         const i64 panels = min_of(step, mine.end - panel0);
         multiply_block(args, p, s, prologue, core, row0, rows, panel0, panels, sums);
         finish_block(args, p, index, sums, row0, rows, panel0, panels, tail);
+        finish_moments(args, p, index, mine, row0, rows, panel0, panels);
       }
     }
   }

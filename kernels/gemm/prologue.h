@@ -1,8 +1,8 @@
 // The rows that the products of a region read: rows in memory, or one source of rows (in memory,
 // the last valid one, or embedded tokens) and its norms.
 //
-// Every thread computes what it reads: the statistics once per block of rows, the normalised
-// columns whenever it packs them. That costs each a pass over a few KiB and saves a launch with its
+// Every thread computes what it reads: the statistics once per block of rows (from the moments that the launch in front
+// left, if it did), the normalised columns whenever it packs them. That costs each a pass over a few KiB and saves a launch with its
 // barrier. Rows that the region yields are stored once, each thread its share.
 #ifndef STOOP_KERNELS_GEMM_PROLOGUE_H
 #define STOOP_KERNELS_GEMM_PROLOGUE_H
@@ -73,6 +73,12 @@ struct Prologue {
         });
   }
 
+  template <class E>
+  STOOP_INLINE RowStatistics statistics_of(i64 row) const {
+    const LinearPrologue &from = p->prologue;
+    return row_statistics<E>(args, from.norm, from.moments, row, source_row<E>(row), from.columns, from.epsilon);
+  }
+
   // Takes the statistics of rows [row0, row0 + rows).
   STOOP_INLINE void measure(i64 row0, i64 rows) const {
     const LinearPrologue &from = p->prologue;
@@ -80,9 +86,7 @@ struct Prologue {
     with_element(
         from.element, [&](auto e) __attribute__((always_inline)) {
           using E = decltype(e);
-          for (i64 row = 0; row < rows; ++row)
-            statistics[row] =
-                row_statistics<E>(from.norm, source_row<E>(row0 + row), from.columns, from.epsilon);
+          for (i64 row = 0; row < rows; ++row) statistics[row] = statistics_of<E>(row0 + row);
         });
   }
 
@@ -131,8 +135,7 @@ struct Prologue {
                   buffer<typename E::T>(args, from.yield_operand) + row * from.yield_stride + begin,
                   end - begin);
             if (from.norm == kNoNorm) return;
-            const RowStatistics s =
-                row_statistics<E>(from.norm, source_row<E>(row), from.columns, from.epsilon);
+            const RowStatistics s = statistics_of<E>(row);
 #pragma clang loop unroll(disable)
             for (i64 i = 0; i < p->num_inputs; ++i) {
               const LinearInput *in = linear_inputs(p) + i;

@@ -1,5 +1,5 @@
 // What all products of few and of many rows share: the split of a region's segments over threads,
-// and the end of a block of sums: the hook, then the parts (rotation, stores, cache).
+// and the end of a block of sums: the hook, then the parts (rotation, stores, cache), then moments.
 //
 // Segments are rows of one launch. Threads take whole *units* of panels, by cost (inner columns
 // streamed), so that each reads about the same bytes whatever the segments' shapes. A unit holds
@@ -12,6 +12,7 @@
 #include "kernels/common/hook.h"
 #include "kernels/common/scratch.h"
 #include "kernels/common/split.h"
+#include "kernels/norm/moments.h"
 #include "kernels/rope/rope.h"
 
 namespace stoop::kernels {
@@ -117,6 +118,29 @@ STOOP_INLINE void finish_block(const stoop_kernel_args *args, const LinearParams
       }
       if (p->num_parts > 0) finish_parts(args, p, s, row0 + row, (panel0 + unit) * kLanes, tail);
     }
+}
+
+// Moments of rows [row0, row0 + rows) behind finish_block: of the blocks that end in panels [panel0, panel0 + panels),
+// of all panels that the thread makes.
+STOOP_INLINE void finish_moments(const stoop_kernel_args *args, const LinearParams *p, i64 index, Range all, i64 row0,
+                                 i64 rows, i64 panel0, i64 panels) {
+#pragma clang loop unroll(disable)
+  for (i64 i = 0; i < p->num_moments; ++i) {
+    const LinearMoments *m = linear_moments(p) + i;
+    if (m->segment != index) continue;
+    const Range mine = {all.begin * kLanes, min_of(all.end * kLanes, m->columns)};
+    const i64 from = panel0 * kLanes, to = min_of((panel0 + panels) * kLanes, m->columns);
+    if ((uint64_t)from / m->moments.block == (uint64_t)to / m->moments.block && to < m->columns) continue;
+    with_element(
+        m->value_element, [&](auto e) __attribute__((always_inline)) {
+          using E = decltype(e);
+#pragma clang loop unroll(disable)
+          for (i64 row = row0; row < row0 + rows; ++row)
+            leave_moments<E>(m->moments, buffer<float>(args, m->moments.operand) + row * m->moments.stride,
+                             buffer<const typename E::T>(args, m->value_operand) + row * m->value_stride,
+                             m->columns, mine, from, to);
+        });
+  }
 }
 
 }  // namespace stoop::kernels

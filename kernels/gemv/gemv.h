@@ -105,6 +105,7 @@ STOOP_INLINE void gemv(const stoop_kernel_args *args, const LinearParams *p, i64
         FewRows<P, X, R>::multiply_panels(args, p, linear_products(p) + s->first_product + i, packed,
                                           panel0, panels, sums.at(i, 0));
       finish_block(args, p, index, sums, 0, rows, panel0, panels, tail);
+      finish_moments(args, p, index, mine, 0, rows, panel0, panels);
     }
   }
 }

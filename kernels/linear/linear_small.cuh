@@ -86,8 +86,7 @@ __device__ inline void linear_small(const A& a) {
   __shared__ float partial[C::threads / 32];
   const int rows = valid_rows(a, C::rows);
   if constexpr (P::staged_bytes > 0) {
-    for (int row = 0; row < rows; ++row)
-      prologue_row<P, C::threads>(a, row, shared, blockIdx.x == 0, partial);
+    prologue_rows<P, C::rows, C::threads>(a, rows, shared, blockIdx.x == 0, partial);
     __syncthreads();  // the staged rows
   }
   small_dispatch<C, S...>(a, shared, blockIdx.x, rows, reinterpret_cast<float*>(shared + P::staged_bytes));

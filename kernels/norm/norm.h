@@ -1,7 +1,7 @@
 // LayerNorm and RMSNorm over the columns of each row, in float32, rounded once when stored.
 //
 // layer: (x - mean) / sqrt(variance + eps) * gamma + beta, population variance about the mean (two
-// passes). rms: x / sqrt(mean(x^2) + eps), rounded to the output's type, then times gamma (the
+// passes, or what those who made the row left of it: moments.h). rms: x / sqrt(mean(x^2) + eps), rounded to the output's type, then times gamma (the
 // order of Llama's reference code). Split: rows over threads. Traffic: the row from L1 or L2, gamma
 // and beta. Bound: latency at one row.
 #ifndef STOOP_KERNELS_NORM_NORM_H
@@ -11,23 +11,9 @@
 #include "kernels/common/math.h"
 #include "kernels/common/params.h"
 #include "kernels/common/split.h"
+#include "kernels/norm/moments.h"
 
 namespace stoop::kernels {
-
-// Sum over the columns of f(x), with four accumulators.
-template <class X, class F>
-STOOP_INLINE float sum_row(const typename X::T *x, i64 columns, F f) {
-  f32x16 sum[4] = {};
-  i64 c = 0;
-  for (; c + 4 * kLanes <= columns; c += 4 * kLanes)
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 4; ++i) sum[i] += f(X::load16(x + c + i * kLanes));
-  for (; c + kLanes <= columns; c += kLanes) sum[0] += f(X::load16(x + c));
-  float rest = 0.0f;
-  STOOP_SCALAR_LOOP
-  for (; c < columns; ++c) rest += f(splat(X::load1(x + c)))[0];
-  return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
-}
 
 // y = f(x, column) for all columns.
 template <class X, class Y, class F>
@@ -50,20 +36,16 @@ struct RowStatistics {
   float mean, scale;
 };
 
+// Statistics of a row: of itself, or of the moments of its blocks where somebody left those (row `row` of them).
 template <class X>
-STOOP_INLINE RowStatistics row_statistics(i64 kind, const typename X::T *x, i64 columns,
-                                          double epsilon) {
-  float mean = 0.0f;
-  if (kind == kLayerNorm)
-    mean = sum_row<X>(
-               x, columns, [](f32x16 v) __attribute__((always_inline)) { return v; }) /
-           (float)columns;
-  const float square = sum_row<X>(
-      x, columns, [mean](f32x16 v) __attribute__((always_inline)) {
-        const f32x16 d = v - splat(mean);
-        return d * d;
-      });
-  return {mean, 1.0f / __builtin_sqrtf(square / (float)columns + (float)epsilon)};
+STOOP_INLINE RowStatistics row_statistics(const stoop_kernel_args *args, i64 kind, const Moments &left, i64 row,
+                                          const typename X::T *x, i64 columns, double epsilon) {
+  ColumnMoments m;
+  if (left.block > 0)
+    m = combine_moments<X>(left, buffer<const float>(args, left.operand) + row * left.stride, x, columns);
+  else
+    m = measure_columns<X>(kind, x, columns);
+  return {m.mean, 1.0f / __builtin_sqrtf(m.squares / (float)columns + (float)epsilon)};
 }
 
 // Normalises `columns` columns, of which gamma and beta are given too.
@@ -90,7 +72,8 @@ STOOP_INLINE void norm(const stoop_kernel_args *args, const NormParams *p, i64 k
   for (i64 row = rows.begin; row < rows.end; ++row) {
     const auto *x = buffer<const typename X::T>(args, p->x_operand) + row * p->x_stride;
     auto *y = buffer<typename Y::T>(args, p->y_operand) + row * p->y_stride;
-    const RowStatistics s = row_statistics<X>(kind, x, p->columns, p->epsilon);
+    const RowStatistics s =
+        row_statistics<X>(args, kind, p->moments, row, x, p->columns, p->epsilon);
     normalize<X, Y>(kind, s, x, y, gamma, beta, p->columns);
   }
 }

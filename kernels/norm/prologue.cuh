@@ -1,7 +1,8 @@
 // Whole rows in front of linears, or alone: a row of a tensor, of the embedding, or the last valid one; its
 // normalisations; what of this is a result.
 // Statistics are two passes in float32 over the row in fixed order; each block that needs a row computes them anew
-// from L2, which costs less than a launch. Memory: the row, read three times, mostly from L1.
+// from L2, which costs less than a launch. Where the launch in front left moments of the row's blocks, a warp
+// combines those instead, in two passes too. Memory: the row, read three times, mostly from L1, or once.
 #pragma once
 #include "kernels/common/device.cuh"
 
@@ -62,6 +63,42 @@ __device__ inline RowStatistics row_statistics(const A& a, int row, float epsilo
   return {mean, 1.0f / sqrtf(block_sum<THREADS>(squares, partial) / COLUMNS + epsilon)};
 }
 
+// No moments were left of a prologue's rows.
+struct NoMoments {
+  static constexpr bool exist = false;
+};
+// Moments of blocks of BLOCK columns (lm.block_moments) in rows of operand OPERAND.
+template <int BLOCK, int OPERAND, int STRIDE>
+struct LeftMoments {
+  static constexpr bool exist = true;
+  static constexpr int block = BLOCK;
+  template <class A>
+  static __device__ const float* row(const A& a, int row) { return input<float>(a, OPERAND) + static_cast<long long>(row) * STRIDE; }
+};
+
+// Statistics of a row from its moments, the same in all lanes of the warp: Chan's formula. Means are summed as
+// distances from the first one, so that a mean far from zero costs no digits.
+template <Norm KIND, int COLUMNS, class M, class A>
+__device__ inline RowStatistics combined_statistics(const A& a, int row, float epsilon) {
+  constexpr int blocks = (COLUMNS + M::block - 1) / M::block;
+  auto columns = [](int b) { return static_cast<float>(min(M::block, COLUMNS - b * M::block)); };
+  const float* left = M::row(a, row);
+  const int lane = threadIdx.x % 32;
+  float mean = 0, squares = 0;
+  if constexpr (KIND == Norm::layer) {
+    const float shift = left[0];
+    for (int b = lane; b < blocks; b += 32) mean += (left[2 * b] - shift) * columns(b);
+    mean = shift + warp_sum(mean) / COLUMNS;
+    for (int b = lane; b < blocks; b += 32) {
+      const float d = left[2 * b] - mean;
+      squares += left[2 * b + 1] + columns(b) * d * d;
+    }
+  } else {
+    for (int b = lane; b < blocks; b += 32) squares += left[b];
+  }
+  return {mean, 1.0f / sqrtf(warp_sum(squares) / COLUMNS + epsilon)};
+}
+
 // (x - mean) / deviation * gamma + beta, rounded once.
 template <class T>
 __device__ inline float layer_norm(float x, RowStatistics s, float gamma, float beta) {
@@ -73,14 +110,31 @@ __device__ inline float rms_norm(float x, RowStatistics s, float gamma) {
   return round_to<T>(round_to<T>(x * s.scale) * gamma);
 }
 
-// Computes one row of prologue P with the whole block. P::finish gets each element; `is_owner` blocks store results.
+// Finishes one row of prologue P with the whole block. P::finish gets each element; `is_owner` blocks store results.
 template <class P, int THREADS, class A>
-__device__ inline void prologue_row(const A& a, int row, char* staged, bool is_owner, float* partial) {
-  using Source = typename P::Source;
-  const RowStatistics s = row_statistics<P::norm, P::columns, THREADS, Source>(a, row, P::epsilon, partial);
-  const auto* x = Source::row(a, row);
+__device__ inline void finish_row(const A& a, int row, RowStatistics s, char* staged, bool is_owner) {
+  const auto* x = P::Source::row(a, row);
   for (int c = threadIdx.x; c < P::columns; c += THREADS)
-    P::finish(a, row, c, round_to<typename Source::Value>(to_float(x[c])), s, staged, is_owner);
+    P::finish(a, row, c, round_to<typename P::Source::Value>(to_float(x[c])), s, staged, is_owner);
+}
+
+// Computes `rows` rows, at most ROWS, of prologue P with the whole block; moments are combined by a warp for each row.
+template <class P, int ROWS, int THREADS, class A>
+__device__ inline void prologue_rows(const A& a, int rows, char* staged, bool is_owner, float* partial) {
+  if constexpr (P::Moments::exist) {
+    __shared__ RowStatistics statistics[ROWS];
+    for (int row = threadIdx.x / 32; row < rows; row += THREADS / 32) {
+      const RowStatistics s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row, P::epsilon);
+      if (threadIdx.x % 32 == 0) statistics[row] = s;
+    }
+    __syncthreads();  // statistics of all rows
+    for (int row = 0; row < rows; ++row) finish_row<P, THREADS>(a, row, statistics[row], staged, is_owner);
+  } else {
+    for (int row = 0; row < rows; ++row)
+      finish_row<P, THREADS>(
+          a, row, row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row, P::epsilon, partial), staged,
+          is_owner);
+  }
 }
 
 // A region without linears: one block a row.
@@ -88,7 +142,13 @@ template <class P, int ROWS, int THREADS, class A>
 __device__ inline void whole_rows(const A& a) {
   __shared__ float partial[THREADS / 32];
   const int row = blockIdx.x;
-  if (row < valid_rows(a, ROWS)) prologue_row<P, THREADS>(a, row, nullptr, true, partial);
+  if (row >= valid_rows(a, ROWS)) return;
+  RowStatistics s;
+  if constexpr (P::Moments::exist)
+    s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row, P::epsilon);  // by each warp
+  else
+    s = row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row, P::epsilon, partial);
+  finish_row<P, THREADS>(a, row, s, nullptr, true);
 }
 
 // Keeps a normalised element for the linears of this block.

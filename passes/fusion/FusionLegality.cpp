@@ -249,6 +249,32 @@ std::optional<Refusal> FusionLegality::refuse(Operation *producer, Operation *co
   return refusal ? refusal : refuseMerge(a, b, views);
 }
 
+bool FusionLegality::isMadeByColumns(Value value) const {
+  Operation *producer = graph.producer(value);
+  return producer && (isElementwise(producer) || roleOf(producer) == FusionRole::Linear) &&
+         graph.hasLinear(graph.groupOf(producer));
+}
+
+/// Who sums up a row does it once for all its columns; who leaves moments, once for each block; and blocks have to be
+/// combined.
+std::optional<Refusal> FusionLegality::refuseMoments(lm::NormOp norm) const {
+  if (auto refusal = refuseCapability("reduction_epilogue", "reductions behind"))
+    return refusal;
+  if (std::optional<int64_t> limit = target.exceededRows(norm))
+    return Refusal{("no moments of its " + Twine(resultType(norm).getDimSize(0)) +
+                    " rows are left for it: a norm that is a launch of its own sums up each row once, on the way")
+                       .str(),
+                   remedyOfRows(norm, *limit)};
+  int64_t columns = resultType(norm).getDimSize(1);
+  if (columns < target.leastMomentsColumns)
+    return Refusal{("no moments of its rows are left for it: to sum up " + Twine(columns) +
+                    " columns costs a thread less than leaving those of each block and combining them; that pays from " +
+                    Twine(target.leastMomentsColumns))
+                       .str(),
+                   "none: the model has these rows"};
+  return std::nullopt;
+}
+
 Value FusionLegality::rowsOf(Operation *linear) const {
   Value rows = graph.resolve(linear->getOperand(0));
   for (Operation *op = rows.getDefiningOp(); op && roleOf(op) == FusionRole::Prologue;

@@ -28,6 +28,8 @@ struct FusionTarget {
   /// Widths of the tiles of columns that linears of few and of many rows have: one of each has to hold rotated heads,
   /// whole or in halves. Narrow ones are below 64; none: any heads.
   llvm::ArrayRef<int64_t> rotationTiles = {};
+  int64_t momentsBlock = 0;        ///< columns of a block that linears leave a norm's moments of; 0: they leave none
+  int64_t leastMomentsColumns = 0; ///< fewest columns of rows whose moments are worth leaving
 
   bool has(llvm::StringRef capability) const {
     return llvm::is_contained(capabilities, capability);
@@ -57,6 +59,11 @@ public:
 
   /// Why two linears that read the same rows cannot be segments of one launch.
   std::optional<Refusal> refuseSegments(mlir::Operation *a, mlir::Operation *b) const;
+
+  /// Why no launch leaves the moments of what `norm` reads; nothing if one should. Only of what isMadeByColumns().
+  std::optional<Refusal> refuseMoments(lm::NormOp norm) const;
+  /// Whether a launch with a linear makes `value` column by column.
+  bool isMadeByColumns(mlir::Value value) const;
 
   /// The value whose rows `linear` reads, behind ops that map them row by row.
   mlir::Value rowsOf(mlir::Operation *linear) const;

@@ -292,11 +292,26 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
     getOperation().walk([&](lm::EntryOp entry) { runOnEntry(entry); });
   }
 
+  /// Norms that could read moments of their rows and do not. Those that do have edges of their own.
+  static void addMoments(const RegionGraph &graph, const fusion::FusionLegality &legality,
+                         SmallVector<Edge> &edges) {
+    for (Operation *op : graph.ops())
+      if (auto norm = dyn_cast<lm::NormOp>(op); norm && !norm.getMoments() && legality.isMadeByColumns(norm.getInput())) {
+        std::optional<fusion::Refusal> refusal = legality.refuseMoments(norm);
+        if (!refusal)
+          refusal = fusion::Refusal{"the pass was left out", "no --disable-pass lm-leave-moments"};
+        edges.push_back({graph.producer(norm.getInput()), norm, "lm-leave-moments", std::move(refusal), 0});
+      }
+  }
+
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows, rotationTiles});
+        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows, rotationTiles, momentsBlock,
+                leastMomentsColumns});
     SmallVector<Edge> edges = EdgeFinder(graph, legality).find();
+    if (momentsBlock > 0)
+      addMoments(graph, legality, edges);
     for (const Edge &edge : edges)
       remarkEdge(entry, edge);
     Builder builder(&getContext());

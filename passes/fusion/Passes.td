@@ -11,6 +11,10 @@ defvar capabilityOptions = [
 defvar rotationOptions = [
   ListOption<"rotationTiles", "rotation-tiles", "int64_t", "widths of tiles that have to hold rotated heads (FusionLegality.h); none: any heads">
 ];
+defvar momentsOptions = [
+  Option<"momentsBlock", "moments-block", "int64_t", "0", "columns of a block that linears leave a norm's moments of; 0: none">,
+  Option<"leastMomentsColumns", "least-moments-columns", "int64_t", "0", "fewest columns of rows whose moments are worth leaving">
+];
 defvar prologueOptions = [
   Option<"maxPrologueBytes", "max-prologue-bytes", "int64_t", "0", "most bytes of rows that a prologue hands to a linear; 0: any">,
   Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
@@ -40,6 +44,24 @@ def FuseLinears : Pass<"lm-fuse-linears", "::mlir::ModuleOp"> {
     Example: test/passes/fusion/lm-fuse-linears.mlir
   }];
   let options = capabilityOptions;
+}
+
+def LeaveMoments : Pass<"lm-leave-moments", "::mlir::ModuleOp"> {
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+  let summary = "Linears leave the moments of what the next norm reads";
+  let description = [{
+    The value that a norm reads, if a launch with a linear makes it column by column, gets an lm.block_moments in blocks of
+    `moments-block` columns, which the norm then reads; norms of one value share it. The reduction rides where its columns
+    are made (lm-fuse-columns, capability "reduction_epilogue"). Rows that no prologue takes are left alone: a norm that is
+    a launch of its own sums up each row once, on the way. So are rows of fewer columns than `least-moments-columns`, which
+    everybody sums up faster than blocks are measured and combined.
+
+    Example: test/passes/fusion/lm-leave-moments.mlir
+  }];
+  let options = !listconcat(capabilityOptions, momentsOptions, [
+    Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
+    Option<"anywhere", "anywhere", "bool", "false", "wherever columns are made, whether it pays or not: for tests">
+  ]);
 }
 
 def FuseColumns : Pass<"lm-fuse-columns", "::mlir::ModuleOp"> {
@@ -122,7 +144,7 @@ def LogFusion : Pass<"lm-log-fusion", "::mlir::ModuleOp"> {
 
     Example: test/passes/fusion/lm-log-fusion.mlir
   }];
-  let options = !listconcat(capabilityOptions, prologueOptions, rotationOptions);
+  let options = !listconcat(capabilityOptions, prologueOptions, rotationOptions, momentsOptions);
 }
 
 def VerifyFused : Pass<"lm-verify-fused", "::mlir::ModuleOp"> {

@@ -57,6 +57,13 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   SmallVector<int64_t> rotationTiles(options.rotationTiles.begin(), options.rotationTiles.end());
   pm.addPass(fusion::createFuseEpilogue({capabilities}));
   pm.addPass(fusion::createFuseLinears({capabilities}));
+  // Reductions for norms, of what launches make by now.
+  fusion::LeaveMomentsOptions moments;
+  moments.capabilities = capabilities;
+  moments.momentsBlock = options.momentsBlock;
+  moments.leastMomentsColumns = options.leastMomentsColumns;
+  moments.maxPrologueRows = options.maxPrologueRows;
+  pm.addPass(fusion::createLeaveMoments(moments));
   pm.addPass(fusion::createFuseColumns({capabilities, rotationTiles}));
   // In front of prologues: what reads the same rows shares one.
   pm.addPass(fusion::createFuseSegments({capabilities}));
@@ -67,7 +74,8 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
   pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes, options.maxPrologueRows,
-                                      options.maxGatheredRows, rotationTiles}));
+                                      options.maxGatheredRows, rotationTiles, options.momentsBlock,
+                                      options.leastMomentsColumns}));
   pm.addPass(fusion::createVerifyFused());
 }
 

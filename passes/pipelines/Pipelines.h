@@ -52,6 +52,13 @@ struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOpti
   Option<int64_t> maxGatheredRows{*this, "max-gathered-rows",
                                   llvm::cl::desc("most rows that a prologue may select; 0: any"),
                                   llvm::cl::init(0)};
+  Option<int64_t> momentsBlock{
+      *this, "moments-block",
+      llvm::cl::desc("columns of a block that linears leave a norm's moments of; 0: none"),
+      llvm::cl::init(0)};
+  Option<int64_t> leastMomentsColumns{
+      *this, "least-moments-columns",
+      llvm::cl::desc("fewest columns of rows whose moments are worth leaving"), llvm::cl::init(0)};
   ListOption<int64_t> rotationTiles{
       *this, "rotation-tiles",
       llvm::cl::desc("widths of tiles that have to hold rotated heads (passes/fusion/FusionLegality.h); none: any heads")};

@@ -31,8 +31,8 @@ static int64_t rotatedHeadDim(lm::FusedOp fused) {
 
 /// Whether tiles of `width` columns hold whole blocks of what the region reduces.
 static bool holdsBlocks(int64_t width, lm::FusedOp fused) {
-  return width % lm::kReductionBlock == 0 ||
-         fused.getBody().front().getOps<lm::BlockReductionOpInterface>().empty();
+  return llvm::all_of(fused.getBody().front().getOps<lm::BlockReductionOpInterface>(),
+                      [&](lm::BlockReductionOpInterface op) { return width % op.getBlockColumns() == 0; });
 }
 
 namespace {

@@ -78,13 +78,17 @@ static const TargetInfo targets[] = {
      cpuTemplates,
      /*cachedWeightBytes=*/256 << 10,
      {cpuCapabilities, /*maxPrologueBytes=*/0, /*maxPrologueRows=*/0,
-      /*maxGatheredRows=*/kernels::kGemvRows}},
+      /*maxGatheredRows=*/kernels::kGemvRows, /*rotationTiles=*/{},
+      // Rows that leave the 32 KiB of a core's first cache (passes/README.md has figures).
+      /*momentsBlock=*/256, /*leastMomentsColumns=*/8193}},
     {"cuda",
      gpuLevels,
      gpuTemplates,
      /*cachedWeightBytes=*/0,
      // Rows of two norms and the sums fit into the 99 KiB of shared memory that a block has everywhere.
-     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles},
+     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles,
+      // What 16 lanes finish together: a read of the row saves two barriers, whatever its length.
+      /*momentsBlock=*/16, /*leastMomentsColumns=*/0},
      /*multiprocessors=*/108},
 };
 
@@ -101,6 +105,8 @@ std::string FusionInfo::pipelineOptions() const {
   return text + "max-prologue-bytes=" + std::to_string(maxPrologueBytes) +
          " max-prologue-rows=" + std::to_string(maxPrologueRows) +
          " max-gathered-rows=" + std::to_string(maxGatheredRows) +
+         " moments-block=" + std::to_string(momentsBlock) +
+         " least-moments-columns=" + std::to_string(leastMomentsColumns) +
          (rotationTiles.empty() ? "" : " rotation-tiles=" + llvm::join(llvm::map_range(rotationTiles, [](int64_t width) {
                                          return std::to_string(width);
                                        }), ","));

@@ -61,6 +61,8 @@ struct FusionInfo {
   int64_t maxPrologueBytes, maxPrologueRows, maxGatheredRows;
   /// Widths of tiles that hold rotated heads, rising; none: rotations do not care.
   llvm::ArrayRef<int64_t> rotationTiles = {};
+  /// Columns of a block that linears leave the next norm's moments of (0: none), and from how many columns on that pays.
+  int64_t momentsBlock = 0, leastMomentsColumns = 0;
 
   /// All of it as options of stoop-fused-pipeline.
   std::string pipelineOptions() const;

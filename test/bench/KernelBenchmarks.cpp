@@ -9,6 +9,7 @@
 #include "ir/support/QuantScheme.h"
 #include "kernels/common/params.h"
 #include "kernels/common/scratch.h"
+#include "kernels/common/split.h"
 #include "test/kernels/KernelHarness.h"
 #include "llvm/ADT/StringExtras.h"
 #include <benchmark/benchmark.h>
@@ -200,6 +201,18 @@ static Case makeElementwise(const std::string &symbol, bool isReduction) {
   return c;
 }
 
+/// elements: "moments", input.
+static Case makeMoments(const std::string &symbol, const Ports &elements) {
+  Element x = elementOf(elements[1]);
+  constexpr int64_t block = 256;
+  int64_t numbers = 2 * kernels::pieces_of(columns(), block);
+  kernels::MomentsParams p = {0, columns(), columns(), kRows, {kernels::kLayerNorm, block, 1, numbers}};
+  Case c{makeSpec(symbol, p), {}, 1, Element::F32, kRows, double(kRows) * columns() * bytesOf(x), 0};
+  c.buffers.push_back(values(x, kRows * columns()));
+  c.buffers.emplace_back(kRows * numbers * 4);
+  return c;
+}
+
 static void run(benchmark::State &state, const std::function<Case()> &make) {
   Case c = make();
   LoadedKernel kernel(c.spec, *runnableLevels().back());
@@ -266,6 +279,8 @@ static void registerPort(const kernels::KernelTemplate &kernel, const kernels::K
     add(name, [=] { return makeRope(symbol, elements); });
   } else if (kernel.name == "gather_last") {
     add(name, [=] { return makeGatherLast(symbol, elements); });
+  } else if (elements[0] == "moments") {
+    add(name, [=] { return makeMoments(symbol, elements); });
   } else if (kernel.name == "elementwise" || kernel.name == "reduction") {
     add(name, [=, isReduction = kernel.name == "reduction"] { return makeElementwise(symbol, isReduction); });
   } else {

@@ -18,6 +18,7 @@ from models import CompiledModel, RunError, execute
 
 BUCKET = 16  # prompts of one token, below, at and above it are among the recorded ones
 GATHERED_ROWS = 4  # what the CPU kernels take of an embedding in a prologue
+BLOCKS = [128, 16, 50, 1000]  # columns of what norms read moments of
 LEGAL = "lm-form-fused-regions,lm-log-fusion,lm-verify-fused"
 
 
@@ -26,7 +27,8 @@ def compile_regions(options, checkpoint, seed, dtype, folder):
     graph, fused, program = (os.path.join(folder, name) for name in ("graph.mlir", "fused.mlir", "program"))
     execute([options.stoop, "compile", checkpoint, "--dtype", dtype, "--max-seq-len", "2048",
              "--prefill-buckets", str(BUCKET), "--compile-to", "graph", "-o", graph, "--quiet"])
-    randomly = f"lm-fuse-randomly{{seed={seed} max-gathered-rows={GATHERED_ROWS}}}"
+    moments = f"lm-leave-moments{{moments-block={BLOCKS[seed % len(BLOCKS)]} anywhere=true}}"
+    randomly = f"{moments},lm-fuse-randomly{{seed={seed} max-gathered-rows={GATHERED_ROWS}}}"
     execute([options.stoop_opt, graph, f"--pass-pipeline=builtin.module({randomly},{LEGAL})", "-o", fused])
     execute([options.stoop, "compile", fused, "--compile-from", "fused", "-o", program, "--quiet"])
     return program

@@ -41,6 +41,8 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
     spec.table = {0.5f, 0.25f};
   } else if (kernel.name == "gather_last")
     spec = makeSpec(port.symbol.str(), kernels::GatherLastParams{0, 1, 64, 64, 64});
+  else if (port.symbol.contains("block_moments"))
+    spec = makeSpec(port.symbol.str(), kernels::MomentsParams{0, 100, 100, 64, {kernels::kLayerNorm, 16, 1, 14}});
   else if (kernel.name == "elementwise" || kernel.name == "reduction")
     spec = makeSpec(port.symbol.str(), kernels::ElementwiseParams{64, 64});
   if (kernel.acceptsEpilogue || kernel.name == "reduction") // whose hook does everything

@@ -113,6 +113,8 @@ TEST(Split, RowKernelsDealRowsHeadsAndColumns) {
          cache(2 * kHeads * kRows * kHeadDim * 4);
   kernels::NormParams norm = {0, 1, 2, 3, kColumns, kColumns, kColumns, kernels::kAnyRows, 1e-5};
   expectItems("stoop_layer_norm_f32_f32", norm, {&x, &gamma, &beta, &y}, kRows);
+  kernels::MomentsParams moments = {0, kColumns, kColumns, kernels::kAnyRows, {kernels::kRmsNorm, 7, 1, 4}};
+  expectItems("stoop_block_moments_f32", moments, {&x, &y}, kRows);
   kernels::EmbeddingParams embedding = {0, 1, 2, kColumns, kColumns, 16, kernels::kAnyRows, 0};
   expectItems("stoop_embedding_f32_f32", embedding, {&positions, &matrix, &y}, kRows);
   kernels::RopeParams rope = {0, 1, 2, 3, kColumns, kColumns, kHeads, kHeadDim, kRows, kernels::kAnyRows};

@@ -105,7 +105,7 @@ TEST_P(RegionsTest, RandomRegionsKeepEveryBit) {
   for (int seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     OwningOpRef<ModuleOp> module = graph->clone();
-    runPasses(*module, "lm-fuse-randomly{seed=" + std::to_string(seed) +
+    runPasses(*module, "lm-leave-moments{moments-block=16 anywhere=true},lm-fuse-randomly{seed=" + std::to_string(seed) +
                            "},lm-form-fused-regions,lm-verify-fused");
     EXPECT_EQ(evaluate(*module), expected);
     sizes.insert(countLaunches(modelOf(*module), "decode_b1"));

@@ -43,4 +43,24 @@ Tensor rmsNorm(const Tensor &x, const Tensor &gamma, double epsilon, Element res
   return y;
 }
 
+Tensor blockMoments(const Tensor &x, int64_t block, bool centred) {
+  int64_t blocks = (x.cols() + block - 1) / block, numbers = centred ? 2 : 1;
+  Tensor y(x.rows(), numbers * blocks, Element::F32);
+  for (int64_t t = 0; t < x.rows(); ++t)
+    for (int64_t b = 0; b < blocks; ++b) {
+      llvm::ArrayRef<float> part = x.row(t).drop_front(b * block).take_front(block);
+      double mean = 0, squares = 0;
+      if (centred) {
+        for (float v : part)
+          mean += v;
+        mean /= part.size();
+        y.set(t, numbers * b, mean);
+      }
+      for (float v : part)
+        squares += (v - mean) * (v - mean);
+      y.set(t, numbers * b + numbers - 1, squares);
+    }
+  return y;
+}
+
 } // namespace stoop::reference

@@ -82,6 +82,9 @@ Tensor attention(const Tensor &q, const KvLayer &cache, llvm::ArrayRef<int32_t> 
 Tensor columns(const Tensor &x, int64_t begin, int64_t count);
 /// The largest of each `block` columns (the last has what is left), NaN if one of them is; float32.
 Tensor blockMax(const Tensor &x, int64_t block);
+/// Of each `block` columns (the last has what is left) the mean and the sum of squared distances from it, or, if not
+/// `centred`, the sum of squares alone; float32.
+Tensor blockMoments(const Tensor &x, int64_t block, bool centred);
 /// Row `index` alone.
 Tensor gatherRow(const Tensor &x, int64_t index);
 

@@ -227,6 +227,63 @@ func.func @block_max_c3(%x: tensor<4x40xbf16>) {
 
 // -----
 
+func.func @block_moments_c1(%x: tensor<4x40xf32>) {
+  // expected-error @below {{expects 6 columns, the numbers of each block of the input, got 3}}
+  %y = lm.block_moments layer %x by 16 : tensor<4x40xf32> -> tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @block_moments_c2(%x: tensor<4x40xf32>) {
+  // expected-error @below {{expects a result with the rows of 'tensor<4x40xf32>', got 'tensor<3x3xf32>'}}
+  %y = lm.block_moments rms %x by 16 : tensor<4x40xf32> -> tensor<3x3xf32>
+  return
+}
+
+// -----
+
+func.func @block_moments_c3(%x: tensor<4x40xbf16>) {
+  // expected-error @below {{expects a float32 result, got 'tensor<4x3xbf16>'}}
+  %y = lm.block_moments rms %x by 16 : tensor<4x40xbf16> -> tensor<4x3xbf16>
+  return
+}
+
+// -----
+
+func.func @block_moments_c4(%x: tensor<4x40xf32>) {
+  // expected-error @below {{expects blocks of one column or more, got 0}}
+  %y = lm.block_moments rms %x by 0 : tensor<4x40xf32> -> tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c4_of_another_value(%x: tensor<4x40xf32>, %z: tensor<4x40xf32>, %g: tensor<40xf32>) {
+  %m = lm.block_moments rms %z by 16 : tensor<4x40xf32> -> tensor<4x3xf32>
+  // expected-error @below {{expects moments of its input, for its kind of norm and its blocks}}
+  %y = lm.norm rms %x, %g moments(%m by 16) eps(1.0e-5) : (tensor<4x40xf32>, tensor<40xf32>, tensor<4x3xf32>) -> tensor<4x40xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c4_of_other_blocks(%x: tensor<4x40xf32>, %m: tensor<4x3xf32>, %g: tensor<40xf32>) {
+  // expected-error @below {{expects 2 columns of moments, got 3}}
+  %y = lm.norm rms %x, %g moments(%m by 32) eps(1.0e-5) : (tensor<4x40xf32>, tensor<40xf32>, tensor<4x3xf32>) -> tensor<4x40xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c4_half(%x: tensor<4x40xf32>, %g: tensor<40xf32>) {
+  // expected-error @below {{expects moments and a positive block, or neither}}
+  %y = lm.norm rms %x, %g eps(1.0e-5) {block = 16 : i64} : (tensor<4x40xf32>, tensor<40xf32>) -> tensor<4x40xf32>
+  return
+}
+
+// -----
+
 func.func @gather_last_c1(%x: tensor<4x8xf32>) {
   // expected-error @below {{expects a result of type 'tensor<1x8xf32>', got 'tensor<2x8xf32>'}}
   %y = lm.gather_last %x : tensor<4x8xf32> -> tensor<2x8xf32>

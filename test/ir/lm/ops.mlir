@@ -68,6 +68,11 @@ lm.model @tiny attributes {family = "falcon", dtype = f32, hidden = 8 : i64, lay
     }
     // CHECK: lm.block_max %{{.*}} : tensor<16x8xf32> -> tensor<16x1xf32>
     %max = lm.block_max %x : tensor<16x8xf32> -> tensor<16x1xf32>
+    // CHECK: %[[M:.*]] = lm.block_moments rms %[[X:.*]] by 3 : tensor<16x8xf32> -> tensor<16x3xf32>
+    %moments = lm.block_moments rms %x by 3 : tensor<16x8xf32> -> tensor<16x3xf32>
+    %scale = lm.load_weight @scale : tensor<8xf32>
+    // CHECK: lm.norm rms %[[X]], %{{.*}} moments(%[[M]] by 3) eps(9.99999974E-6) : (tensor<16x8xf32>, tensor<8xf32>, tensor<16x3xf32>) -> tensor<16x8xf32>
+    %normed = lm.norm rms %x, %scale moments(%moments by 3) eps(1.0e-5) : (tensor<16x8xf32>, tensor<8xf32>, tensor<16x3xf32>) -> tensor<16x8xf32>
     // CHECK: lm.gather_last
     %last = lm.gather_last %x : tensor<16x8xf32> -> tensor<1x8xf32>
     %logits = lm.linear %last, %embed : (tensor<1x8xf32>, tensor<32x8xbf16>) -> tensor<1x32xf32>

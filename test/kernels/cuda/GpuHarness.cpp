@@ -9,6 +9,7 @@
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "codegen/reference/Evaluator.h"
+#include "codegen/reference/ops/Ops.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
@@ -135,6 +136,22 @@ static float strangeValue(std::mt19937_64 &rng) {
   return pick < std::size(values) ? values[pick] : float(int64_t(rng() % 7) - 8);
 }
 
+/// An element of rows that sums of squares are bad at: far from zero, a part far from the rest, what is no number.
+static float hardValue(float value, uint64_t row, int64_t column, int64_t columns) {
+  switch (row % 5) {
+  case 0:
+    return value + 100;
+  case 1:
+    return column < columns / 5 ? value - 50 : value;
+  case 2:
+    return column == columns / 2 ? NAN : value;
+  case 3:
+    return column == 0 ? INFINITY : value;
+  default:
+    return value;
+  }
+}
+
 namespace {
 /// Runs one kernel both ways.
 class Comparison {
@@ -149,6 +166,7 @@ public:
 
 private:
   void makeInput(BlockArgument argument);
+  std::optional<Tensor> momentsFor(BlockArgument argument);
   std::vector<int32_t> indicesFor(BlockArgument argument, int64_t rows);
   Operand makeOperand(Value value, int64_t stride);
   std::string copyIn(VirtualGpu &gpu);
@@ -196,6 +214,15 @@ std::vector<int32_t> Comparison::indicesFor(BlockArgument argument, int64_t rows
   return std::vector<int32_t>(rows);
 }
 
+/// What a norm reads of rows that stand in front of the argument; nothing for other arguments.
+std::optional<Tensor> Comparison::momentsFor(BlockArgument argument) {
+  for (Operation *user : argument.getUsers())
+    if (auto norm = dyn_cast<lm::NormOp>(user); norm && norm.getMoments() == argument)
+      return reference::blockMoments(frame.tensor(norm.getInput()), *norm.getBlock(),
+                                     norm.getKind() == lm::NormKind::Layer);
+  return std::nullopt;
+}
+
 void Comparison::makeInput(BlockArgument argument) {
   std::normal_distribution<float> normal;
   if (auto cache = dyn_cast<lm::KvType>(argument.getType())) {
@@ -226,7 +253,12 @@ void Comparison::makeInput(BlockArgument argument) {
     std::memcpy(operand.bytes.data(), indices.data(), operand.bytes.size());
     frame.define(argument, indices);
   } else {
-    bool isReduced = llvm::any_of(argument.getUsers(), llvm::IsaPred<lm::BlockReductionOpInterface>);
+    bool isReduced = llvm::any_of(argument.getUsers(), llvm::IsaPred<lm::BlockMaxOp>);
+    bool isHard = llvm::any_of(argument.getUsers(), [&](Operation *user) {
+      auto norm = dyn_cast<lm::NormOp>(user);
+      return isa<lm::BlockMomentsOp>(user) || (norm && norm.getMoments());
+    });
+    std::optional<Tensor> moments = momentsFor(argument);
     // Weights are scaled so that sums stay near one.
     float scale = 1;
     for (OpOperand &use : argument.getUses())
@@ -236,7 +268,8 @@ void Comparison::makeInput(BlockArgument argument) {
     size_t bytes = elementBytes(operand.element);
     for (int64_t r = 0; r < operand.rows; ++r)
       for (int64_t c = 0; c < operand.cols; ++c) {
-        tensor.set(r, c, isReduced ? strangeValue(rng) : normal(rng) * scale);
+        float value = moments ? moments->row(r)[c] : isReduced ? strangeValue(rng) : normal(rng) * scale;
+        tensor.set(r, c, isHard && !moments ? hardValue(value, r + step.seed, c, operand.cols) : value);
         storeElement(&operand.bytes[(r * operand.stride + c) * bytes], tensor.row(r)[c],
                      operand.element);
       }

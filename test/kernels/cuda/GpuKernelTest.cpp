@@ -153,6 +153,69 @@ TEST(GpuReduction, BehindLinearsAndAlone) {
   }
 }
 
+namespace {
+std::string momentsType(int rows, int columns, bool isLayer) { return tensor(rows, (columns + 15) / 16 * (isLayer ? 2 : 1), "f32"); }
+
+/// A linear with bias and residual, whose sum and its moments are yielded.
+std::string leavingKernel(llvm::StringRef schedule, int rows, int n, int k, llvm::StringRef type, bool isLayer) {
+  std::string X = tensor(rows, k, type), W = tensor(n, k, type), Y = tensor(rows, n, "f32"), M = momentsType(rows, n, isLayer);
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, {2}, {3}]) {{
+    ^bb0(%x: {4}, %w: {5}, %b: tensor<{2}xf32>, %r: {6}):
+      %0 = lm.linear %x, %w : ({4}, {5}) -> {6}
+      %1 = lm.bias %0, %b : ({6}, tensor<{2}xf32>) -> {6}
+      %2 = lm.binary add %r, %1 : {6}
+      %3 = lm.block_moments {8} %2 by 16 : {6} -> {7}
+      lm.yield %2, %3 : {6}, {7}
+    })",
+                 schedule, k, n, (n + 15) / 16 * (isLayer ? 2 : 1), X, W, Y, M, isLayer ? "layer" : "rms");
+}
+
+/// A norm that reads moments, in front of a linear and yielded, or alone.
+std::string normOfMoments(llvm::StringRef schedule, int rows, int columns, llvm::StringRef type, bool isLayer, bool isAlone) {
+  std::string X = tensor(rows, columns, "f32"), N = tensor(rows, columns, type), M = momentsType(rows, columns, isLayer),
+              W = tensor(20, columns, type), Y = tensor(rows, 20, type), V = formatv("tensor<{0}xf32>", columns);
+  std::string bias = isLayer ? ", %b" : "", biasType = isLayer ? V + ", " : "";
+  std::string norm = formatv("%n = lm.norm {0} %x, %g{1} moments(%m by 16) eps(1.0e-5) : ({2}, {3}, {4}{5}) -> {6}",
+                             isLayer ? "layer" : "rms", bias, X, V, biasType, M, N);
+  int stride = (columns + 15) / 16 * (isLayer ? 2 : 1) + 3;
+  if (isAlone)
+    return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, {1}]) {{
+      ^bb0(%x: {3}, %g: {4}, %b: {4}, %m: {5}):
+        {6}
+        lm.yield %n : {7}
+      })",
+                   schedule, columns, stride, X, V, M, norm, N);
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, 0, 20, {1}]) {{
+    ^bb0(%x: {3}, %g: {4}, %b: {4}, %m: {5}, %w: {6}):
+      {7}
+      %0 = lm.linear %n, %w : ({8}, {6}) -> {9}
+      lm.yield %0, %n : {9}, {8}
+    })",
+                 schedule, columns, stride, X, V, M, W, norm, N, Y);
+}
+} // namespace
+
+/// Moments behind linears, alone, and what norms make of them: rows far from zero, with a jump, with no numbers.
+TEST(GpuMoments, LeftAndRead) {
+  for (bool isLayer : {true, false}) {
+    for (auto [rows, valid, n] : {std::tuple{1, 1, 80}, {4, 3, 37}, {8, 8, 5}})
+      expectRight(leavingKernel(smallSchedule(2), rows, n, 64, "bf16", isLayer), stepOf(rows, valid), "f32");
+    expectRight(leavingKernel(mmaSchedule(64, 3), 70, 85, 64, "bf16", isLayer), stepOf(70, 66), "f32");
+    for (auto [rows, valid, columns, type] : {std::tuple{1, 1, 600, "bf16"}, {8, 7, 45, "f32"}, {3, 3, 1100, "f16"}}) {
+      expectRight(normOfMoments(smallSchedule(2), rows, columns, type, isLayer, false), stepOf(rows, valid), type);
+      expectRight(normOfMoments(plainSchedule("norm_rows"), rows, columns, type, isLayer, true), stepOf(rows, valid), type);
+    }
+    std::string X = tensor(5, 300, "f32"), M = momentsType(5, 300, isLayer);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([300, {1}]) {{
+      ^bb0(%x: {2}):
+        %0 = lm.block_moments {3} %x by 16 : {2} -> {4}
+        lm.yield %0 : {4}
+      })",
+                        plainSchedule("reduction_elements"), isLayer ? 38 : 19, X, isLayer ? "layer" : "rms", M),
+                stepOf(5, 5), "f32");
+  }
+}
+
 TEST(GpuRows, NormEmbeddingGather) {
   for (llvm::StringRef type : {"f32", "bf16"})
     for (int cols : {40, 300}) {

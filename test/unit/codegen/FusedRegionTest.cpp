@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/DescribeKernel.h"
 #include "codegen/reference/Evaluator.h"
+#include "codegen/reference/ops/Ops.h"
 #include "ir/lm/LmDialect.h"
 #include "ir/plan/PlanDialect.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -90,6 +91,31 @@ public:
     std::string type = rowsOf((columns + 15) / 16, "f32");
     return define("lm.block_max " + in + " : " + types[in] + " -> " + type, type);
   }
+  static int64_t numbersOf(bool layer, int64_t columns, int64_t block) {
+    return (columns + block - 1) / block * (layer ? 2 : 1);
+  }
+  std::string moments(bool layer, const std::string &in, int64_t columns, int64_t block) {
+    std::string type = rowsOf(numbersOf(layer, columns, block), "f32");
+    return define((layer ? "lm.block_moments layer " : "lm.block_moments rms ") + in + " by " + std::to_string(block) +
+                      " : " + types[in] + " -> " + type,
+                  type);
+  }
+  /// A norm that reads the moments of its rows, an argument behind theirs.
+  std::string normOfMoments(bool layer, const std::string &in, int64_t columns, int64_t block) {
+    std::vector<std::string> operands = {in, vector(columns)};
+    if (layer)
+      operands.push_back(vector(columns));
+    int64_t numbers = numbersOf(layer, columns, block);
+    std::string list, operandTypes, left = argument(rowsOf(numbers, "f32"), numbers + 1);
+    for (const std::string &operand : operands) {
+      list += (list.empty() ? "" : ", ") + operand;
+      operandTypes += types[operand] + ", ";
+    }
+    return define((layer ? "lm.norm layer " : "lm.norm rms ") + list + " moments(" + left + " by " +
+                      std::to_string(block) + ") eps(1.0e-5) : (" + operandTypes + types[left] + ") -> " +
+                      rowsOf(columns, x),
+                  rowsOf(columns, x));
+  }
   std::string rope(const std::string &in, const std::string &positions, const std::string &table,
                    int64_t heads) {
     return op("lm.rope", {in, positions, table}, " heads(" + std::to_string(heads) + ")",
@@ -169,7 +195,10 @@ private:
   void makeRows(mlir::BlockArgument argument, mlir::RankedTensorType type);
   void makeCache(mlir::BlockArgument argument, lm::KvType type);
   void makeStrange(Values &values);
-  void compareResult(Value result, unsigned index, Buffer &buffer);
+  void makeHard(Element e, Values &values, int64_t columns);
+  void takeMoments(mlir::BlockArgument argument, lm::NormOp norm, Values &values);
+  void compareResult(Value result, unsigned index, Buffer &buffer, unsigned threads);
+  unsigned takeLeftOut(lm::BlockMomentsOp op, llvm::MutableArrayRef<float> actual, llvm::ArrayRef<float> wanted);
   void compareCache(unsigned index, Buffer &buffer);
 
   plan::KernelOp kernel;
@@ -190,8 +219,17 @@ void Bench::makeRows(mlir::BlockArgument argument, mlir::RankedTensorType type) 
   };
   bool weight = llvm::any_of(argument.getUses(), isWeight);
   Values values = randomValues(random, rows * columns, e, weight ? 0.5f : 1.5f);
-  if (llvm::any_of(argument.getUsers(), llvm::IsaPred<lm::BlockReductionOpInterface>))
+  if (llvm::any_of(argument.getUsers(), llvm::IsaPred<lm::BlockMaxOp>))
     makeStrange(values);
+  bool isHard = llvm::any_of(argument.getUsers(), [&](mlir::Operation *user) {
+    auto norm = llvm::dyn_cast<lm::NormOp>(user);
+    return llvm::isa<lm::BlockMomentsOp, lm::BinaryOp>(user) || (norm && norm.getMoments());
+  });
+  if (isHard)
+    makeHard(e, values, columns);
+  for (mlir::OpOperand &use : argument.getUses())
+    if (auto norm = llvm::dyn_cast<lm::NormOp>(use.getOwner()); norm && norm.getMoments() == argument)
+      takeMoments(argument, norm, values);
   reference::Tensor tensor(rows, columns, referenceElement(e));
   llvm::copy(values, tensor.mutableValues().begin());
   frame->define(argument, tensor);
@@ -214,6 +252,42 @@ void Bench::makeStrange(Values &values) {
   for (float &v : values)
     if (random() % 32 == 0)
       v = strange[random() % std::size(strange)];
+}
+
+/// Rows that sums of squares are bad at: far from zero, a block far from the others, what is no number.
+void Bench::makeHard(Element e, Values &values, int64_t columns) {
+  for (int64_t row = 0; row * columns < int64_t(values.size()); ++row)
+    for (int64_t c = 0; c < columns; ++c) {
+      float &v = values[row * columns + c];
+      switch (row % 6) {
+      case 0:
+        v += 100;
+        break;
+      case 1:
+        v += c < columns / 5 ? -200 : 0;
+        break;
+      case 3:
+        v = c == columns / 2 ? NAN : v;
+        break;
+      case 4:
+        v = c == 0 ? INFINITY : v;
+        break;
+      }
+      v = roundTo(e, v);
+    }
+}
+
+/// Of the rows that the norm reads, which stand in front; a few blocks are left out.
+void Bench::takeMoments(mlir::BlockArgument argument, lm::NormOp norm, Values &values) {
+  bool layer = norm.getKind() == lm::NormKind::Layer;
+  reference::Tensor moments = reference::blockMoments(frame->tensor(norm.getInput()), *norm.getBlock(), layer);
+  llvm::copy(moments.values(), values.begin());
+  int64_t numbers = layer ? 2 : 1;
+  for (size_t i = 0; i < values.size(); i += numbers)
+    if (random() % 4 == 0) {
+      values[i] = 0;
+      values[i + numbers - 1] = -1;
+    }
 }
 
 void Bench::makeCache(mlir::BlockArgument argument, lm::KvType type) {
@@ -289,16 +363,34 @@ void expectClose(Element e, const Values &actual, const Values &wanted, const st
     count.off += !(std::fabs(actual[i] - wanted[i]) <= 2e-5 * largest);
 }
 
-void Bench::compareResult(Value result, unsigned index, Buffer &buffer) {
+/// Moments that threads left out because they share the block's columns become what is wanted; their number.
+unsigned Bench::takeLeftOut(lm::BlockMomentsOp op, llvm::MutableArrayRef<float> actual,
+                            llvm::ArrayRef<float> wanted) {
+  unsigned found = 0;
+  int64_t numbers = op.getBlockNumbers();
+  for (size_t i = 0; i < actual.size(); i += numbers)
+    if (actual[i + numbers - 1] == -1) {
+      std::copy_n(&wanted[i], numbers, &actual[i]);
+      ++found;
+    }
+  return found;
+}
+
+void Bench::compareResult(Value result, unsigned index, Buffer &buffer, unsigned threads) {
   auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
   Element e = harnessElement(type.getElementType());
   int64_t stride = kernel.getRowStrides()[kernel.getNumInputs() + index];
   int64_t rows = std::min(type.getDimSize(0), validRows), columns = type.getDimSize(1);
   const auto &tensor = std::get<reference::Tensor>(expected[index]);
   Values actual, wanted;
-  for (int64_t r = 0; r < type.getDimSize(0); ++r)
+  for (int64_t r = 0; r < type.getDimSize(0); ++r) {
+    Values row;
+    for (int64_t c = 0; c < stride; ++c)
+      row.push_back(buffer.at(e, r * stride + c));
+    if (auto moments = result.getDefiningOp<lm::BlockMomentsOp>(); moments && r < rows)
+      EXPECT_LT(takeLeftOut(moments, llvm::MutableArrayRef(row).take_front(columns), tensor.row(r)), threads);
     for (int64_t c = 0; c < stride; ++c) {
-      float got = buffer.at(e, r * stride + c);
+      float got = row[c];
       if (r < rows && c < columns && !std::isfinite(tensor.row(r)[c])) {
         float strange = tensor.row(r)[c];
         EXPECT_TRUE(std::isnan(strange) ? std::isnan(got) : got == strange) << "row " << r << ", column " << c;
@@ -309,6 +401,7 @@ void Bench::compareResult(Value result, unsigned index, Buffer &buffer) {
         ASSERT_TRUE(std::isnan(got)) << "wrote row " << r << ", column " << c;
       }
     }
+  }
   EXPECT_TRUE(buffer.intact());
   expectClose(e, actual, wanted, "result " + std::to_string(index));
 }
@@ -337,7 +430,7 @@ void Bench::check(const LoadedKernel &code, unsigned threads) {
     pointers.push_back(&buffer);
   code.run(pointers, validRows, threads);
   for (auto [i, result] : llvm::enumerate(kernel.getBody().front().back().getOperands()))
-    compareResult(result, i, operands[kernel.getNumInputs() + i]);
+    compareResult(result, i, operands[kernel.getNumInputs() + i], threads);
   for (auto &[index, cache] : caches)
     compareCache(index, operands[index]);
 }
@@ -552,6 +645,64 @@ TEST_F(FusedRegion, ReductionAlone) {
     k.yield(k.blockMax(k.rowArgument(columns, k.x), columns), (columns + 15) / 16);
     check(k, {rows, 1});
   }
+}
+
+/// A linear with bias and residual (float32, as it is for all types) whose sum's moments are left; another segment beside it.
+Kernel leaveMoments(int64_t rows, Element e, int64_t n, int64_t block, bool layer) {
+  Kernel k(rows, e);
+  std::string x = k.rowArgument(40, k.x), residual = k.rowArgument(n, "f32");
+  std::string other = k.linear(x, k.weight(70, 40, name(e)), 70, k.x);
+  std::string sum = k.binary("add", k.bias(k.linear(x, k.weight(n, 40, name(e)), n, "f32"), n), residual);
+  k.yield(k.activation("relu", other), 70);
+  k.yield(sum, n);
+  k.yield(k.moments(layer, sum, n, block), Kernel::numbersOf(layer, n, block));
+  return k;
+}
+
+// Blocks of a part of a panel, of many panels, and beyond the row; threads that share blocks.
+TEST_F(FusedRegion, MomentsAreLeftForTheNextNorm) {
+  for (int round = 0; round < 4; ++round) { // numbers of threads
+    check(leaveMoments(1, Element::F32, 600, 128, true), {1});
+    check(leaveMoments(4, Element::F32, 301, 16, true), {3});
+  }
+  check(leaveMoments(1, Element::BF16, 77, 32, false), {1});
+  check(leaveMoments(7, Element::F32, 2100, 128, true), {7});
+  check(leaveMoments(50, Element::F16, 530, 64, false), {50});
+  check(leaveMoments(9, Element::F32, 61, 7, false), {9});
+}
+
+TEST_F(FusedRegion, MomentsAlone) {
+  for (auto [rows, e, columns, block] :
+       {std::tuple<int64_t, Element, int64_t, int64_t>{1, Element::F32, 1000, 128},
+        {7, Element::F32, 77, 16},
+        {3, Element::BF16, 40, 64}})
+    for (bool layer : {true, false}) {
+      Kernel k(rows, e);
+      k.templateName = "reduction";
+      k.yield(k.moments(layer, k.rowArgument(columns, k.x), columns, block), Kernel::numbersOf(layer, columns, block));
+      check(k, {rows, 1});
+    }
+}
+
+// In front of linears, yielded too, and alone; blocks that were left out are measured by whoever reads.
+TEST_F(FusedRegion, NormsReadMoments) {
+  for (auto [rows, e, columns, block] :
+       {std::tuple<int64_t, Element, int64_t, int64_t>{1, Element::F32, 600, 128},
+        {4, Element::F32, 301, 16},
+        {2, Element::BF16, 77, 32},
+        {7, Element::F32, 2100, 128},
+        {49, Element::BF16, 530, 64}})
+    for (bool layer : {true, false}) {
+      Kernel k(rows, e);
+      std::string norm = k.normOfMoments(layer, k.rowArgument(columns, "f32"), columns, block);
+      k.yield(k.linear(norm, k.weight(50, columns, name(e)), 50, k.x), 50);
+      k.yield(norm, columns);
+      check(k, {rows});
+      Kernel alone(rows, e);
+      alone.templateName = "norm";
+      alone.yield(alone.normOfMoments(layer, alone.rowArgument(columns, "f32"), columns, block), columns);
+      check(alone, {rows});
+    }
 }
 
 TEST_F(FusedRegion, EmbeddingRidesInTheFirstLaunch) {
