@@ -3,7 +3,8 @@
 
 On the CPU: greedy ids equal to the recorded ones and logits near those of the prompt alone, in batches that are full,
 partly filled and refilled; the same seeds draw the same tokens; narrow types and integer weights within their gates.
-With --driver: the same for the CUDA program on the virtual GPU, and its sampled tokens are the CPU program's.
+With --driver: the same for the CUDA program on the virtual GPU, and its sampled tokens are the CPU program's; with --wide
+steps of five to eight sequences instead.
 """
 import argparse
 import functools
@@ -35,10 +36,10 @@ def requests(recorded, indices, counts, seeds=None):
     return result
 
 
-def check_recorded(model, recorded, indices, counts, report, where, tolerance, alone=True):
+def check_recorded(model, recorded, indices, counts, report, where, tolerance, alone=True, batch=BATCH):
     """Greedy ids are the recorded ones; logits are near the recorded ones and those of each prompt alone."""
     results, together = model.generate_together(requests(recorded, indices, counts))
-    report.require(together == min(len(indices), BATCH), f"{where}: {together} sequences ran together")
+    report.require(together == min(len(indices), batch), f"{where}: {together} sequences ran together")
     for index, count, (document, logits) in zip(indices, counts, results, strict=True):
         at = f"{where}, prompt {index}"
         expected = recorded.generations[index]["ids"][:count]
@@ -95,6 +96,27 @@ def run_cpu(options, directory, report):
                 os.remove(path)
 
 
+def check_ahead(model, recorded, indices, counts, report, where):
+    """The device chooses the recorded tokens itself."""
+    results, _ = model.generate_together(requests(recorded, indices, counts), logits=False)
+    for index, count, (document, _) in zip(indices, counts, results, strict=True):
+        report.require(document["ids"] == recorded.generations[index]["ids"][:count],
+                       f"{where}, prompt {index}: ids {document['ids']} are not the recorded ones")
+
+
+def run_wide(options, directory, report):
+    recorded = Recorded(directory)
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        model = CompiledModel.compile(options.stoop, directory, os.path.join(folder, "cuda"), context=CONTEXT, buckets=[32],
+                                      flags=["--max-batch-size", "8", "--target", "cuda", "--cuda-arch", ARCHITECTURES])
+        # Eight, nine with one that joins, and fewer as they end.
+        with virtual_gpu(options, 80):
+            check_recorded(model, recorded, [0, 1, 2, 3, 4, 5, 6, 8], [6, 5, 5, 4, 4, 3, 3, 2], report, "cuda, sm_80, host samples",
+                           CUDA_LOGIT_TOLERANCE, alone=False, batch=8)
+        with virtual_gpu(options, 90, seed=3):
+            check_ahead(model, recorded, [9, 8, 7, 6, 4, 3, 2, 1, 0], [8, 7, 6, 8, 3, 5, 6, 7, 4], report, "cuda, sm_90, runs ahead")
+
+
 def run_cuda(options, directory, report):
     recorded = Recorded(directory)
     flags = ["--max-batch-size", str(BATCH)]
@@ -108,11 +130,7 @@ def run_cuda(options, directory, report):
             check_sampled(cuda, [("the cpu", cpu)], recorded, report, "cuda, sm_80", SAMPLING[0])
             check_sampled(cuda, [("the cpu", cpu)], recorded, report, "cuda, sm_80", SAMPLING[3])
         with virtual_gpu(options, 90, seed=3):
-            indices, counts = [7, 0, 5, 6, 2], [20, 12, 3, 7, 6]
-            results, _ = cuda.generate_together(requests(recorded, indices, counts), logits=False)
-            for index, count, (document, _) in zip(indices, counts, results, strict=True):
-                report.require(document["ids"] == recorded.generations[index]["ids"][:count],
-                               f"cuda, sm_90, runs ahead, prompt {index}: ids {document['ids']} are not the recorded ones")
+            check_ahead(cuda, recorded, [7, 0, 5, 6, 2], [20, 12, 3, 7, 6], report, "cuda, sm_90, runs ahead")
             for settings in SAMPLING[1:3]:
                 check_sampled(cuda, [("the cpu", cpu)], recorded, report, "cuda, sm_90", settings)
 
@@ -123,6 +141,7 @@ def parse_arguments():
     parser.add_argument("--driver", help="path of the virtual driver: checks the CUDA program instead")
     parser.add_argument("--checkpoints", nargs="+", required=True, metavar="DIR")
     parser.add_argument("--narrow", action="store_true", help="also bf16 and int8")
+    parser.add_argument("--wide", action="store_true", help="with --driver: up to eight sequences, float32 alone")
     parser.add_argument("--full", action="store_true", help="everything, not a cross-section")
     parser.add_argument("--work", help="folder for binaries (default: the system's temporary one)")
     return parser.parse_args()
@@ -130,7 +149,8 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    sys.exit(checks.run_each(options.checkpoints, functools.partial(run_cuda if options.driver else run_cpu, options)))
+    check = run_wide if options.wide else run_cuda if options.driver else run_cpu
+    sys.exit(checks.run_each(options.checkpoints, functools.partial(check, options)))
 
 
 if __name__ == "__main__":
