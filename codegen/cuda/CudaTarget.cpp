@@ -171,7 +171,8 @@ llvm::Expected<std::vector<std::string>> CudaTarget::resolve(StringRef list) con
       cubins.push_back(name);
   }
   if (cubins.empty() && ptx.empty())
-    return llvm::createStringError("no architecture is named; 'stoop targets' lists them");
+    return llvm::createStringError(withPtx ? "ptx is the PTX of the architectures named beside it: sm_80,ptx"
+                                           : "no architecture is named; 'stoop targets' lists them");
   ptx.insert(ptx.end(), cubins.begin(), cubins.end());
   return ptx;
 }

@@ -110,7 +110,9 @@ Progress::Progress(std::string what)
     : what_(std::move(what)), start_(seconds_now()), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Progress::update(uint64_t done, uint64_t total, const char* unit) {
-  double now = seconds_now(), spent = now - start_;
+  const double now = seconds_now();
+  if (done == 0) start_ = now;
+  const double spent = now - start_;
   if (spent < 2 || total == 0 || now - shown_ < (terminal_ ? 0.2 : 10)) return;
   shown_ = now;
   double left = done ? spent * static_cast<double>(total - done) / static_cast<double>(done) : 0;

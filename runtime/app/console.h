@@ -57,7 +57,7 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  // Cheap enough to call often.
+  // Cheap enough to call often; 0 `done` starts the clock anew.
   void update(uint64_t done, uint64_t total, const char* unit);
 
  private:

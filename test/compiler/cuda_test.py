@@ -108,6 +108,8 @@ class Cuda(Case):
         message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "sm_70"), 2).stderr
         for words in ("sm_70", "sm_80", "sm_90a", "sm_120", "ptx"):
             self.assertIn(words, message)
+        message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "ptx"), 2).stderr
+        self.assertIn("sm_80,ptx", message)
 
     def test_targets_name_the_gpu(self):
         for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90a"})):

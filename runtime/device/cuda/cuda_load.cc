@@ -208,6 +208,7 @@ stoop_status CudaDevice::upload(const void* weights, stoop_progress_fn progress,
   const uint64_t bytes = desc_->arenas[desc_->weights_arena].size;
   const uint64_t part = bytes < kUploadBytes ? bytes : kUploadBytes;
   if (bytes == 0) return STOOP_OK;
+  if (progress) progress(user, "MiB uploaded", 0, bytes >> 20);
   void* buffers[2] = {};
   stoop_status status = STOOP_OK;
   for (void*& buffer : buffers)
