@@ -93,9 +93,11 @@ LogicalResult SegmentEmitter::emitPrologue() {
   }
   std::string body;
   llvm::raw_string_ostream text(body);
+  auto isStaged = [](Value value) {
+    return llvm::any_of(value.getUsers(), [](Operation *op) { return isa<lm::LinearOp>(op); });
+  };
   auto finish = [&](Value value, StringRef name) {
-    bool isStaged = llvm::any_of(value.getUsers(), [](Operation *op) { return isa<lm::LinearOp>(op); });
-    if (isStaged) {
+    if (isStaged(value)) {
       stagedAt[value] = staged;
       text << formatv("    stage<{0}>(staged + {1}, {2}, row, c, {3});\n", elementOf(value), staged,
                       columns, name);
@@ -108,20 +110,22 @@ LogicalResult SegmentEmitter::emitPrologue() {
   if (parts.source)
     finish(start, "x");
   for (lm::NormOp op : parts.norms) {
-    std::string name = nameOf(op.getResult());
-    text << formatv("    const float {0} = {1}_norm<{2}>(x, s, vector_at(a, {3}, c){4});\n", name,
-                    norm, elementOf(op.getResult()), argument(op.getScale()),
-                    op.getBias() ? formatv(", vector_at(a, {0}, c)", argument(op.getBias())).str()
-                                 : std::string());
-    finish(op.getResult(), name);
+    std::string value = formatv("{0}_norm<{1}>(x, s, vector_at(a, {2}, c){3})", norm, elementOf(op.getResult()),
+                                argument(op.getScale()),
+                                op.getBias() ? formatv(", vector_at(a, {0}, c)", argument(op.getBias())).str()
+                                             : std::string());
+    if (isStaged(op.getResult()) + resultsOf(op.getResult()).size() > 1) {
+      text << formatv("    const float {0} = {1};\n", nameOf(op.getResult()), value);
+      value = nameOf(op.getResult());
+    }
+    finish(op.getResult(), value);
   }
   emitLine(parts.norms.empty() ? parts.source : lm::NormOp(parts.norms.front()).getOperation());
   out << "struct Rows {\n"
       << "  using Source = " << *source << ";\n"
       << "  using Moments = " << moments << ";\n"
       << formatv("  static constexpr int columns = {0}, staged_bytes = {1};\n", columns, staged)
-      << formatv("  static constexpr Norm norm = Norm::{0};\n", norm)
-      << formatv("  static constexpr float epsilon = {0};\n", floatLiteral(epsilon))
+      << formatv("  static constexpr Norm norm = Norm::{0}; static constexpr float epsilon = {1};\n", norm, floatLiteral(epsilon))
       << "  static __device__ void finish(const A& a, int row, int c, float x, RowStatistics s, "
          "char* staged, bool is_owner) {\n"
       << body << "  }\n};\n";
@@ -314,9 +318,8 @@ void SegmentEmitter::emitStore(const lm::RegionSegment &segment) {
     return isa<lm::LinearOp, lm::ElementwiseOpInterface>(op);
   });
   if (hasValues) {
-    out << "    const Values v = values(a, row, column, sum);\n";
-    if (segment.headDim)
-      out << "    const Values w = values(a, row, other, other_sum);\n";
+    out << "    const Values v = values(a, row, column, sum)" << (segment.headDim ? ", w = values(a, row, other, other_sum)" : "")
+        << ";\n";
   }
   for (Operation *op : segment.ops) {
     if (auto append = dyn_cast<lm::KvAppendOp>(op)) {
