@@ -35,6 +35,14 @@ std::string feature_list(uint64_t bits) {
   return text.empty() ? "any x86-64" : text;
 }
 
+// What a machine must have for a level.
+std::string needs_of(const stoop_program_desc& program, uint64_t required) {
+  if (!program.gpu) return feature_list(required);
+  const uint64_t capability = required & 0xffff;
+  return "compute capability " + std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
+         (required & STOOP_GPU_EXACT ? "" : required & STOOP_GPU_PTX ? " or newer" : " or newer of its series");
+}
+
 std::string text_report(const stoop_program_desc& program, const stoop_context_info& info) {
   const stoop_model_info& model = program.model;
   std::string out;
@@ -52,8 +60,8 @@ std::string text_report(const stoop_program_desc& program, const stoop_context_i
   for (uint32_t i = 0; i < model.num_eos; ++i) eos += (i ? "," : "") + std::to_string(model.eos[i]);
   line("end of text", eos.empty() ? "none" : eos);
   for (uint32_t i = 0; i < program.num_levels; ++i)
-    line(i ? "" : "cpu levels", std::string(program.levels[i].name) + " (" +
-                                    feature_list(program.levels[i].required) + ")");
+    line(i ? "" : program.gpu ? "gpu levels" : "cpu levels",
+         std::string(program.levels[i].name) + " (" + needs_of(program, program.levels[i].required) + ")");
   uint64_t memory = 0;
   for (uint32_t i = 0; i < program.num_arenas; ++i) {
     const stoop_arena& arena = program.arenas[i];
@@ -62,7 +70,8 @@ std::string text_report(const stoop_program_desc& program, const stoop_context_i
                                 ", " + lifetime_name(arena.lifetime));
   }
   line("memory", size_text(static_cast<double>(memory)) + " beside the weights, " +
-                     size_text(static_cast<double>(program.scratch_bytes)) + " more a thread");
+                     size_text(static_cast<double>(program.scratch_bytes)) +
+                     (program.gpu ? " more of workspace, all on the GPU" : " more a thread"));
   line("kv cache", size_text(kv_bytes_per_token(program)) + " a token");
   for (uint32_t i = 0; i < program.num_entries; ++i) {
     const stoop_entry& entry = program.entries[i];

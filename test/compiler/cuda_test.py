@@ -83,6 +83,13 @@ class Cuda(Case):
         program = self.dir / "m"
         self.expect(run("compile", self.checkpoint("rand-yarn", copy=False), "-o", program, "--quiet", "--target", "cuda", "-c", 32,
                         "--prefill-buckets", 8, "--no-tokenizer", "--cuda-arch", "sm_80,ptx", "--max-batch-size", 2), 0)
+        info = subprocess.run([program, "info"], capture_output=True, text=True, check=True).stdout
+        self.assertRegex(info, r"gpu levels +sm_80.ptx \(compute capability 8.0 or newer\)\n +sm_80 \(compute capability 8.0 or newer of its series\)")
+        self.assertNotIn("a thread", info)
+        forced = subprocess.run([program, "run", "--prompt-ids", "1", "-n", "1", "--cpu-level", "sm_80"], capture_output=True, text=True,
+                                env=dict(os.environ, STOOP_VGPU_ARCH="90"))
+        self.assertEqual(forced.returncode, 3)
+        self.assertIn("level 'sm_80' does not run on 'Stoop virtual GPU sm_90' of compute capability 9.0", forced.stderr)
         result = subprocess.run([program, "bench", "-p", "8", "-n", "1,3", "-b", "1,2", "-r", "1", "-o", "json"], capture_output=True, text=True)
         self.assertEqual((result.returncode, [line for line in result.stderr.splitlines() if "vgpu" in line]), (0, []), result.stderr)
         rows = json.loads(result.stdout)

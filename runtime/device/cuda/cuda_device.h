@@ -56,6 +56,7 @@ class CudaDevice {
   stoop_status find_gpu(Message& message);
   stoop_status check_memory(Message& message);
   stoop_status load_level(const char* forced, Message& message);
+  stoop_status explain_level(const char* forced, bool is_refused, Message& message);
   stoop_status load_modules(uint32_t level, int* error, Message& message);
   void unload_modules();
   stoop_status take_memory(Message& message);

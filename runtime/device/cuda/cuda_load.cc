@@ -81,8 +81,6 @@ stoop_status CudaDevice::find_gpu(Message& message) {
 // Tries levels from the best down: a driver may refuse code for reasons of its own (no cubin support, PTX
 // that is newer than it).
 stoop_status CudaDevice::load_level(const char* forced, Message& message) {
-  char names[256];
-  level_names(*desc_, names, sizeof names);
   bool is_known = false, is_refused = false;
   for (uint32_t i = desc_->num_levels; i-- > 0;) {
     const stoop_level& level = desc_->levels[i];
@@ -99,10 +97,16 @@ stoop_status CudaDevice::load_level(const char* forced, Message& message) {
     is_refused = true;
     unload_modules();
   }
-  if (!is_known) {
-    return fail(message, STOOP_INVALID_ARGUMENT, "the program has no code for level '%s'; it has %s",
-                forced, names);
-  }
+  if (is_known) return explain_level(forced, is_refused, message);
+  char names[256];
+  level_names(*desc_, names, sizeof names);
+  return fail(message, STOOP_INVALID_ARGUMENT, "the program has no code for level '%s'; it has %s", forced, names);
+}
+
+// Why no level could be loaded, and what to do.
+stoop_status CudaDevice::explain_level(const char* forced, bool is_refused, Message& message) {
+  char names[256];
+  level_names(*desc_, names, sizeof names);
   const int made_by = static_cast<int>(desc_->gpu->cuda_version), major = capability_ / 10, minor = capability_ % 10;
   if (is_refused) {
     return fail(message, STOOP_UNSUPPORTED,
@@ -110,6 +114,10 @@ stoop_status CudaDevice::load_level(const char* forced, Message& message) {
                 "driver, or compile with --cuda-arch %s",
                 api_.version / 1000, api_.version % 1000 / 10, names, made_by / 1000, made_by % 1000 / 10, name_,
                 architecture_for(capability_));
+  }
+  if (forced) {
+    return fail(message, STOOP_UNSUPPORTED, "code of level '%s' does not run on '%s' of compute capability %d.%d; the program has %s",
+                forced, name_, major, minor, names);
   }
   if (major < 8) {
     return fail(message, STOOP_UNSUPPORTED,
