@@ -9,12 +9,12 @@
 #include "codegen/TargetBackend.h"
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/LocalGpus.h"
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "ir/lm/LmOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/SymbolTable.h"
-#include "runtime/device/cuda/driver.h"
 #include "stoop/abi.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -68,43 +68,9 @@ public:
 };
 } // namespace
 
-namespace {
-struct LocalGpu {
-  std::string name;
-  unsigned capability; ///< times 10
-};
-} // namespace
-
-/// GPUs that the driver names; none without a driver.
-static std::vector<LocalGpu> localGpus() {
-  rt::CudaDriver api;
-  rt::Message message;
-  int count = 0;
-  if (api.load(/*made_by=*/0, message) != STOOP_OK || api.device_count(&count) != 0)
-    return {};
-  std::vector<LocalGpu> gpus;
-  for (int i = 0; i < count; ++i) {
-    char name[128] = "";
-    int device = 0, major = 0, minor = 0;
-    if (api.device_get(&device, i) == 0 && api.device_name(name, sizeof name, device) == 0 &&
-        api.device_attribute(&major, rt::kCudaCapabilityMajor, device) == 0 &&
-        api.device_attribute(&minor, rt::kCudaCapabilityMinor, device) == 0)
-      gpus.push_back({name, static_cast<unsigned>(major * 10 + minor)});
-  }
-  return gpus;
-}
-
-/// Whether cubins of an architecture run there, as the runtime decides it.
-static bool runsOn(const kernels::GpuArchitecture &architecture, const LocalGpu &gpu) {
-  if (architecture.exact)
-    return gpu.capability == architecture.capability;
-  return gpu.capability / 10 == architecture.capability / 10 &&
-         gpu.capability >= architecture.capability;
-}
-
 std::vector<std::string> CudaTarget::devices() const {
   std::vector<std::string> names;
-  for (const LocalGpu &gpu : localGpus())
+  for (const codegen::LocalGpu &gpu : codegen::localGpus())
     names.push_back(gpu.name + ", compute capability " + std::to_string(gpu.capability / 10) + "." +
                     std::to_string(gpu.capability % 10));
   return names;
@@ -123,13 +89,13 @@ std::string CudaTarget::sourceOf(plan::BinaryOp binary) const {
 
 std::vector<codegen::ArchitectureInfo> CudaTarget::describe() const {
   std::vector<codegen::ArchitectureInfo> result;
-  const std::vector<LocalGpu> gpus = localGpus();
+  const std::vector<codegen::LocalGpu> gpus = codegen::localGpus();
   for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures())
     result.push_back({a.name.str(),
                       "compute capability " + std::to_string(a.capability / 10) + "." +
                           std::to_string(a.capability % 10) + (a.exact ? "" : " or newer of its series") +
                           " (" + a.machines.str() + ")",
-                      llvm::any_of(gpus, [&](const LocalGpu &gpu) { return runsOn(a, gpu); })});
+                      llvm::any_of(gpus, [&](const codegen::LocalGpu &gpu) { return a.runsOn(gpu.capability); })});
   return result;
 }
 

@@ -1,14 +1,17 @@
 //===- TuneCommand.cpp - stoop tune ---------------------------------------===//
 //
-// Measures the kernels of a checkpoint's shapes on this machine and adds the best schedules to a
-// tuning database. Needs no weights: config.json says their shapes.
+// Measures the kernels of a checkpoint's shapes on this machine's CPU or GPU and adds the best schedules to
+// a tuning database. Needs no weights: config.json says their shapes.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
 #include "compiler/driver/Compilation.h"
 #include "compiler/driver/Tuning.h"
+#include "compiler/tune/CpuEngine.h"
+#include "compiler/tune/GpuEngine.h"
 #include "compiler/tune/TuneLoop.h"
 #include "codegen/cpu/CpuLevels.h"
+#include "codegen/cuda/LocalGpus.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -32,7 +35,10 @@ public:
   int run(const CLI::App &app) override;
 
 private:
-  int prepare(Session &session);
+  int prepare(Session &session, bool isArchitectureGiven);
+  int chooseArchitecture(Session &session, bool isGiven);
+  int openCpu(Session &session);
+  int openGpu(Session &session);
   int measure(Session &session, ModuleOp module);
   void print(const std::vector<tuning::Entry> &entries, double seconds) const;
 
@@ -41,7 +47,8 @@ private:
   CompileOptions options;
   double timeLimit = 120;
   std::string path;
-  const kernels::KernelLevel *level = nullptr;
+  std::unique_ptr<tune::Engine> engine;
+  tuning::Setting setting;
   tuning::TuningDatabase database;
 };
 
@@ -61,12 +68,10 @@ void TuneCommand::declare(CLI::App &app) {
 }
 
 /// Checks what has nothing to do with the model, and reads what the database holds already.
-int TuneCommand::prepare(Session &session) {
-  if (options.target != "cpu") {
-    session.error("tune measures on this machine's CPU; schedules of --target " + options.target +
-                  " are not measured");
-    return ExitUsage;
-  }
+int TuneCommand::prepare(Session &session, bool isArchitectureGiven) {
+  if (options.target == "cuda")
+    if (int code = chooseArchitecture(session, isArchitectureGiven))
+      return code;
   path = options.tuningDb.empty() ? userTuningDatabase() : options.tuningDb;
   if (path.empty() || path == "none") {
     session.error("tune writes a database: name a file with --tuning-db");
@@ -89,13 +94,66 @@ int TuneCommand::prepare(Session &session) {
   return ExitOk;
 }
 
+/// The architecture to measure for, unless one is given the best that the first GPU runs.
+int TuneCommand::chooseArchitecture(Session &session, bool isGiven) {
+  if (!options.tuningDevice.empty()) {
+    session.error("--tuning-device says whose measurements to use; tune measures the GPU that is here");
+    return ExitUsage;
+  }
+  if (isGiven && options.cudaArchitectures.size() != 1) {
+    session.error("--cuda-arch: tune measures one architecture at a time");
+    return ExitUsage;
+  }
+  std::vector<codegen::LocalGpu> gpus = codegen::localGpus();
+  if (gpus.empty()) {
+    session.error("tune --target cuda measures on a GPU, and there is no driver or it finds none; "
+                  "'stoop plan --target cuda' predicts times without");
+    return ExitMachine;
+  }
+  if (isGiven)
+    return ExitOk;
+  options.cudaArchitectures.clear();
+  for (const kernels::GpuArchitecture &architecture : kernels::gpuArchitectures())
+    if (architecture.runsOn(gpus.front().capability))
+      options.cudaArchitectures = {architecture.name.str()};
+  if (!options.cudaArchitectures.empty())
+    return ExitOk;
+  session.error("no known architecture runs on the GPU '" + gpus.front().name + "'; 'stoop targets' lists them");
+  return ExitMachine;
+}
+
 int TuneCommand::run(const CLI::App &app) {
   Session session(output);
-  if (int code = prepare(session))
+  if (int code = prepare(session, app.count("--cuda-arch") != 0))
     return code;
   Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
     return code;
+  if (int code = options.target == "cuda" ? openGpu(session) : openCpu(session))
+    return code;
+  if (failed(compilation.fromCheckpoint(Phase::Planned)))
+    return compilation.failureCode();
+  return measure(session, compilation.module());
+}
+
+int TuneCommand::openGpu(Session &session) {
+  const kernels::GpuArchitecture *architecture =
+      kernels::findGpuArchitecture(options.cudaArchitectures.front());
+  if (!architecture) {
+    session.error("--cuda-arch: tune measures machine code, of one architecture at a time");
+    return ExitUsage;
+  }
+  llvm::Expected<std::unique_ptr<tune::GpuEngine>> gpu = tune::GpuEngine::open(*architecture, output.jobs);
+  if (!gpu) {
+    session.error(gpu.takeError());
+    return ExitMachine;
+  }
+  setting = gpuSetting((*gpu)->deviceName(), (*gpu)->multiprocessors(), architecture->name);
+  engine = std::move(*gpu);
+  return ExitOk;
+}
+
+int TuneCommand::openCpu(Session &session) {
   llvm::Expected<llvm::SmallVector<const kernels::KernelLevel *>> levels =
       codegen::resolveTargetCpu(llvm::join(options.targetCpus, ","));
   if (!levels || levels->size() != 1) {
@@ -103,15 +161,21 @@ int TuneCommand::run(const CLI::App &app) {
     session.error("--target-cpu: tune measures one CPU level at a time");
     return ExitUsage;
   }
-  level = levels->front();
+  const kernels::KernelLevel *level = levels->front();
   if (uint64_t missing = level->required & ~codegen::detectCpuFeatures()) {
     session.error("--target-cpu: this machine cannot run level " + level->name + ": it lacks " +
                   codegen::describeFeatures(missing));
     return ExitMachine;
   }
-  if (failed(compilation.fromCheckpoint(Phase::Planned)))
-    return compilation.failureCode();
-  return measure(session, compilation.module());
+  setting = hostSetting(level->name);
+  llvm::Expected<std::unique_ptr<tune::CpuEngine>> cpu =
+      tune::CpuEngine::start(*level, setting.processors, output.jobs);
+  if (!cpu) {
+    session.error(cpu.takeError());
+    return ExitMachine;
+  }
+  engine = std::move(*cpu);
+  return ExitOk;
 }
 
 /// Today in UTC.
@@ -131,14 +195,8 @@ int TuneCommand::measure(Session &session, ModuleOp module) {
   auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  tuning::Setting setting = hostSetting(level->name);
-  llvm::Expected<std::unique_ptr<tune::Machine>> machine = tune::Machine::start(setting.processors);
-  if (!machine) {
-    session.error(machine.takeError());
-    return ExitMachine;
-  }
-  const schedule::TargetInfo &target = *schedule::findTarget("cpu");
-  tune::TuneLoop loop(**machine, {&target, level, setting, output.jobs});
+  const schedule::TargetInfo &target = *schedule::findTarget(options.target);
+  tune::TuneLoop loop(*engine, {&target, setting});
   std::vector<tune::TuneTask> tasks =
       tune::collectTasks(*module.getOps<plan::ProgramOp>().begin(), target);
   // What an earlier run had no time for comes first.
@@ -204,7 +262,8 @@ void TuneCommand::print(const std::vector<tuning::Entry> &entries, double second
                                            {"rejected", static_cast<int64_t>(entry.rejected.size())}});
     llvm::json::Object document{{"schema_version", 1},
                                 {"database", path},
-                                {"level", level->name},
+                                {"level", setting.level},
+                                {"device", setting.device},
                                 {"seconds", seconds},
                                 {"kernels", std::move(kernels)}};
     llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(document))) << "\n";

@@ -97,17 +97,14 @@ int Compilation::configure() {
     session.error("--max-seq-len fit needs --memory-budget: fit into what?");
     return ExitUsage;
   }
-  if (isGpu && !compileOptions.tuningDb.empty() && compileOptions.tuningDb != "none") {
-    session.error("--tuning-db belongs to --target cpu: nothing is measured for --target cuda");
+  if (!isGpu && !compileOptions.tuningDevice.empty()) {
+    session.error("--tuning-device belongs to --target cuda: --target cpu is tuned for this machine");
     return ExitUsage;
   }
-  if (!isGpu) {
-    FailureOr<std::string> tuning =
-        driver::tuningOptions(session, compileOptions.tuningDb, levels);
-    if (failed(tuning))
-      return ExitBadInput;
-    tuningOptions = std::move(*tuning);
-  }
+  FailureOr<std::string> tuning = driver::tuningOptions(session, compileOptions, levels);
+  if (failed(tuning))
+    return ExitBadInput;
+  tuningOptions = std::move(*tuning);
   preparePhases(session);
   if (failed(session.disablePasses(compileOptions.disabledPasses)))
     return ExitUsage;
@@ -259,6 +256,7 @@ static std::string contradictsPhase(const llvm::json::Object &flags, Phase from)
       {"--allow-extra", Phase::Import},    {"--force-tie", Phase::Import},
       {"--eos-id", Phase::Import},         {"--max-batch-size", Phase::Import},
       {"--tuning-db", Phase::Scheduled},   {"--max-threads", Phase::Planned},
+      {"--tuning-device", Phase::Scheduled},
       {"--prefill-buckets", Phase::Graph}, {"--quantization", Phase::Graph},
       {"--quantization-override", Phase::Graph}, {"--calibration", Phase::Import},
       {"--activation-dtype", Phase::Import}, {"--target-cpu", Phase::Binaries},

@@ -233,6 +233,9 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
       ->check([](const std::string &value) -> std::string {
         return value.empty() ? "expects a file or none" : "";
       });
+  app.add_option("--tuning-device", options.tuningDevice,
+                 "GPU whose measured schedules --target cuda uses, as the tuning database names it (default: this "
+                 "machine's, or the only one that was measured)");
   app.add_option("--dump-phases-to", options.dumpPhasesTo, "folder for the IR after each phase");
   app.add_option("--save-temps", options.saveTemps, "folder for IR and objects");
   declareUnsupported(app);

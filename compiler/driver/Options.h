@@ -68,6 +68,7 @@ struct CompileOptions {
   std::vector<int64_t> prefillBuckets; ///< empty: the compiler's choice
   std::vector<std::string> disabledPasses;
   std::string tuningDb; ///< file of measured schedules; empty: the user's; none: none
+  std::string tuningDevice; ///< GPU whose measurements count; empty: this machine's, or the file's only one
   std::string dumpPhasesTo, saveTemps;
   std::string remarksFilter; ///< regular expression on categories; empty: no remarks
   std::optional<uint64_t> memoryBudget; ///< bytes

@@ -14,10 +14,14 @@ std::string userTuningDatabase();
 /// What measurements of this machine hold for, at a CPU level.
 tuning::Setting hostSetting(llvm::StringRef level);
 
-/// Options of the scheduled pipeline that name the database `given` (--tuning-db; empty: the user's;
-/// "none": none), or none where there is no file or its records are of another machine or version, which
-/// is warned about. Fails for a file that is damaged and for a given one that cannot be read.
-mlir::FailureOr<std::string> tuningOptions(Session &session, const std::string &given,
+/// What measurements of a GPU hold for. Empty library without NVRTC: nothing was measured without.
+tuning::Setting gpuSetting(llvm::StringRef device, unsigned multiprocessors, llvm::StringRef architecture);
+
+/// Options of the scheduled pipeline that name the database --tuning-db (empty: the user's; "none": none), or
+/// none where there is no file or its records are of another machine or version, which is warned about. A GPU
+/// need not be here: --tuning-device names it, or the file's only one is taken. Fails for a file that is
+/// damaged and for a given one that cannot be read.
+mlir::FailureOr<std::string> tuningOptions(Session &session, const CompileOptions &options,
                                            llvm::ArrayRef<std::string> levels);
 
 } // namespace stoop::driver

@@ -1,8 +1,6 @@
 //===- TuneLoop.cpp - search of schedules by measuring --------------------===//
 #include "compiler/tune/TuneLoop.h"
 
-#include "codegen/ParallelJobs.h"
-#include "codegen/cpu/DescribeKernel.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 #include "passes/tuning/Fingerprint.h"
@@ -21,9 +19,11 @@ static constexpr unsigned kLeastRounds = 3, kMostRounds = 15;
 /// What a candidate has to gain.
 static constexpr double kLeastGain = 0.01;
 
+/// Rows of the region's linears, or of its attention.
 static int64_t rowsOf(plan::KernelOp kernel) {
   int64_t rows = 0;
   kernel.walk([&](lm::LinearOp linear) { rows = linear.getType().getDimSize(0); });
+  kernel.walk([&](lm::AttentionOp attention) { rows = attention.getType().getDimSize(0); });
   return rows;
 }
 
@@ -52,71 +52,41 @@ std::vector<TuneTask> collectTasks(plan::ProgramOp program, const schedule::Targ
   return tasks;
 }
 
+/// A range of as many values is tried whole, a longer one by doubling.
+static constexpr int64_t kMostListed = 16;
+
+/// The values of an axis.
+static std::vector<int64_t> valuesOf(const schedule::TunableInfo &tunable) {
+  if (!tunable.candidates.empty())
+    return tunable.candidates.vec();
+  std::vector<int64_t> values;
+  bool isShort = (tunable.most - tunable.least) / tunable.step < kMostListed;
+  for (int64_t value = tunable.least; value <= tunable.most;
+       value = isShort ? value + tunable.step : 2 * value)
+    if (tunable.holds(value))
+      values.push_back(value);
+  return values;
+}
+
 std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows) {
   std::vector<Axis> axes;
-  for (const schedule::TunableInfo &tunable : kernel.tunables) {
-    Axis axis{tunable.name.str(), {tunable.candidates.begin(), tunable.candidates.end()}};
-    if (schedule::TemplateInfo::applies(tunable, rows) && !axis.values.empty())
-      axes.push_back(std::move(axis));
-  }
+  for (const schedule::TunableInfo &tunable : kernel.tunables)
+    if (schedule::TemplateInfo::applies(tunable, rows))
+      axes.push_back({tunable.name.str(), valuesOf(tunable)});
   return axes;
 }
 
-/// One choice of tunables on its way from values to times.
-struct TuneLoop::Candidate {
-  tuning::Tunables tunables;
-  codegen::KernelSpec spec;
-  std::optional<RunnableKernel> kernel;
-  std::string problem; ///< why there is no kernel
-  std::vector<uint64_t> samples;
-};
-
-static constexpr const char *kSymbol = "stoop_candidate";
-
-/// Describes all (MLIR, one thread), then compiles them on a few.
-void TuneLoop::compile(std::vector<Candidate> &candidates, TuneTask task) const {
-  plan::KernelOp kernel = task.kernel;
+void withSchedule(plan::KernelOp kernel, const tuning::Tunables &tunables,
+                  llvm::function_ref<void()> describe) {
   plan::ScheduleAttr before = kernel.getSchedule();
   Builder builder(kernel.getContext());
-  for (Candidate &candidate : candidates) {
-    SmallVector<NamedAttribute> tunables;
-    for (const auto &[name, value] : candidate.tunables)
-      tunables.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
-    kernel.setScheduleAttr(plan::ScheduleAttr::get(kernel.getContext(), before.getTemplateName(),
-                                                   "forced", builder.getDictionaryAttr(tunables)));
-    FailureOr<codegen::KernelSpec> spec = codegen::describeKernel(kernel);
-    if (failed(spec))
-      candidate.problem = "cannot be described";
-    else
-      candidate.spec = std::move(*spec);
-    if (options.alter)
-      options.alter(candidate.tunables, candidate.spec);
-  }
+  SmallVector<NamedAttribute> attributes;
+  for (const auto &[name, value] : tunables)
+    attributes.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  kernel.setScheduleAttr(plan::ScheduleAttr::get(kernel.getContext(), before.getTemplateName(), "forced",
+                                                 builder.getDictionaryAttr(attributes)));
+  describe();
   kernel.setScheduleAttr(before);
-  codegen::CompileOptions parallel;
-  parallel.numThreads = options.jobs;
-  codegen::runJobs(candidates, parallel, [&](Candidate &candidate) {
-    if (!candidate.problem.empty() || candidate.kernel)
-      return;
-    llvm::Expected<std::string> object =
-        codegen::specializeCached(candidate.spec, *options.level, {std::string(kSymbol)});
-    llvm::Expected<codegen::LoadedCode> code =
-        object ? codegen::LoadedCode::load(*object, kSymbol)
-               : llvm::Expected<codegen::LoadedCode>(object.takeError());
-    if (code)
-      candidate.kernel.emplace(RunnableKernel{std::move(*code), candidate.spec.scratchBytes});
-    else
-      candidate.problem = llvm::toString(code.takeError());
-  });
-}
-
-/// Runs a candidate once; an error says how its results differ.
-llvm::Error TuneLoop::check(Candidate &candidate, const std::string &expected, Workload &work,
-                            int64_t rows) {
-  work.reset();
-  machine.run(*candidate.kernel, work.buffers(0), rows);
-  std::string difference = work.difference(expected, work.results());
-  return difference.empty() ? llvm::Error::success() : llvm::createStringError(difference);
 }
 
 namespace {
@@ -149,98 +119,179 @@ static tuning::Tunables with(tuning::Tunables tunables, const std::string &name,
   return tunables;
 }
 
-llvm::Expected<tuning::Entry> TuneLoop::tune(TuneTask task, double seconds) {
-  Deadline deadline(seconds);
-  auto program = task.kernel->getParentOfType<plan::ProgramOp>();
-  uint64_t weights = 0;
-  for (auto arena : program.getOps<plan::ArenaOp>())
-    if (arena.getLifetime() == plan::Lifetime::Constant)
-      weights += arena.getSize();
-  Workload work(task.kernel, task.launch, std::min(kStreamBytes, weights), options.seed);
+namespace {
+/// The search for one kernel.
+class Search {
+public:
+  Search(Engine &engine, const TuneOptions &options, TuneTask task, double seconds);
+  llvm::Expected<tuning::Entry> run();
 
+private:
+  llvm::Error start();
+  llvm::Error searchAxis(const Axis &axis, double share);
+  std::vector<Candidate *> rightOnes(std::vector<Candidate> &others, const Candidate &best);
+  llvm::Error sample(Candidate &candidate);
+  llvm::Error measureChosen();
+
+  Candidate &best() { return found ? *found : heuristic; }
+
+  Engine &engine;
+  const TuneOptions &options;
+  TuneTask task;
+  Deadline deadline;
+  Workload work;
   tuning::Entry entry;
+  std::string expected; ///< results of the heuristic kernel
+  Candidate heuristic;
+  std::optional<Candidate> found; ///< better than the heuristic
+};
+} // namespace
+
+static uint64_t weightBytes(plan::KernelOp kernel) {
+  uint64_t bytes = 0;
+  for (auto arena : kernel->getParentOfType<plan::ProgramOp>().getOps<plan::ArenaOp>())
+    if (arena.getLifetime() == plan::Lifetime::Constant)
+      bytes += arena.getSize();
+  return bytes;
+}
+
+Search::Search(Engine &engine, const TuneOptions &options, TuneTask task, double seconds)
+    : engine(engine), options(options), task(task), deadline(seconds),
+      work(task.kernel, task.launch, std::min(kStreamBytes, weightBytes(task.kernel)), options.seed) {
   entry.setting = options.setting;
   entry.kernelTemplate = task.kernel.getSchedule().getTemplateName().str();
   entry.region = task.region;
   entry.rows = task.rows;
   entry.summary = task.summary;
+}
 
+/// The heuristic kernel, whose results all others have to give.
+llvm::Error Search::start() {
   std::vector<Candidate> first(1);
   first.front().tunables = tunablesOf(task.kernel.getSchedule());
-  compile(first, task);
-  if (!first.front().kernel)
-    return llvm::createStringError(entry.describe() + ": " + first.front().problem);
-  work.reset();
-  machine.run(*first.front().kernel, work.buffers(0), task.rows);
-  const std::string expected = work.results();
+  engine.compile(first, task.kernel);
+  heuristic = std::move(first.front());
+  if (!heuristic.code)
+    return llvm::createStringError(entry.describe() + ": " + heuristic.problem);
+  if (llvm::Error failed = engine.run(*heuristic.code, work, task.rows))
+    return failed;
+  expected = work.results();
   if (std::string problem = work.difference(expected, expected); !problem.empty())
     return llvm::createStringError(entry.describe() + ": the heuristic kernel's results are not finite: " +
                                    problem);
+  return llvm::Error::success();
+}
 
-  Candidate heuristic = std::move(first.front());
-  std::optional<Candidate> found; // better than the heuristic
-  const schedule::TemplateInfo &kernel = *options.target->findTemplate(entry.kernelTemplate);
-  std::vector<Axis> axes = searchAxes(kernel, task.rows);
-  for (size_t index = 0; index < axes.size() && (index == 0 || deadline.left() > 0); ++index) {
-    const Axis &axis = axes[index];
-    Candidate &best = found ? *found : heuristic;
-    std::vector<Candidate> others;
-    for (int64_t value : axis.values)
-      if (tuning::Tunables next = with(best.tunables, axis.tunable, value); next != best.tunables)
-        others.emplace_back().tunables = std::move(next);
-    compile(others, task);
-    std::vector<Candidate *> timed = {&best};
-    for (Candidate &candidate : others) {
-      if (!candidate.kernel) {
-        entry.rejected.push_back({candidate.tunables, tuning::Rejection::NotCompiled, candidate.problem});
-        continue;
-      }
-      // What the tunable does not change is no candidate.
-      if (candidate.spec == best.spec)
-        continue;
-      if (llvm::Error wrong = check(candidate, expected, work, task.rows))
-        entry.rejected.push_back(
-            {candidate.tunables, tuning::Rejection::WrongResult, llvm::toString(std::move(wrong))});
-      else
-        timed.push_back(&candidate);
-    }
-    if (timed.size() == 1)
-      continue;
-    best.samples.clear();
-    double share = deadline.left() / static_cast<double>(axes.size() - index);
-    Deadline axisEnd(share);
-    auto goesOn = [&](unsigned round) {
-      return round == 0 || (round < kLeastRounds ? deadline.left() > 0 : axisEnd.left() > 0);
+llvm::Error Search::sample(Candidate &candidate) {
+  llvm::Expected<uint64_t> time = engine.time(*candidate.code, work, task.rows);
+  if (!time)
+    return time.takeError();
+  candidate.samples.push_back(*time);
+  return llvm::Error::success();
+}
+
+/// Those with code of their own that gives the right results; the record keeps why others do not.
+std::vector<Candidate *> Search::rightOnes(std::vector<Candidate> &others, const Candidate &best) {
+  std::vector<Candidate *> right;
+  for (Candidate &candidate : others) {
+    auto reject = [&](tuning::Rejection::Reason reason, std::string detail) {
+      entry.rejected.push_back({candidate.tunables, reason, std::move(detail)});
     };
-    for (unsigned round = 0; round < kMostRounds && goesOn(round); ++round)
-      for (Candidate *candidate : timed)
-        candidate->samples.push_back(machine.time(*candidate->kernel, work, task.rows));
-    Candidate *winner = *std::min_element(timed.begin(), timed.end(), [](Candidate *a, Candidate *b) {
-      return summarize(a->samples).median < summarize(b->samples).median;
-    });
-    double limit = (1 - kLeastGain) * static_cast<double>(summarize(best.samples).median);
-    if (winner != &best && static_cast<double>(summarize(winner->samples).median) < limit) {
-      Candidate next = std::move(*winner);
-      found.emplace(std::move(next));
+    if (!candidate.code) {
+      reject(candidate.reason, candidate.problem);
+      continue;
     }
+    // What the tunable does not change is no candidate.
+    if (candidate.code->isSameAs(*best.code))
+      continue;
+    if (llvm::Error failed = engine.run(*candidate.code, work, task.rows)) {
+      reject(tuning::Rejection::LaunchFailed, llvm::toString(std::move(failed)));
+      continue;
+    }
+    if (std::string difference = work.difference(expected, work.results()); !difference.empty())
+      reject(tuning::Rejection::WrongResult, difference);
+    else
+      right.push_back(&candidate);
   }
+  return right;
+}
 
-  // What the record says is measured once more, the two in turn.
-  Candidate &chosen = found ? *found : heuristic;
-  std::vector<uint64_t> ours, theirs;
-  for (unsigned round = 0; round < kMostRounds && (round < kLeastRounds || deadline.left() > 0); ++round) {
-    ours.push_back(machine.time(*chosen.kernel, work, task.rows));
-    if (found)
-      theirs.push_back(machine.time(*heuristic.kernel, work, task.rows));
+/// Tries the values of one axis; what is better becomes `found`.
+llvm::Error Search::searchAxis(const Axis &axis, double share) {
+  std::vector<Candidate> others;
+  for (int64_t value : axis.values)
+    if (tuning::Tunables next = with(best().tunables, axis.tunable, value); next != best().tunables)
+      others.emplace_back().tunables = std::move(next);
+  engine.compile(others, task.kernel);
+  std::vector<Candidate *> timed = rightOnes(others, best());
+  if (timed.empty())
+    return llvm::Error::success();
+  timed.insert(timed.begin(), &best());
+  best().samples.clear();
+  Deadline axisEnd(share);
+  auto goesOn = [&](unsigned round) {
+    return round == 0 || (round < kLeastRounds ? deadline.left() > 0 : axisEnd.left() > 0);
+  };
+  for (unsigned round = 0; round < kMostRounds && goesOn(round); ++round)
+    for (Candidate *candidate : timed)
+      if (llvm::Error failed = sample(*candidate))
+        return failed;
+  Candidate *winner = *std::min_element(timed.begin(), timed.end(), [](Candidate *a, Candidate *b) {
+    return summarize(a->samples).median < summarize(b->samples).median;
+  });
+  double limit = (1 - kLeastGain) * static_cast<double>(summarize(best().samples).median);
+  if (winner != &best() && static_cast<double>(summarize(winner->samples).median) < limit) {
+    Candidate next = std::move(*winner);
+    found.emplace(std::move(next));
   }
-  entry.measured = summarize(std::move(ours));
-  entry.heuristic = found ? summarize(std::move(theirs)) : entry.measured;
-  entry.tunables = chosen.tunables;
+  return llvm::Error::success();
+}
+
+/// What the record says is measured once more, the two in turn.
+llvm::Error Search::measureChosen() {
+  best().samples.clear();
+  heuristic.samples.clear();
+  for (unsigned round = 0; round < kMostRounds && (round < kLeastRounds || deadline.left() > 0); ++round) {
+    if (llvm::Error failed = sample(best()))
+      return failed;
+    if (found)
+      if (llvm::Error failed = sample(heuristic))
+        return failed;
+  }
+  entry.measured = summarize(best().samples);
+  entry.heuristic = summarize(heuristic.samples);
+  entry.tunables = best().tunables;
   if (found && entry.measured.median >= entry.heuristic.median) { // it was chance
     entry.tunables = heuristic.tunables;
     entry.measured = entry.heuristic;
   }
-  return entry;
+  return llvm::Error::success();
+}
+
+llvm::Expected<tuning::Entry> Search::run() {
+  if (llvm::Error failed = start())
+    return failed;
+  std::vector<Axis> axes = searchAxes(*options.target->findTemplate(entry.kernelTemplate), task.rows);
+  for (size_t i = 0; i < axes.size() && (i == 0 || deadline.left() > 0); ++i)
+    if (llvm::Error failed = searchAxis(axes[i], deadline.left() / static_cast<double>(axes.size() - i)))
+      return failed;
+  if (llvm::Error failed = measureChosen())
+    return failed;
+  return std::move(entry);
+}
+
+llvm::Expected<tuning::Entry> TuneLoop::tune(TuneTask task, double seconds) {
+  return Search(engine, options, std::move(task), seconds).run();
+}
+
+tuning::Times summarize(std::vector<uint64_t> samples) {
+  std::sort(samples.begin(), samples.end());
+  auto at = [&](double share) {
+    return samples[static_cast<size_t>(share * static_cast<double>(samples.size() - 1) + 0.5)];
+  };
+  if (samples.empty())
+    return {};
+  return {at(0.5), at(0.1), at(0.9), static_cast<unsigned>(samples.size())};
 }
 
 } // namespace stoop::tune

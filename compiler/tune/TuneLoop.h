@@ -7,23 +7,16 @@
 #ifndef STOOP_COMPILER_TUNE_TUNELOOP_H
 #define STOOP_COMPILER_TUNE_TUNELOOP_H
 
-#include "codegen/cpu/SpecializeKernel.h"
-#include "compiler/tune/Measure.h"
-#include "kernels/catalog/Catalog.h"
+#include "compiler/tune/Engine.h"
 #include "passes/schedule/TargetInfo.h"
-#include <functional>
 
 namespace stoop::tune {
 
 /// What to measure and how long.
 struct TuneOptions {
   const schedule::TargetInfo *target; ///< whose templates are searched
-  const kernels::KernelLevel *level;  ///< that kernels are compiled for
   tuning::Setting setting;            ///< of the entries
-  unsigned jobs = 0;                  ///< threads that compile; 0: one per processor
   uint64_t seed = 1;
-  /// Tests damage a candidate's kernel here; called after it is described.
-  std::function<void(const tuning::Tunables &, codegen::KernelSpec &)> alter = {};
 };
 
 /// A kernel that is worth a search.
@@ -43,27 +36,27 @@ struct Axis {
   std::vector<int64_t> values;
 };
 
-/// The axes that regions of `rows` rows have.
+/// The axes that regions of `rows` rows have: the values that the target's tables list for a tunable, else
+/// all between its bounds if they are few, else the lower bound and what doubling it gives.
 std::vector<Axis> searchAxes(const schedule::TemplateInfo &kernel, int64_t rows);
 
 /// Searches one axis after the other; the best value so far is measured again beside every next one, in
 /// turn, so that a machine whose speed drifts disturbs all alike. A value must be 1 % better to win.
 class TuneLoop {
 public:
-  TuneLoop(Machine &machine, TuneOptions options) : machine(machine), options(std::move(options)) {}
+  TuneLoop(Engine &engine, TuneOptions options) : engine(engine), options(std::move(options)) {}
 
   /// Takes about `seconds`, and at least the first axis with one sample of each candidate.
   /// Fails if the heuristic kernel itself cannot be compiled or gives what is not finite.
   llvm::Expected<tuning::Entry> tune(TuneTask task, double seconds);
 
 private:
-  struct Candidate;
-  void compile(std::vector<Candidate> &candidates, TuneTask task) const;
-  llvm::Error check(Candidate &candidate, const std::string &expected, Workload &work, int64_t rows);
-
-  Machine &machine;
+  Engine &engine;
   TuneOptions options;
 };
+
+/// Median, first and last decile of samples.
+tuning::Times summarize(std::vector<uint64_t> samples);
 
 } // namespace stoop::tune
 

@@ -6,6 +6,7 @@
 #include "ir/support/QuantScheme.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -83,46 +84,62 @@ static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &sche
   }
 }
 
-void Workload::fill(uint8_t *data, const Operand &operand, RankedTensorType type, bool isSlots,
-                    std::mt19937_64 &random) const {
-  if (!type)
-    return; // caches stay zero
-  if (std::optional<QuantScheme> scheme = quantSchemeOf(type))
-    return fillQuantised(data, operand.bytes, *scheme, type.getShape().back(), random);
-  if (!isa<FloatType>(operand.element)) {
-    for (uint64_t i = 0; i < operand.bytes / 4 && !isSlots; ++i) { // tokens, positions: row numbers
-      int32_t value = static_cast<int32_t>(i);
-      std::memcpy(data + 4 * i, &value, 4);
-    }
-    return;
-  }
-  uint64_t size = operand.element.getIntOrFloatBitWidth() / 8;
-  uint64_t drawn = std::min(operand.bytes, kDrawnBytes) / size * size;
+/// Floats between -1 and 1.
+static void fillFloats(uint8_t *data, uint64_t bytes, Type element, std::mt19937_64 &random) {
+  uint64_t size = element.getIntOrFloatBitWidth() / 8;
+  uint64_t drawn = std::min(bytes, kDrawnBytes) / size * size;
   std::uniform_real_distribution<float> distribution(-1, 1);
   for (uint64_t i = 0; i < drawn; i += size) {
-    uint32_t bits = bitsOf(operand.element, distribution(random));
+    uint32_t bits = bitsOf(element, distribution(random));
     std::memcpy(data + i, &bits, size);
   }
   if (drawn)
-    repeat(data, drawn, operand.bytes);
+    repeat(data, drawn, bytes);
 }
 
-/// Whether a kernel's input tells rows their sequences.
-static bool isSlots(BlockArgument input) {
-  return llvm::any_of(input.getUsers(), [&](Operation *user) {
-    auto append = dyn_cast<lm::KvAppendOp>(user);
-    return append && append.getSlots() == input;
-  });
+void Workload::fill(uint8_t *data, const Operand &operand, RankedTensorType type,
+                    std::mt19937_64 &random) const {
+  if (!operand.numbers.empty()) // tokens, positions, slots
+    std::memcpy(data, operand.numbers.data(), std::min<uint64_t>(operand.bytes, 4 * operand.numbers.size()));
+  else if (std::optional<QuantScheme> scheme = type ? quantSchemeOf(type) : std::nullopt)
+    fillQuantised(data, operand.bytes, *scheme, type.getShape().back(), random);
+  else if (isa_and_nonnull<FloatType>(operand.element))
+    fillFloats(data, operand.bytes, operand.element, random);
+}
+
+/// What tells rows apart: appended rows go to positions 0, 1, ... of the first sequence; rows that attend are
+/// the last of a full context: of one sequence, or, at decode, each of its own.
+static std::vector<int32_t> numbersOf(BlockArgument input, int64_t rows, bool isDecode) {
+  std::vector<int32_t> numbers(rows);
+  for (int64_t row = 0; row < rows; ++row)
+    numbers[row] = static_cast<int32_t>(row);
+  for (Operation *user : input.getUsers()) {
+    if (auto append = dyn_cast<lm::KvAppendOp>(user); append && append.getSlots() == input)
+      numbers.assign(rows, 0);
+    auto attention = dyn_cast<lm::AttentionOp>(user);
+    if (!attention)
+      continue;
+    int64_t last = attention.getCache().getType().getPositions() - 1;
+    for (int64_t row = 0; row < rows; ++row)
+      if (attention.getSlots() == input)
+        numbers[row] = static_cast<int32_t>(isDecode ? row : 0);
+      else
+        numbers[row] = static_cast<int32_t>(isDecode ? last : std::max<int64_t>(0, last - rows + 1 + row));
+  }
+  return numbers;
 }
 
 Workload::Workload(plan::KernelOp kernel, plan::LaunchOp launch, uint64_t streamBytes,
                    uint64_t seed) {
+  static std::atomic<uint64_t> last{0};
+  number = ++last;
   auto program = kernel->getParentOfType<plan::ProgramOp>();
+  auto entry = launch->getParentOfType<plan::EntryOp>();
   Block &body = kernel.getBody().front();
   SmallVector<bool> isWeight;
   SmallVector<RankedTensorType> types;
   uint64_t weightBytes = 0;
-  auto add = [&](Value buffer, Type type, bool isResult) {
+  auto add = [&](Value buffer, Type type, bool isWritten) {
     auto slice = buffer.getDefiningOp<plan::SliceOp>();
     auto arena = program.lookupSymbol<plan::ArenaOp>(slice.getArena());
     bool isConstant = arena.getLifetime() == plan::Lifetime::Constant;
@@ -131,13 +148,18 @@ Workload::Workload(plan::KernelOp kernel, plan::LaunchOp launch, uint64_t stream
     operands.push_back({tensor  ? tensor.getElementType()
                         : cache ? cache.getElementType()
                                 : Type(),
-                        static_cast<uint64_t>(slice.getSize()), isResult || cache, {}});
+                        static_cast<uint64_t>(slice.getSize()), isWritten, {}, {}});
     isWeight.push_back(isConstant);
     types.push_back(tensor);
     weightBytes += isConstant ? operands.back().bytes : 0;
   };
-  for (auto [buffer, argument] : llvm::zip(launch.getReads(), body.getArguments()))
-    add(buffer, argument.getType(), false);
+  for (auto [buffer, argument] : llvm::zip(launch.getReads(), body.getArguments())) {
+    add(buffer, argument.getType(), llvm::is_contained(launch.getUpdates(), buffer));
+    if (auto tensor = dyn_cast<RankedTensorType>(argument.getType());
+        tensor && tensor.getElementType().isInteger(32))
+      operands.back().numbers = numbersOf(argument, static_cast<int64_t>(operands.back().bytes / 4),
+                                          entry.getKind() == plan::EntryKind::Decode);
+  }
   for (auto [buffer, result] : llvm::zip(launch.getWrites(), body.back().getOperands()))
     add(buffer, result.getType(), true);
   if (weightBytes)
@@ -148,8 +170,7 @@ Workload::Workload(plan::KernelOp kernel, plan::LaunchOp launch, uint64_t stream
     Operand &operand = operands[i];
     operand.memory.emplace_back(operand.bytes);
     if (!operand.isWritten)
-      fill(operand.memory.front().data(), operand, types[i],
-           i < body.getNumArguments() && isSlots(body.getArgument(i)), random);
+      fill(operand.memory.front().data(), operand, types[i], random);
     for (unsigned copy = 1; copy < copies && isWeight[i]; ++copy) {
       operand.memory.emplace_back(operand.bytes);
       std::memcpy(operand.memory.back().data(), operand.memory.front().data(), operand.bytes);

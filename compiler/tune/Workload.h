@@ -2,7 +2,8 @@
 //
 // Buffers for a planned kernel, filled with random values that mean something to it: finite numbers,
 // tokens and positions in range, quantised panels with scales. Weights exist several times, so that
-// repeated launches find them in memory, not in a cache, as a step of the program does.
+// repeated launches find them in memory, not in a cache, as a step of the program does. Attention is measured
+// with a full context.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_COMPILER_TUNE_WORKLOAD_H
@@ -38,7 +39,15 @@ public:
   /// `streamBytes`: how much memory the copies of the weights take together, at least one copy.
   Workload(plan::KernelOp kernel, plan::LaunchOp launch, uint64_t streamBytes, uint64_t seed);
 
+  /// No other workload of the process has it, whatever its address.
+  uint64_t id() const { return number; }
   unsigned numCopies() const { return copies; }
+  size_t numOperands() const { return operands.size(); }
+  uint64_t bytes(size_t operand) const { return operands[operand].bytes; }
+  bool isWritten(size_t operand) const { return operands[operand].isWritten; }
+  /// How many copies an operand has, and one of them in this process's memory.
+  unsigned numCopies(size_t operand) const { return static_cast<unsigned>(operands[operand].memory.size()); }
+  uint8_t *data(size_t operand, unsigned copy) const { return operands[operand].memory[copy].data(); }
   /// What stoop_kernel_args.buffers points to, with one of the copies of the weights.
   void **buffers(unsigned copy) { return pointers[copy].data(); }
 
@@ -56,14 +65,16 @@ private:
     mlir::Type element; ///< null: bytes
     uint64_t bytes;
     bool isWritten;
+    std::vector<int32_t> numbers; ///< what it holds, if it is integers
     std::vector<Pages> memory; ///< one, or one per copy
   };
-  void fill(uint8_t *data, const Operand &operand, mlir::RankedTensorType type, bool isSlots,
+  void fill(uint8_t *data, const Operand &operand, mlir::RankedTensorType type,
             std::mt19937_64 &random) const;
 
   std::vector<Operand> operands;
   std::vector<std::vector<void *>> pointers; ///< per copy
   unsigned copies = 1;
+  uint64_t number;
 };
 
 } // namespace stoop::tune

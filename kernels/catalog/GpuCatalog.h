@@ -25,6 +25,11 @@ struct GpuArchitecture {
   bool exact;               ///< code runs on this capability alone
   unsigned sharedKib;       ///< of shared memory that a block may have
   llvm::StringRef machines; ///< examples
+
+  /// Whether machine code for it runs on a GPU of that compute capability (times 10).
+  bool runsOn(unsigned gpu) const {
+    return exact ? gpu == capability : gpu / 10 == capability / 10 && gpu >= capability;
+  }
 };
 
 llvm::ArrayRef<GpuSource> gpuSources();

@@ -4,6 +4,7 @@
 // so the two cannot drift apart.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/planning/LaunchGeometry.h"
 #include "passes/planning/Passes.h"
 
 #include "ir/lm/RegionParts.h"
@@ -151,11 +152,15 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
               tileBytes + mostLinears(*parts) * kTileRows * width * 4);
 }
 
+FailureOr<plan::GeometryAttr> planning::launchGeometry(plan::KernelOp kernel) {
+  return GeometryOf(kernel).compute();
+}
+
 namespace {
 struct SetGeometry : planning::impl::SetGeometryBase<SetGeometry> {
   void runOnOperation() override {
     WalkResult walked = getOperation().walk([](plan::KernelOp kernel) {
-      FailureOr<plan::GeometryAttr> geometry = GeometryOf(kernel).compute();
+      FailureOr<plan::GeometryAttr> geometry = planning::launchGeometry(kernel);
       if (failed(geometry))
         return WalkResult::interrupt();
       if (*geometry)

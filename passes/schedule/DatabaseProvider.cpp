@@ -8,6 +8,7 @@
 #include "passes/schedule/DatabaseProvider.h"
 
 #include "kernels/common/scratch.h"
+#include "passes/schedule/GpuProvider.h"
 #include "passes/tuning/Fingerprint.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
@@ -22,6 +23,11 @@ llvm::Expected<DatabaseProvider> DatabaseProvider::read(const std::string &path,
   llvm::Expected<tuning::TuningDatabase> database = tuning::TuningDatabase::read(path);
   if (!database)
     return database.takeError();
+  // One file may hold records of several targets.
+  database->keep([&](const tuning::Entry &entry) {
+    const TargetInfo *owner = targetOfLevel(entry.setting.level);
+    return !owner || owner == &target;
+  });
   DatabaseProvider provider(std::move(*database), target, std::move(setting));
   if (llvm::Error error = provider.check(path))
     return error;
@@ -43,41 +49,53 @@ llvm::Error DatabaseProvider::check(const std::string &path) const {
   return llvm::Error::success();
 }
 
+static plan::ScheduleAttr scheduleOf(const tuning::Entry &entry, MLIRContext *context) {
+  Builder builder(context);
+  SmallVector<NamedAttribute> tunables;
+  for (const auto &[name, value] : entry.tunables)
+    tunables.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  return plan::ScheduleAttr::get(context, entry.kernelTemplate, "tuned", builder.getDictionaryAttr(tunables));
+}
+
+/// The template that the region gets whatever was measured: only its tunables are searched.
+const TemplateInfo *DatabaseProvider::templateOf(lm::FusedOp fused) const {
+  if (!target.multiprocessors)
+    return target.templateForKind(fused.getKind());
+  plan::ScheduleAttr schedule = GpuProvider(target).choose(fused);
+  return schedule ? target.findTemplate(schedule.getTemplateName()) : nullptr;
+}
+
 const tuning::Entry *DatabaseProvider::find(lm::FusedOp fused) const {
-  const TemplateInfo *kernel = target.templateForKind(fused.getKind());
+  const TemplateInfo *kernel = templateOf(fused);
   auto model = fused->getParentOfType<lm::ModelOp>();
   if (!kernel || kernel->tunables.empty() || !model)
     return nullptr;
-  int64_t rows = linearRows(fused);
+  int64_t rows = regionRows(fused);
   auto sameKernel = [&](int64_t measured) {
     return rows > kernels::kGemvRows && measured > kernels::kGemvRows;
   };
-  return database.find(setting, kernel->name, tuning::fingerprint(fused.getBody(), model.getMetadata()),
-                       rows, sameKernel);
+  const tuning::Entry *entry =
+      database.find(setting, kernel->name, tuning::fingerprint(fused.getBody(), model.getMetadata()), rows, sameKernel);
+  // Tuning writes no other; a file may have been edited.
+  bool isLegal = entry && whyNoTiles(fused.getBody(), scheduleOf(*entry, fused.getContext())).empty();
+  return isLegal ? entry : nullptr;
 }
 
 plan::ScheduleAttr DatabaseProvider::choose(lm::FusedOp fused) const {
   const tuning::Entry *entry = find(fused);
-  if (!entry)
-    return {};
-  Builder builder(fused.getContext());
-  SmallVector<NamedAttribute> tunables;
-  for (const auto &[name, value] : entry->tunables)
-    tunables.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
-  return plan::ScheduleAttr::get(fused.getContext(), entry->kernelTemplate, "tuned",
-                                 builder.getDictionaryAttr(tunables));
+  return entry ? scheduleOf(*entry, fused.getContext()) : plan::ScheduleAttr();
 }
 
 std::string DatabaseProvider::whyMissed(lm::FusedOp fused) const {
-  const TemplateInfo *kernel = target.templateForKind(fused.getKind());
+  const TemplateInfo *kernel = templateOf(fused);
   if (!kernel || kernel->tunables.empty() || find(fused))
     return "";
   if (!isUsable())
     return whyUnusable();
   auto model = fused->getParentOfType<lm::ModelOp>();
   return "region " + (model ? tuning::fingerprint(fused.getBody(), model.getMetadata()) : "") +
-         " was not measured with " + std::to_string(linearRows(fused)) +
-         (linearRows(fused) == 1 ? " row" : " rows");
+         " was not measured with " + std::to_string(regionRows(fused)) +
+         (regionRows(fused) == 1 ? " row" : " rows");
 }
 
 bool DatabaseProvider::isUsable() const {
@@ -98,9 +116,11 @@ std::string DatabaseProvider::whyUnusable() const {
   if (!agrees(&tuning::Setting::device))
     return "it was measured on " + other.device + ", this is " + setting.device;
   if (!agrees(&tuning::Setting::level))
-    return "it was measured at CPU level " + other.level + ", not " + setting.level;
+    return (target.multiprocessors ? "it was measured for architecture " : "it was measured at CPU level ") +
+           other.level + ", not " + setting.level;
   if (!agrees(&tuning::Setting::processors))
-    return "it was measured with " + std::to_string(other.processors) + " processors, this machine has " +
+    return "it was measured with " + std::to_string(other.processors) +
+           (target.multiprocessors ? " multiprocessors, this GPU has " : " processors, this machine has ") +
            std::to_string(setting.processors);
   return "it was measured with other kernels than this version's";
 }

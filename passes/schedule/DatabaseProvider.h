@@ -32,6 +32,7 @@ private:
   DatabaseProvider(tuning::TuningDatabase database, const TargetInfo &target,
                    tuning::Setting setting)
       : database(std::move(database)), target(target), setting(std::move(setting)) {}
+  const TemplateInfo *templateOf(lm::FusedOp fused) const;
   const tuning::Entry *find(lm::FusedOp fused) const;
   llvm::Error check(const std::string &path) const;
 

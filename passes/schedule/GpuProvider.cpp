@@ -21,18 +21,33 @@ static constexpr int64_t kSmallRows = 8;
 static constexpr int64_t kSmallWarps = 8;
 
 /// Head size of the region's rotations; 0: none.
-static int64_t rotatedHeadDim(lm::FusedOp fused) {
+static int64_t rotatedHeadDim(Region &region) {
   int64_t headDim = 0;
-  fused.walk([&](lm::RopeOp rope) {
+  region.walk([&](lm::RopeOp rope) {
     headDim = cast<RankedTensorType>(rope.getTable().getType()).getDimSize(1);
   });
   return headDim;
 }
 
 /// Whether tiles of `width` columns hold whole blocks of what the region reduces.
-static bool holdsBlocks(int64_t width, lm::FusedOp fused) {
-  return llvm::all_of(fused.getBody().front().getOps<lm::BlockReductionOpInterface>(),
+static bool holdsBlocks(int64_t width, Region &region) {
+  return llvm::all_of(region.front().getOps<lm::BlockReductionOpInterface>(),
                       [&](lm::BlockReductionOpInterface op) { return width % op.getBlockColumns() == 0; });
+}
+
+std::string whyNoTiles(Region &region, plan::ScheduleAttr schedule) {
+  auto columns = schedule.getTunables().getAs<IntegerAttr>("tile_columns");
+  auto perWarp = schedule.getTunables().getAs<IntegerAttr>("columns_per_warp");
+  if (!columns && !perWarp)
+    return "";
+  int64_t width = columns ? columns.getInt() : kSmallWarps * perWarp.getInt();
+  int64_t headDim = rotatedHeadDim(region);
+  if (!tileHoldsHeads(width, headDim))
+    return "tiles of " + std::to_string(width) + " columns hold rotated heads of " + std::to_string(headDim) +
+           " neither whole nor in equal parts of both halves";
+  if (!holdsBlocks(width, region))
+    return "tiles of " + std::to_string(width) + " columns hold no whole blocks of what the region reduces";
+  return "";
 }
 
 namespace {
@@ -58,7 +73,7 @@ static int64_t tileColumns(const TargetInfo &target, int64_t headDim, bool isWid
 }
 
 static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
-  int64_t rows = 0, headDim = rotatedHeadDim(fused);
+  int64_t rows = 0, headDim = rotatedHeadDim(fused.getBody());
   bool isNarrow = true, readsPrologue = false;
   fused.walk([&](lm::LinearOp linear) {
     Type input = getElementTypeOrSelf(linear.getInput().getType());
@@ -70,7 +85,7 @@ static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &ch
     int64_t width = tileColumns(target, headDim, /*isWide=*/false);
     choice.name = "linear_small";
     choice.set("columns_per_warp", width / kSmallWarps);
-    return width != 0 && holdsBlocks(width, fused);
+    return width != 0 && holdsBlocks(width, fused.getBody());
   }
   int64_t width = tileColumns(target, headDim, /*isWide=*/true);
   choice.name = isNarrow ? "linear_mma" : "linear_fma";
@@ -132,7 +147,7 @@ std::string GpuProvider::whyNone(lm::FusedOp fused) const {
   std::string remedy = "; --target cpu builds this model, 'stoop evaluate' runs it";
   if (fused.getKind() != "linear")
     return "no kernel computes regions of this kind" + remedy;
-  int64_t headDim = rotatedHeadDim(fused), rows = linearRows(fused);
+  int64_t headDim = rotatedHeadDim(fused.getBody()), rows = regionRows(fused);
   if (tileColumns(target, headDim, rows > kSmallRows) == 0)
     return "its heads of " + std::to_string(headDim) + " columns are rotated behind it, and no tile for " +
            std::to_string(rows) + " rows holds them whole or in equal parts of both halves" + remedy;

@@ -20,6 +20,10 @@ private:
   const TargetInfo &target;
 };
 
+/// Why tiles of the schedule's width cannot compute a region of linears; empty if they can or if the template has
+/// none.
+std::string whyNoTiles(mlir::Region &region, plan::ScheduleAttr schedule);
+
 } // namespace stoop::schedule
 
 #endif // STOOP_PASSES_SCHEDULE_GPUPROVIDER_H

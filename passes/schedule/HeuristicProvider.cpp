@@ -31,7 +31,7 @@ int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
 
 /// Blocks are the same at all levels: the packed one fits into 512 KiB of cache, its part of a panel into 32 KiB.
 int64_t HeuristicProvider::valueOf(StringRef tunable, lm::FusedOp fused) const {
-  bool few = linearRows(fused) <= kernels::kGemvRows;
+  bool few = regionRows(fused) <= kernels::kGemvRows;
   return llvm::StringSwitch<int64_t>(tunable)
       .Case("prefetch", prefetchBytes(fused))
       .Case("block_panels", few ? kernels::kGemvBlockPanels : kernels::kGemmBlockPanels)
@@ -48,7 +48,7 @@ plan::ScheduleAttr HeuristicProvider::choose(lm::FusedOp fused) const {
   Builder builder(fused.getContext());
   SmallVector<NamedAttribute> tunables;
   for (const TunableInfo &tunable : kernel->tunables)
-    if (TemplateInfo::applies(tunable, linearRows(fused)))
+    if (TemplateInfo::applies(tunable, regionRows(fused)))
       tunables.push_back(builder.getNamedAttr(
           tunable.name, builder.getI64IntegerAttr(valueOf(tunable.name, fused))));
   return plan::ScheduleAttr::get(fused.getContext(), kernel->name, "heuristic",

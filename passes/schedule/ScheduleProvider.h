@@ -7,9 +7,10 @@
 
 namespace stoop::schedule {
 
-/// Rows of a region's linears; 0 for a region without.
-inline int64_t linearRows(lm::FusedOp fused) {
+/// Rows of a region's linears or of its attention; 0 for a region without.
+inline int64_t regionRows(lm::FusedOp fused) {
   int64_t rows = 0;
+  fused.walk([&](lm::AttentionOp attention) { rows = attention.getType().getDimSize(0); });
   fused.walk([&](lm::LinearOp linear) { rows = linear.getType().getDimSize(0); });
   return rows;
 }

@@ -61,10 +61,12 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
     if (chosen.empty())
       chosen.push_back(&info->levels.front());
     std::optional<schedule::DatabaseProvider> measured;
-    if (!tuningDb.empty()) {
+    StringRef level = schedule::commonLevel(
+        llvm::map_range(chosen, [](const schedule::LevelInfo *info) { return info->name; }));
+    if (!tuningDb.empty() && !level.empty()) {
       llvm::Expected<schedule::DatabaseProvider> read = schedule::DatabaseProvider::read(
           tuningDb, *info,
-          {tuningDevice, tuningProcessors, chosen.front()->name.str(), tuningLibrary});
+          {tuningDevice, tuningProcessors, level.str(), tuningLibrary});
       if (!read) {
         getOperation().emitError() << llvm::toString(read.takeError());
         return signalPassFailure();
@@ -78,8 +80,7 @@ struct SelectSchedule : schedule::impl::SelectScheduleBase<SelectSchedule> {
       providers = {&grids};
     else
       providers = {&heuristics};
-    // Measurements hold for code of one level.
-    if (measured && chosen.size() == 1)
+    if (measured)
       providers.insert(providers.begin(), &*measured);
     WalkResult walked =
         getOperation().walk([&](lm::FusedOp fused) {

@@ -159,6 +159,12 @@ const TemplateInfo *TargetInfo::templateForKind(llvm::StringRef kind) const {
   return found == templates.end() ? nullptr : found;
 }
 
+const TargetInfo *targetOfLevel(llvm::StringRef name) {
+  const TargetInfo *found =
+      llvm::find_if(targets, [&](const TargetInfo &target) { return target.findLevel(name); });
+  return found == std::end(targets) ? nullptr : found;
+}
+
 const TargetInfo *findTarget(llvm::StringRef name) {
   return findByName(llvm::ArrayRef<TargetInfo>(targets), name);
 }

@@ -24,7 +24,7 @@ struct TunableInfo {
   int64_t least, most;
   int64_t step = 1;              ///< values are multiples of it
   RowRange rows = RowRange::Any; ///< regions of other sizes do not have it
-  /// Values that a search tries; none: it is not searched for.
+  /// Values that a search tries; none: it takes them from the bounds.
   llvm::ArrayRef<int64_t> candidates = {};
 
   bool holds(int64_t value) const { return value >= least && value <= most && value % step == 0; }
@@ -50,6 +50,19 @@ struct LevelInfo {
   llvm::StringRef name;
   int64_t vectorBytes;
 };
+
+/// The levels' one name but for the form of their code ("sm_80" of "sm_80.ptx"); empty if they have several.
+/// Measurements hold for code of one.
+template <typename Names> llvm::StringRef commonLevel(const Names &names) {
+  llvm::StringRef common;
+  for (llvm::StringRef name : names) {
+    name = name.split('.').first;
+    if (!common.empty() && common != name)
+      return "";
+    common = name;
+  }
+  return common;
+}
 
 /// What the target's kernels of kind "linear" can hold beside one linear and a chain of elementwise
 /// ops; the grammar is that of lm.fused.
@@ -85,6 +98,9 @@ struct TargetInfo {
   /// The template for regions of `kind`, or null.
   const TemplateInfo *templateForKind(llvm::StringRef kind) const;
 };
+
+/// The target that has a level called `name`, or null.
+const TargetInfo *targetOfLevel(llvm::StringRef name);
 
 /// The target called `name`, or null.
 const TargetInfo *findTarget(llvm::StringRef name);

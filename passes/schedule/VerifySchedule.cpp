@@ -31,7 +31,7 @@ static LogicalResult verifyTunables(lm::FusedOp fused, const schedule::TemplateI
                                  << attribute.getName().getValue() << "'";
     values.push_back({attribute.getName().getValue(), value.getInt()});
   }
-  if (std::string problem = kernel.whyNot(values, schedule::linearRows(fused)); !problem.empty())
+  if (std::string problem = kernel.whyNot(values, schedule::regionRows(fused)); !problem.empty())
     return fused.emitOpError() << problem;
   return success();
 }

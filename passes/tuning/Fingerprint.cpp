@@ -1,10 +1,12 @@
 //===- Fingerprint.cpp - what makes two fused regions the same ------------===//
 //
-// Knows ops by their generic form alone, so that a new op is part of fingerprints from its first day.
+// Knows ops by their generic form, so that a new op is part of fingerprints from its first day. Attention alone
+// is known by name: how its keys are best split depends on how many there are.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/tuning/Fingerprint.h"
 
+#include "ir/lm/LmOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
 #include "llvm/ADT/DenseMap.h"
@@ -55,6 +57,8 @@ std::string canonicalText(Region &region) {
     out << " ->";
     for (Value result : op.getResults())
       print(result);
+    if (auto attention = dyn_cast<lm::AttentionOp>(op))
+      out << " context=" << attention.getCache().getType().getPositions();
     out << "\n";
   }
   return text;

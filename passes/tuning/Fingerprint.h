@@ -11,8 +11,9 @@ namespace stoop::tuning {
 /// The ops of a fused region in a canonical form: values are numbered by first use; of tensors only the
 /// element type, the encoding and the last dimension count (of vectors of integers, which have one for
 /// each row, not even that), of other types the name; attributes that
-/// refer to symbols and locations are left out. So layers, numbers of rows and context lengths do not
-/// tell regions apart, and a region is the same in lm.fused and in the kernel made of it.
+/// refer to symbols and locations are left out. So layers and numbers of rows do not tell regions apart,
+/// nor do context lengths but those of a cache that attention reads, and a region is the same in lm.fused
+/// and in the kernel made of it.
 std::string canonicalText(mlir::Region &region);
 
 /// 16 hexadecimal digits of a hash of that text and of `metadata`, the model's or the program's, as far

@@ -52,6 +52,10 @@ static auto keyOf(const Entry &e) {
                   e.kernelTemplate, e.region, e.rows);
 }
 
+void TuningDatabase::keep(llvm::function_ref<bool(const Entry &)> isWanted) {
+  llvm::erase_if(all, [&](const Entry &entry) { return !isWanted(entry); });
+}
+
 void TuningDatabase::add(Entry entry) {
   auto place = llvm::lower_bound(
       all, entry, [](const Entry &a, const Entry &b) { return keyOf(a) < keyOf(b); });
@@ -104,6 +108,21 @@ static void writeTimes(const Times &times, Measurement &m) {
   m.set_count(times.count);
 }
 
+static constexpr std::pair<Rejection::Reason, Reason> kReasons[] = {
+    {Rejection::WrongResult, WRONG_RESULT}, {Rejection::NotCompiled, NOT_COMPILED},
+    {Rejection::Spills, SPILLS},            {Rejection::NoRoom, NO_ROOM},
+    {Rejection::LaunchFailed, LAUNCH_FAILED}, {Rejection::NotLegal, NOT_LEGAL}};
+
+/// What a file of a newer version says otherwise was not compiled either.
+static Rejection::Reason readReason(Reason stored) {
+  auto found = llvm::find_if(kReasons, [&](auto &pair) { return pair.second == stored; });
+  return found == std::end(kReasons) ? Rejection::NotCompiled : found->first;
+}
+
+static Reason storedReason(Rejection::Reason reason) {
+  return llvm::find_if(kReasons, [&](auto &pair) { return pair.first == reason; })->second;
+}
+
 static Entry readEntry(const Record &record) {
   const Key &key = record.key();
   Entry e;
@@ -116,9 +135,7 @@ static Entry readEntry(const Record &record) {
   e.heuristic = readTimes(record.heuristic());
   for (const Rejected &rejected : record.rejected())
     e.rejected.push_back({readTunables(rejected.choice()),
-                          rejected.reason() == WRONG_RESULT ? Rejection::WrongResult
-                                                            : Rejection::NotCompiled,
-                          rejected.detail()});
+                          readReason(rejected.reason()), rejected.detail()});
   e.stoop = record.provenance().stoop();
   e.date = record.provenance().date();
   e.summary = record.provenance().summary();
@@ -140,7 +157,7 @@ static void writeEntry(const Entry &e, Record &record) {
   for (const Rejection &rejection : e.rejected) {
     Rejected &rejected = *record.add_rejected();
     writeTunables(rejection.tunables, *rejected.mutable_choice());
-    rejected.set_reason(rejection.reason == Rejection::WrongResult ? WRONG_RESULT : NOT_COMPILED);
+    rejected.set_reason(storedReason(rejection.reason));
     rejected.set_detail(rejection.detail);
   }
   record.mutable_provenance()->set_stoop(e.stoop);

@@ -44,7 +44,14 @@ struct Times {
 
 /// A candidate that was not timed.
 struct Rejection {
-  enum Reason { WrongResult, NotCompiled };
+  enum Reason {
+    WrongResult,
+    NotCompiled,
+    Spills,      ///< registers
+    NoRoom,      ///< for its shared memory
+    LaunchFailed, ///< the driver refuses it
+    NotLegal      ///< for the region
+  };
   Tunables tunables;
   Reason reason;
   std::string detail;
@@ -79,6 +86,9 @@ public:
   /// rows that `sameKernel` takes for equal. Null if there is none.
   const Entry *find(const Setting &setting, llvm::StringRef kernelTemplate, llvm::StringRef region,
                     int64_t rows, llvm::function_ref<bool(int64_t)> sameKernel) const;
+
+  /// Forgets entries that `isWanted` does not take.
+  void keep(llvm::function_ref<bool(const Entry &)> isWanted);
 
   /// Adds an entry; one with the same key gives way.
   void add(Entry entry);

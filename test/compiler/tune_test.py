@@ -1,7 +1,9 @@
 """stoop tune and --tuning-db: what is measured is used, what does not hold here is said."""
 import json
+import os
 import re
 import shutil
+from unittest import mock
 
 import stoop_cli
 from stoop_cli import Case, run
@@ -82,7 +84,6 @@ class Tune(TuningCase):
     def test_refusals(self):
         config = self.config_alone()
         tune = lambda *flags: run("tune", config, "--no-tokenizer", *flags)
-        self.expect(tune("--target", "cuda", "--tuning-db", self.database), 2, "--target cuda")
         self.expect(tune(), 2, "--tuning-db")
         self.expect(tune("--tuning-db", "none"), 2, "--tuning-db")
         self.expect(tune("--tuning-db", self.database, "--time-limit", "0"), 2, "--time-limit")
@@ -129,13 +130,92 @@ class Databases(TuningCase):
 
     def test_where_it_cannot_count(self):
         self.expect(self.plan(self.text, "--target-cpu", "x86-64-v3,avx512"), 0, "several CPU levels")
-        self.expect(self.plan(self.text, "--target", "cuda"), 2, "--tuning-db")
+        self.expect(self.plan(self.text, "--target", "cuda", "--cuda-arch", "sm_80"), 0, "is not used", "it has no measurements")
+        self.expect(self.plan(self.text, "--tuning-device", "abacus"), 2, "--tuning-device", "--target cuda")
         self.expect(run("plan", self.checkpoint("rand-f32", copy=False), "--tuning-db", self.dir / "none.txtpb"), 1,
                     "none.txtpb")
         scheduled = self.dir / "s.mlir"
         self.expect(run("compile", self.checkpoint("rand-f32", copy=False), "--compile-to", "scheduled", "-o", scheduled), 0)
         self.database.write_text(self.text)
         self.expect(run("compile", scheduled, "--compile-from", "scheduled", "--tuning-db", self.database), 2, "--tuning-db")
+
+
+class Gpu(TuningCase):
+    """On the virtual GPU, whose clock counts instructions."""
+    shapes = ("--target", "cuda", "--dtype", "f32", "-c", 64, "--prefill-buckets", 16)
+
+    def plan(self, *flags):
+        return run("plan", self.checkpoint("rand-f32", copy=False), "--json", *self.shapes, *flags)
+
+    def sources(self, *flags):
+        result = self.expect(self.plan(*flags), 0)
+        return {kernel["template"]: kernel["schedule_source"] for kernel in json.loads(result.stdout)["kernels"]}, result.stderr
+
+    def test_what_is_measured_is_used(self):
+        result = self.expect(self.tune(*self.shapes, "--json", "--time-limit", 25), 0)
+        document = json.loads(result.stdout)
+        self.assertEqual((document["level"], document["device"]), ("sm_80", "stoop-virtual-gpu-sm-80"))
+        kernels = document["kernels"]
+        self.assertIn("attention_flash", {kernel["template"] for kernel in kernels})
+        for kernel in kernels:
+            self.assertGreater(kernel["measured"]["median_ns"], 0, kernel)
+            self.assertLessEqual(kernel["measured"]["median_ns"], kernel["heuristic"]["median_ns"], kernel)
+        text = self.database.read_text()
+        # Tiles that cannot hold what the region reduces are not even compiled; nothing gives wrong results.
+        self.assertIn("reason: NOT_LEGAL", text)
+        self.assertNotIn("WRONG_RESULT", text)
+        self.assertNotIn("LAUNCH_FAILED", text)
+
+        tuned, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80,ptx")
+        self.assertEqual({template for template, source in tuned.items() if source == "tuned"},
+                         {kernel["template"] for kernel in kernels})
+        self.assertNotIn("warning: tuning", warnings)
+        programs = self.dir / "tuned", self.dir / "plain"
+        ids = []
+        for program, database in zip(programs, (self.database, "none")):
+            self.expect(run("compile", self.checkpoint("rand-f32", copy=False), "-o", program, "--quiet", *self.shapes,
+                            "--cuda-arch", "sm_80,ptx", "--tuning-db", database), 0)
+            output = stoop_cli.run_program(program, "run", "--prompt-ids", "1,2,3,4,5,6", "-n", 6, "--temp", 0, "--json")
+            ids.append(json.loads(self.expect(output, 0).stdout)["ids"])
+        self.assertEqual(*ids)
+
+        # The choice is the GPU's alone, so measuring again gives the same.
+        again = self.dir / "again.txtpb"
+        repeated = run("tune", self.dir / "config", "--no-tokenizer", "--quiet", "--json", *self.shapes, "--tuning-db", again,
+                       "--time-limit", 5)
+        chosen = {(kernel["region"], kernel["rows"]): kernel["tunables"] for kernel in kernels}
+        for kernel in json.loads(self.expect(repeated, 0).stdout)["kernels"]:
+            self.assertEqual(kernel["tunables"], chosen.get((kernel["region"], kernel["rows"]), kernel["tunables"]))
+
+        # Another machine compiles for the GPU that was measured, unless there are several.
+        with mock.patch.dict(os.environ, {"STOOP_CUDA_DRIVER": "/none/libcuda.so.1"}):
+            tuned, _ = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80")
+            self.assertIn("tuned", tuned.values())
+            other = text + text[text.index("record {"):].replace("stoop-virtual-gpu-sm-80", "abacus")
+            self.database.write_text(other)
+            _, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80")
+            for word in ("is not used", "abacus", "stoop-virtual-gpu-sm-80", "--tuning-device"):
+                self.assertIn(word, warnings)
+            tuned, _ = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80", "--tuning-device", "abacus")
+            self.assertIn("tuned", tuned.values())
+            tuned, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80", "--tuning-device", "slide-rule")
+            self.assertNotIn("tuned", tuned.values())
+            self.assertIn("this is slide-rule", warnings)
+        for architectures, why in (("sm_80,sm_90a", "several architectures"), ("sm_90a", "not used")):
+            tuned, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", architectures)
+            self.assertNotIn("tuned", tuned.values())
+            self.assertIn(why, warnings)
+
+    def test_refusals(self):
+        config = self.config_alone()
+        tune = lambda *flags: run("tune", config, "--no-tokenizer", "--target", "cuda", "--tuning-db", self.database, *flags)
+        self.expect(tune("--cuda-arch", "sm_80,sm_90a"), 2, "--cuda-arch", "one architecture")
+        self.expect(tune("--cuda-arch", "sm_90a"), 3, "sm_90a", "compute capability 8.0", "--cuda-arch")
+        self.expect(tune("--cuda-arch", "sm_1"), 2, "--cuda-arch", "sm_1")
+        self.expect(tune("--tuning-device", "abacus"), 2, "--tuning-device")
+        with mock.patch.dict(os.environ, {"STOOP_CUDA_DRIVER": "/none/libcuda.so.1"}):
+            self.expect(tune(), 3, "no driver")
+        self.assertFalse(self.database.exists())
 
 
 if __name__ == "__main__":

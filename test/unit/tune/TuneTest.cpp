@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/CpuLevels.h"
+#include "compiler/tune/CpuEngine.h"
 #include "compiler/driver/Compilation.h"
 #include "compiler/tune/TuneLoop.h"
 #include "kernels/common/params.h"
@@ -43,13 +44,14 @@ struct Plan {
 
 const schedule::TargetInfo &cpu() { return *schedule::findTarget("cpu"); }
 
+const kernels::KernelLevel &level() { return *codegen::bestLevel(codegen::detectCpuFeatures()); }
+
 TuneOptions options() {
-  const kernels::KernelLevel *level = codegen::bestLevel(codegen::detectCpuFeatures());
-  return {&cpu(), level, {"test", 2, level->name.str(), "library"}, 1, uint64_t(time(nullptr))};
+  return {&cpu(), {"test", 2, level().name.str(), "library"}, uint64_t(time(nullptr))};
 }
 
-std::unique_ptr<Machine> machine() {
-  llvm::Expected<std::unique_ptr<Machine>> started = Machine::start(2);
+std::unique_ptr<CpuEngine> engine(CpuEngine::Alter alter = {}) {
+  llvm::Expected<std::unique_ptr<CpuEngine>> started = CpuEngine::start(level(), 2, 1, std::move(alter));
   EXPECT_TRUE(bool(started));
   return std::move(*started);
 }
@@ -58,12 +60,12 @@ std::unique_ptr<Machine> machine() {
 TEST(Tune, EveryCandidateGivesTheHeuristicKernelsResult) {
   const std::pair<const char *, const char *> models[] = {
       {"rand-rw1b", "none"}, {"rand-11b", "int4-g32"}};
-  std::unique_ptr<Machine> pool = machine();
+  std::unique_ptr<CpuEngine> cores = engine();
   for (auto [checkpoint, scheme] : models) {
     Plan plan(checkpoint, scheme);
     std::vector<TuneTask> tasks = collectTasks(plan.program(), cpu());
     bool few = false, many = false;
-    TuneLoop loop(*pool, options());
+    TuneLoop loop(*cores, options());
     for (const TuneTask &task : tasks) {
       SCOPED_TRACE(std::string(checkpoint) + " " + scheme + ": " + task.summary + ", " +
                    std::to_string(task.rows) + " rows");
@@ -88,15 +90,14 @@ TEST(Tune, EveryCandidateGivesTheHeuristicKernelsResult) {
 
 TEST(Tune, WrongResultsAreRejectedUntimed) {
   Plan plan("rand-rw1b", "none");
-  TuneOptions damaging = options();
   // The one candidate whose norm is another.
-  damaging.alter = [](const tuning::Tunables &tunables, codegen::KernelSpec &spec) {
+  auto damage = [](const tuning::Tunables &tunables, codegen::KernelSpec &spec) {
     for (const auto &[name, value] : tunables)
       if (name == "prefetch" && value == 256)
         reinterpret_cast<kernels::LinearParams *>(spec.params.data())->prologue.epsilon = 100;
   };
-  std::unique_ptr<Machine> pool = machine();
-  TuneLoop loop(*pool, damaging);
+  std::unique_ptr<CpuEngine> cores = engine(damage);
+  TuneLoop loop(*cores, options());
   for (const TuneTask &task : collectTasks(plan.program(), cpu())) {
     if (task.rows != 1 || task.summary.find("norm") == std::string::npos)
       continue;

@@ -6,6 +6,7 @@
 #include "test/vgpu/exec/Grid.h"
 #include <functional>
 #include <map>
+#include <optional>
 #include <memory>
 #include <set>
 
@@ -100,6 +101,7 @@ struct CUgraphExec_st {
 struct CUevent_st {
   bool recorded = false;
   std::vector<vgpu::u64> tasks;                  // what it waits for
+  std::optional<vgpu::u64> instructions;         // executed when it was first waited for: its time
   CUgraph capture = nullptr;                     // recorded while capturing: nodes of that graph
   std::vector<size_t> nodes;
 };

@@ -102,6 +102,7 @@ CUresult cuEventRecord(CUevent event, CUstream handle) {
   VGPU_ENTER("cuEventRecord");
   CUstream stream = Driver::get().resolve(handle);
   event->recorded = true;
+  event->instructions.reset();
   event->capture = stream->capture;
   event->nodes = stream->captureLast;
   event->tasks = stream->capture ? std::vector<u64>{} : Driver::get().lastOf(stream);
@@ -109,7 +110,12 @@ CUresult cuEventRecord(CUevent event, CUstream handle) {
 }
 CUresult cuEventSynchronize(CUevent event) {
   VGPU_ENTER("cuEventSynchronize");
-  return event->capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : Driver::get().wait(event->tasks);
+  if (event->capture)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  CUresult result = Driver::get().wait(event->tasks);
+  if (!event->instructions)
+    event->instructions = Driver::get().scheduler.instructions;
+  return result;
 }
 CUresult cuEventQuery(CUevent event) {
   VGPU_ENTER("cuEventQuery");
@@ -120,12 +126,18 @@ CUresult cuEventQuery(CUevent event) {
     }
   return CUDA_SUCCESS;
 }
+// The clock counts warp instructions, a nanosecond each; an event has the time at which it was first waited for.
 CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent first, CUevent second) {
   VGPU_ENTER("cuEventElapsedTime");
   if (!first->recorded || !second->recorded)
     return CUDA_ERROR_INVALID_HANDLE;
-  *milliseconds = 0.001f; // time is not simulated
+  if (!first->instructions || !second->instructions)
+    return CUDA_ERROR_NOT_READY;
+  *milliseconds = static_cast<float>(1e-6 * static_cast<double>(*second->instructions - *first->instructions));
   return CUDA_SUCCESS;
+}
+CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent second) {
+  return cuEventElapsedTime_v2(milliseconds, first, second);
 }
 CUresult cuStreamWaitEvent(CUstream handle, CUevent event, unsigned) {
   VGPU_ENTER("cuStreamWaitEvent");
