@@ -86,11 +86,6 @@ int TuneCommand::prepare(Session &session, bool isArchitectureGiven) {
     }
     database = std::move(*read);
   }
-  // A file that cannot be is said before the work.
-  if (llvm::Error failed = database.write(path)) {
-    session.error(std::move(failed));
-    return ExitBadInput;
-  }
   return ExitOk;
 }
 
@@ -131,6 +126,11 @@ int TuneCommand::run(const CLI::App &app) {
     return code;
   if (int code = options.target == "cuda" ? openGpu(session) : openCpu(session))
     return code;
+  // A file that cannot be is said before the work.
+  if (llvm::Error failed = database.write(path)) {
+    session.error(std::move(failed));
+    return ExitBadInput;
+  }
   if (failed(compilation.fromCheckpoint(Phase::Planned)))
     return compilation.failureCode();
   return measure(session, compilation.module());
