@@ -1,5 +1,6 @@
 // Entry points: initialisation, device, context, modules, functions, errors, symbol look-up.
 // A module without PTX is refused as a driver refuses a cubin for another GPU: error 209.
+#include "test/vgpu/check/Counters.h"
 #include "test/vgpu/driver/Driver.h"
 #include <cstdio>
 #include <cstring>
@@ -345,12 +346,19 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction fun
   return CUDA_SUCCESS;
 }
 
+/// Works in any state and is no call that can fail; only counted.
+static void countCall(const char *name) {
+  if (Counters::get().isOn)
+    Counters::get().call(name);
+}
 CUresult cuGetErrorName(CUresult error, const char **text) {
+  countCall("cuGetErrorName");
   auto it = errorTexts().find(error);
   *text = it == errorTexts().end() ? nullptr : it->second.first;
   return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 CUresult cuGetErrorString(CUresult error, const char **text) {
+  countCall("cuGetErrorString");
   auto it = errorTexts().find(error);
   *text = it == errorTexts().end() ? nullptr : it->second.second;
   return *text ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -358,6 +366,7 @@ CUresult cuGetErrorString(CUresult error, const char **text) {
 
 /// NVRTC asks for undocumented tables when it finds a driver; a table that holds only its own size satisfies it.
 CUresult cuGetExportTable(const void **table, const CUuuid *) {
+  countCall("cuGetExportTable");
   static const u64 empty[6] = {sizeof empty};
   *table = empty;
   return CUDA_SUCCESS;

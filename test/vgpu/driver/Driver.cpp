@@ -59,7 +59,7 @@ CUresult Driver::enter(const char *call) {
   bool early = contains(call, "cuInit") || contains(call, "cuDriverGetVersion") || contains(call, "cuGet");
   if (!initialized && !early)
     return CUDA_ERROR_NOT_INITIALIZED;
-  bool cleansUp = contains(call, "Destroy") || contains(call, "Free") || contains(call, "Unload") || contains(call, "Release") ||
+  bool cleansUp = contains(call, "Destroy") || contains(call, "Free") || contains(call, "Unload") || contains(call, "Unregister") || contains(call, "Release") ||
                   contains(call, "Device") || early;
   return cleansUp ? CUDA_SUCCESS : sticky;
 }

@@ -119,7 +119,7 @@ CUresult cuMemHostRegister_v2(void *address, size_t bytes, unsigned) {
   return CUDA_SUCCESS;
 }
 CUresult cuMemHostUnregister(void *address) {
-  CUresult injected = Driver::get().enter("cuMemHostUnregisterFree");
+  CUresult injected = Driver::get().enter("cuMemHostUnregister");
   CUresult result = Driver::get().waitAll();
   if (!Driver::get().hostAllocations.erase(number(address)))
     return CUDA_ERROR_INVALID_VALUE;

@@ -267,7 +267,7 @@ CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *, size_t *count) {
   return CUDA_SUCCESS;
 }
 CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long) {
-  VGPU_ENTER("cuGraphInstantiate");
+  VGPU_ENTER("cuGraphInstantiateWithFlags");
   *exec = new CUgraphExec_st{*graph};
   Driver::get().graphExecs.insert(*exec);
   return CUDA_SUCCESS;

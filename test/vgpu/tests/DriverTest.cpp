@@ -192,6 +192,135 @@ TEST_F(DriverTest, RefusedImages) {
   EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(elf)), CUDA_ERROR_NO_BINARY_FOR_GPU);
   EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(".version 9.0\n.target sm_100\n")), CUDA_ERROR_NO_BINARY_FOR_GPU);
   EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(".version 9.0\n.target sm_80\n.entry e() { wibble; }\n")), CUDA_ERROR_INVALID_PTX);
+  std::string newer = text;
+  newer.replace(newer.find(".version "), 10, ".version 99");
+  EXPECT_EQ(call("cuModuleLoadData", &m, static_cast<const void *>(newer.c_str())), CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+}
+
+/// Copies and fills that Stoop's runtime makes no use of, in a stream and at once.
+TEST_F(DriverTest, CopiesFillsAndPolling) {
+  CUdeviceptr p = 0;
+  void *pinned = nullptr;
+  ASSERT_EQ(call("cuMemAllocAsync", &p, size_t{64}, stream), CUDA_SUCCESS);
+  ASSERT_EQ(call("cuMemAllocHost", &pinned, size_t{64}), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemsetD8", p, static_cast<unsigned char>(3), size_t{64}), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemsetD32Async", p + 16, 0x01020304u, size_t{4}, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyDtoDAsync", p + 32, p + 16, size_t{8}, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyAsync", p + 40, p + 16, size_t{8}, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyDtoD", p + 48, p + 16, size_t{4}), CUDA_SUCCESS);
+  std::vector<unsigned char> bytes(64), expected(64, 3);
+  for (size_t word : {4, 5, 6, 7, 8, 9, 10, 11, 12})
+    for (unsigned char byte = 0; byte < 4; ++byte)
+      expected[4 * word + byte] = static_cast<unsigned char>(4 - byte);
+  ASSERT_EQ(call("cuMemHostRegister", static_cast<void *>(bytes.data()), bytes.size(), 0u), CUDA_SUCCESS);
+  CUevent before = nullptr, after = nullptr;
+  ASSERT_EQ(call("cuEventCreate", &before, 0u), CUDA_SUCCESS);
+  ASSERT_EQ(call("cuEventCreate", &after, 0u), CUDA_SUCCESS);
+  float milliseconds = 0;
+  EXPECT_EQ(call("cuEventElapsedTime_v2", &milliseconds, before, after), CUDA_ERROR_INVALID_HANDLE); // never recorded
+  EXPECT_EQ(call("cuEventRecord", before, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyDtoHAsync", static_cast<void *>(bytes.data()), p, size_t{64}, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuEventRecord", after, stream), CUDA_SUCCESS);
+  EXPECT_NE(bytes, expected);
+  EXPECT_EQ(call("cuEventQuery", after), CUDA_ERROR_NOT_READY);
+  EXPECT_EQ(call("cuEventQuery", after), CUDA_SUCCESS);
+  EXPECT_EQ(bytes, expected);
+  EXPECT_EQ(call("cuEventSynchronize", before), CUDA_SUCCESS);
+  EXPECT_EQ(launch(stream, "produce", 4, 32, false, y, 2.f), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuEventRecord", after, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuEventElapsedTime_v2", &milliseconds, before, after), CUDA_ERROR_NOT_READY);
+  EXPECT_EQ(call("cuEventSynchronize", after), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuEventElapsedTime_v2", &milliseconds, before, after), CUDA_SUCCESS);
+  EXPECT_GT(milliseconds, 0.f);
+  int calls = 0;
+  const CUhostFn count = [](void *data) { ++*static_cast<int *>(data); };
+  EXPECT_EQ(call("cuLaunchHostFunc", stream, count, static_cast<void *>(&calls)), CUDA_SUCCESS);
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(call("cuStreamQuery", stream), CUDA_ERROR_NOT_READY);
+  EXPECT_EQ(call("cuStreamQuery", stream), CUDA_SUCCESS);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(call("cuMemHostUnregister", static_cast<void *>(bytes.data())), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemHostUnregister", static_cast<void *>(bytes.data())), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(call("cuMemFreeAsync", p, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemcpyDtoH", static_cast<void *>(bytes.data()), p, size_t{4}), CUDA_ERROR_ILLEGAL_ADDRESS); // gone
+  EXPECT_NE(findings(), "");
+  hook<void (*)()>("stoopVgpuReset")();
+  EXPECT_EQ(call("cuMemFreeHost", pinned), CUDA_SUCCESS);
+  call("cuEventDestroy", before), call("cuEventDestroy", after);
+}
+
+TEST_F(DriverTest, FactsOfDeviceFunctionAndModule) {
+  CUcontext context = nullptr;
+  CUuuid uuid = {};
+  size_t total = 0, free = 0, capacity = 0;
+  EXPECT_EQ(call("cuDevicePrimaryCtxSetFlags", 0, 0u), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuCtxGetCurrent", &context), CUDA_SUCCESS);
+  EXPECT_NE(context, nullptr);
+  EXPECT_EQ(call("cuDeviceGetUuid", &uuid, 0), CUDA_SUCCESS);
+  EXPECT_NE(uuid.bytes[0], 0);
+  EXPECT_EQ(call("cuDeviceTotalMem", &total, 0), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuMemGetInfo", &free, &capacity), CUDA_SUCCESS);
+  EXPECT_TRUE(total == capacity && free + 8192 <= capacity);
+  int shared = 0, threads = 0, blocks = 0;
+  EXPECT_EQ(call("cuFuncGetAttribute", &shared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, get("good_barrier")), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuFuncGetAttribute", &threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, get("good_barrier")), CUDA_SUCCESS);
+  EXPECT_TRUE(shared == 512 && threads == 1024) << shared << " " << threads;
+  EXPECT_EQ(call("cuOccupancyMaxActiveBlocksPerMultiprocessor", &blocks, get("good_barrier"), 1024, size_t{0}), CUDA_SUCCESS);
+  EXPECT_EQ(blocks, 2); // 2048 threads a multiprocessor
+  const std::string language = readInput("language.sm_80.ptx");
+  CUmodule other = nullptr;
+  CUdeviceptr counter = 0;
+  size_t bytes = 0;
+  unsigned value = 0;
+  ASSERT_EQ(call("cuModuleLoadDataEx", &other, static_cast<const void *>(language.c_str()), 0u, static_cast<int *>(nullptr),
+                 static_cast<void **>(nullptr)), CUDA_SUCCESS);
+  ASSERT_EQ(call("cuModuleGetGlobal", &counter, &bytes, other, "counter"), CUDA_SUCCESS);
+  EXPECT_EQ(bytes, 4u);
+  EXPECT_EQ(call("cuMemcpyDtoH", static_cast<void *>(&value), counter, bytes), CUDA_SUCCESS);
+  EXPECT_EQ(value, 5u);
+  EXPECT_EQ(call("cuModuleGetGlobal", &counter, &bytes, other, "nothing"), CUDA_ERROR_NOT_FOUND);
+  EXPECT_EQ(call("cuModuleUnload", other), CUDA_SUCCESS);
+  const char *name = nullptr, *words = nullptr;
+  EXPECT_EQ(call("cuGetErrorName", CUDA_ERROR_OUT_OF_MEMORY, &name), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuGetErrorString", CUDA_ERROR_OUT_OF_MEMORY, &words), CUDA_SUCCESS);
+  EXPECT_STREQ(name, "CUDA_ERROR_OUT_OF_MEMORY");
+  EXPECT_STREQ(words, "out of memory");
+}
+
+/// An executable graph takes another graph of the same form, and only that.
+TEST_F(DriverTest, GraphsAreUpdated) {
+  CUgraph graphs[3] = {};
+  CUgraphExec exec = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+    ASSERT_EQ(call("cuStreamBeginCapture", stream, CU_STREAM_CAPTURE_MODE_RELAXED), CUDA_SUCCESS);
+    EXPECT_EQ(call("cuStreamIsCapturing", stream, &status), CUDA_SUCCESS);
+    EXPECT_EQ(status, CU_STREAM_CAPTURE_STATUS_ACTIVE);
+    EXPECT_EQ(launch(stream, "produce", 4, 32, false, y, 2.f + static_cast<float>(i)), CUDA_SUCCESS);
+    if (i == 2) {
+      EXPECT_EQ(call("cuMemsetD8Async", y, static_cast<unsigned char>(0), size_t{4}, stream), CUDA_SUCCESS);
+    }
+    ASSERT_EQ(call("cuStreamEndCapture", stream, &graphs[i]), CUDA_SUCCESS);
+    size_t nodes = 0;
+    EXPECT_EQ(call("cuGraphGetNodes", graphs[i], static_cast<CUgraphNode *>(nullptr), &nodes), CUDA_SUCCESS);
+    EXPECT_EQ(nodes, i == 2 ? 2u : 1u);
+  }
+  CUgraphExecUpdateResultInfo info = {};
+  ASSERT_EQ(call("cuGraphInstantiateWithFlags", &exec, graphs[0], 0ull), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuGraphUpload", exec, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuGraphExecUpdate", exec, graphs[1], &info), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuGraphExecUpdate", exec, graphs[2], &info), CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE);
+  EXPECT_EQ(info.result, CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED);
+  EXPECT_EQ(call("cuGraphLaunch", exec, stream), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuStreamSynchronize", stream), CUDA_SUCCESS);
+  EXPECT_EQ(readY()[3], 9.f);
+  CUgraph empty = nullptr;
+  EXPECT_EQ(call("cuGraphCreate", &empty, 0u), CUDA_SUCCESS);
+  for (CUgraph graph : {graphs[0], graphs[1], graphs[2], empty})
+    EXPECT_EQ(call("cuGraphDestroy", graph), CUDA_SUCCESS);
+  EXPECT_EQ(call("cuGraphExecDestroy", exec), CUDA_SUCCESS);
 }
 
 TEST_F(DriverTest, EveryCallCanFailAndNothingLeaks) {
