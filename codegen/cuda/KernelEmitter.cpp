@@ -75,12 +75,12 @@ LogicalResult KernelEmitter::emitSegments(std::string &list) {
 
 LogicalResult KernelEmitter::emitLinear() {
   bool isSmall = name == "linear_small";
-  if (!isSmall && parts.hasPrologue())
+  if (!isSmall && parts.hasPrologue() && !lm::isNormedByTiles(kernel.getBody().front()))
     return kernel.emitOpError() << "has a prologue, which template '" << name << "' does not take";
   if (parts.segments.empty() || parts.segments.front().linears.empty())
     return kernel.emitOpError() << "has no linear for template '" << name << "'";
   open(isSmall ? "linear/linear_small.cuh" : "linear/linear_tile.cuh");
-  if (parts.hasPrologue() && failed(functors.emitPrologue()))
+  if (parts.hasPrologue() && failed(functors.emitPrologue(isSmall)))
     return failure();
   std::string segments;
   if (failed(emitSegments(segments)))
@@ -100,10 +100,9 @@ LogicalResult KernelEmitter::emitLinear() {
   bool isMma = name == "linear_mma";
   out << formatv(", tile_rows = 64, tile_columns = {0}, stages = {1}; };\n",
                  tunable("tile_columns"), isMma ? tunable("stages") : 1);
-  std::string arguments =
-      (Twine(isMma ? "MmaTile" : "FmaTile") + ", Config, " + segments).str();
-  close("linear_tile<" + arguments + ">(a)", "static_assert(tile_shared_bytes<" + arguments +
-                                                 ">() == " + Twine(geometry.getShared()) + ");\n");
+  std::string tile = isMma ? "MmaTile, Config, " : "FmaTile, Config, ";
+  close("linear_tile<" + tile + (parts.hasPrologue() ? "Rows, " : "NoNorm, ") + segments + ">(a)",
+        "static_assert(tile_shared_bytes<" + tile + segments + ">() == " + Twine(geometry.getShared()) + ");\n");
   return success();
 }
 

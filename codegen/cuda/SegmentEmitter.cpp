@@ -73,7 +73,7 @@ FailureOr<std::string> SegmentEmitter::rowSource() {
       .str();
 }
 
-LogicalResult SegmentEmitter::emitPrologue() {
+LogicalResult SegmentEmitter::emitPrologue(bool isStaged) {
   FailureOr<std::string> source = rowSource();
   if (failed(source))
     return failure();
@@ -91,6 +91,20 @@ LogicalResult SegmentEmitter::emitPrologue() {
       moments = formatv("LeftMoments<{0}, {1}, {2}>", *first.getBlock(), operand, stride(operand));
     }
   }
+  emitLine(parts.norms.empty() ? parts.source : lm::NormOp(parts.norms.front()).getOperation());
+  out << "struct Rows {\n"
+      << "  using Source = " << *source << "; using Moments = " << moments << ";\n"
+      << formatv("  static constexpr int columns = {0};\n", columns)
+      << formatv("  static constexpr Norm norm = Norm::{0}; static constexpr float epsilon = {1};\n", norm, floatLiteral(epsilon));
+  if (isStaged)
+    emitStaging(start, norm);
+  out << "};\n";
+  return success();
+}
+
+/// What becomes of an element of the rows: kept for linears, stored where it is a result.
+void SegmentEmitter::emitStaging(Value start, StringRef norm) {
+  int64_t columns = columnsOf(start);
   std::string body;
   llvm::raw_string_ostream text(body);
   auto isStaged = [](Value value) {
@@ -120,16 +134,17 @@ LogicalResult SegmentEmitter::emitPrologue() {
     }
     finish(op.getResult(), value);
   }
-  emitLine(parts.norms.empty() ? parts.source : lm::NormOp(parts.norms.front()).getOperation());
-  out << "struct Rows {\n"
-      << "  using Source = " << *source << ";\n"
-      << "  using Moments = " << moments << ";\n"
-      << formatv("  static constexpr int columns = {0}, staged_bytes = {1};\n", columns, staged)
-      << formatv("  static constexpr Norm norm = Norm::{0}; static constexpr float epsilon = {1};\n", norm, floatLiteral(epsilon))
+  out << formatv("  static constexpr int staged_bytes = {0};\n", staged)
       << "  static __device__ void finish(const A& a, int row, int c, float x, RowStatistics s, "
          "char* staged, bool is_owner) {\n"
-      << body << "  }\n};\n";
-  return success();
+      << body << "  }\n";
+}
+
+std::string SegmentEmitter::normedRows(lm::NormOp norm) {
+  bool isLayer = norm.getKind() == lm::NormKind::Layer;
+  return formatv("NormedRows<{0}, Norm::{1}, Rows::Source, {2}, {3}>", elementOf(norm.getResult()),
+                 isLayer ? "layer" : "rms", argument(norm.getScale()), isLayer ? argument(norm.getBias()) : 0)
+      .str();
 }
 
 //===----------------------------------------------------------------------===//
@@ -140,7 +155,9 @@ LogicalResult SegmentEmitter::emitPrologue() {
 /// input may begin anywhere, so it is read one by one.
 int64_t SegmentEmitter::vectorOf(lm::LinearOp linear) {
   int64_t k = columnsOf(linear.getWeight());
-  auto input = dyn_cast<BlockArgument>(Value(linear.getInput()));
+  auto norm = linear.getInput().getDefiningOp<lm::NormOp>();
+  bool isStaged = stagedAt.contains(linear.getInput());
+  auto input = dyn_cast<BlockArgument>(norm && !isStaged ? Value(norm.getInput()) : Value(linear.getInput()));
   if (input && stride(input.getArgNumber()) != k)
     return 1;
   Type weight = getElementTypeOrSelf(linear.getWeight().getType());
@@ -155,6 +172,8 @@ FailureOr<std::string> SegmentEmitter::linearType(lm::LinearOp linear) {
   else if (auto at = stagedAt.find(linear.getInput()); at != stagedAt.end())
     rows = formatv("StagedRows<{0}, {1}, {2}>", elementOf(linear.getInput()), at->second,
                    columnsOf(linear.getInput()));
+  else if (auto norm = linear.getInput().getDefiningOp<lm::NormOp>())
+    rows = normedRows(norm);
   else
     return linear.emitOpError("reads a value that is neither an input nor of the prologue");
   return formatv("Linear<{0}, {1}, {2}, {3}, {4}>", elementOf(linear.getWeight()),

@@ -25,8 +25,8 @@ public:
   SegmentEmitter(plan::KernelOp kernel, const lm::RegionParts &parts, llvm::raw_ostream &out)
       : kernel(kernel), parts(parts), out(out) {}
 
-  /// struct Rows: the prologue; staged values get their places.
-  mlir::LogicalResult emitPrologue();
+  /// struct Rows: the prologue; staged values get their places, or tiles normalise rows as they load them.
+  mlir::LogicalResult emitPrologue(bool isStaged = true);
   /// struct Segment<number>.
   mlir::LogicalResult emitSegment(const lm::RegionSegment &segment, unsigned number);
 
@@ -44,6 +44,8 @@ private:
   void emitLine(mlir::Operation *op);
 
   mlir::FailureOr<std::string> rowSource();
+  void emitStaging(mlir::Value start, llvm::StringRef norm);
+  std::string normedRows(lm::NormOp norm);
   mlir::FailureOr<std::string> linearType(lm::LinearOp linear);
   int64_t vectorOf(lm::LinearOp linear);
   mlir::LogicalResult emitValues(const lm::RegionSegment &segment);

@@ -14,14 +14,17 @@
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
 #include "ir/plan/PlanOps.h"
+#include "passes/report/Roofline.h"
 #include "passes/schedule/TargetInfo.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "stoop/abi.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -46,11 +49,24 @@ std::optional<Phase> detectPhase(ModuleOp module) {
   return phase;
 }
 
+/// What it costs tiles of the target to normalise rows, on the first machine that steps are predicted for.
+static std::string tileCosts(const schedule::TargetInfo &info) {
+  std::vector<report::StepPrediction> narrow = report::predictedMachines(info.name, "bf16"),
+                                      wide = report::predictedMachines(info.name, "f32");
+  if (!info.fusion.normTileRows || narrow.empty())
+    return "";
+  const report::StepPrediction &machine = narrow.front();
+  return llvm::formatv(" tile-costs={0},{1},{2},{3},{4},{5}", info.fusion.normTileRows, info.fusion.normTileColumns,
+                       std::llround(machine.launchNanoseconds), std::llround(machine.bytesPerSecond / 1e9),
+                       std::llround(machine.flopsPerSecond / 1e9), std::llround(wide.front().flopsPerSecond / 1e9))
+      .str();
+}
+
 /// What the fusion passes may form: kinds that the target has kernels for, and what those can hold.
 static std::string fusedOptions(const codegen::TargetBackend &backend) {
   std::string text = "kinds=" + llvm::join(backend.fusedKinds(), ",");
   const schedule::TargetInfo *info = schedule::findTarget(backend.getName());
-  return info ? text + " " + info->fusion.pipelineOptions() : text;
+  return info ? text + " " + info->fusion.pipelineOptions() + tileCosts(*info) : text;
 }
 
 int Compilation::configure() {

@@ -122,4 +122,12 @@ FailureOr<RegionParts> Reader::read() {
   return parts;
 }
 
+bool stoop::lm::isNormedByTiles(Block &region) {
+  return llvm::all_of(region.without_terminator(), [](Operation &op) {
+    if (auto norm = dyn_cast<NormOp>(op))
+      return norm.getMoments() && llvm::all_of(norm->getUsers(), llvm::IsaPred<LinearOp>);
+    return !isa<EmbeddingOp, GatherLastOp>(op);
+  });
+}
+
 FailureOr<RegionParts> stoop::lm::takeApart(Block &region) { return Reader(region).read(); }

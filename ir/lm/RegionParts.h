@@ -36,6 +36,10 @@ struct RegionParts {
 /// place for.
 mlir::FailureOr<RegionParts> takeApart(mlir::Block &region);
 
+/// Whether all that stands in front of the linears are norms with moments that nothing but them reads: tiles of many
+/// rows can normalise those as they load them.
+bool isNormedByTiles(mlir::Block &region);
+
 } // namespace stoop::lm
 
 #endif // STOOP_IR_LM_REGIONPARTS_H

@@ -1,11 +1,14 @@
 // Linears of many rows (prefill, scoring): a block computes a tile of rows x columns of one segment.
 // Two multipliers: fused multiply-adds of float32 for any element types (the parity mode), and tensor cores
 // (mma.sync, float32 sums) when input and weight are both bf16 or both f16. The sums of all linears of the segment are
-// put into shared memory and the epilogue runs element by element from there.
+// put into shared memory and the epilogue runs element by element from there. Where the launch in front left moments
+// of the rows, a tile normalises them as it loads them, each of the column tiles again: for few rows that costs less
+// than a launch, because they wait for the weights anyway.
 // Memory traffic: weights once per row tile, inputs once per column tile, both through L2; bound: FMA or tensor issue.
 #pragma once
 #include "kernels/common/mma.cuh"
 #include "kernels/linear/segment.cuh"
+#include "kernels/norm/prologue.cuh"
 
 namespace stoop::gpu {
 
@@ -17,6 +20,19 @@ __device__ inline void load_or_zero(const T* row, int k, int length, bool is_val
   for (int i = 0; i < N; ++i) to[i] = 0;
 }
 
+// Elements [k, k + N) of row `row` of the tile from row0 on, normalised if L asks for it, or zeros where there are none.
+template <class L, int N, class A>
+__device__ inline void load_input(const A& a, const RowStatistics* statistics, int row0, int row, int k, int rows, float (&to)[N]) {
+  const bool is_valid = row0 + row < rows;
+  if constexpr (is_normed<typename L::Input>) {
+    if (is_valid && k < L::k) return L::Input::template load<N>(a, statistics[row], row0 + row, k, to);
+#pragma unroll
+    for (int i = 0; i < N; ++i) to[i] = 0;
+  } else {
+    load_or_zero(L::Input::row(a, nullptr, row0 + row), k, L::k, is_valid, to);
+  }
+}
+
 // Float32 multiply-adds: 256 threads, each 4 rows x tile_columns / 16 columns; k in steps of 16.
 struct FmaTile {
   static constexpr int threads = 256, step = 16;
@@ -24,7 +40,7 @@ struct FmaTile {
   static constexpr int shared_bytes = step * (C::tile_rows + 4 + C::tile_columns + 4) * 4;
 
   template <class L, class S, class C, class A>
-  static __device__ void run(const A& a, int row0, int tile, int rows, char* shared, float* sums, bool) {
+  static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums, bool) {
     static_assert(C::tile_rows == 64 && C::tile_columns % 16 == 0);
     constexpr int per_row = C::tile_rows + 4, per_column = C::tile_columns + 4, wide = C::tile_columns / 16;
     constexpr int vector = L::vector < 4 ? L::vector : 4;
@@ -37,7 +53,7 @@ struct FmaTile {
       for (int i = threadIdx.x; i < C::tile_rows * (step / vector); i += threads) {
         const int row = i / (step / vector), k = i % (step / vector) * vector;
         float v[vector];
-        load_or_zero(L::Input::row(a, nullptr, row0 + row), k0 + k, L::k, row0 + row < rows, v);
+        load_input<L>(a, statistics, row0, row, k0 + k, rows, v);
         for (int e = 0; e < vector; ++e) x[(k + e) * per_row + row] = v[e];
       }
       for (int i = threadIdx.x; i < C::tile_columns * (step / vector); i += threads) {
@@ -79,9 +95,24 @@ struct MmaTile {
   static __device__ void fill(T* to, int count, int k0, Row row) {
     stage_rows<threads, step, pitch, L::vector>(to, count, k0, L::k, row);
   }
+  // The same for rows that pass through registers, because they are normalised on the way.
+  template <class L, class T, class A>
+  static __device__ void fill_normed(const A& a, T* to, int count, int k0, const RowStatistics* statistics, int row0, int rows) {
+    constexpr int chunks = step / L::vector;
+    for (int i = threadIdx.x; i < count * chunks; i += threads) {
+      const int r = i / chunks, k = i % chunks * L::vector;
+      float x[L::vector];
+      load_input<L>(a, statistics, row0, r, k0 + k, rows, x);
+      Vector<T, L::vector> v;
+#pragma unroll
+      for (int e = 0; e < L::vector; ++e) v.at[e] = from_float<T>(x[e]);
+      *reinterpret_cast<Vector<T, L::vector>*>(to + r * pitch + k) = v;
+    }
+  }
 
   template <class L, class S, class C, class A>
-  static __device__ void run(const A& a, int row0, int tile, int rows, char* shared, float* sums, bool is_first) {
+  static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums,
+                             bool is_first) {
     using T = typename L::Weight;
     using Columns = TileColumns<C::tile_columns, S::head_dim>;
     constexpr int stage_elements = (C::tile_rows + C::tile_columns) * pitch, steps = (L::k + step - 1) / step;
@@ -91,8 +122,11 @@ struct MmaTile {
     auto load = [&](int s) {
       if (s < steps) {
         T* x = ring + s % C::stages * stage_elements;
-        fill<L>(x, C::tile_rows, s * step,
-                [&](int r) { return row0 + r < rows ? L::Input::row(a, nullptr, row0 + r) : nullptr; });
+        if constexpr (is_normed<typename L::Input>)
+          fill_normed<L>(a, x, C::tile_rows, s * step, statistics, row0, rows);
+        else
+          fill<L>(x, C::tile_rows, s * step,
+                  [&](int r) { return row0 + r < rows ? L::Input::row(a, nullptr, row0 + r) : nullptr; });
         fill<L>(x + C::tile_rows * pitch, C::tile_columns, s * step, [&](int j) {
           const int column = Columns::column(tile, j);
           return column < S::columns ? L::weight(a, column) : nullptr;
@@ -137,11 +171,11 @@ struct MmaTile {
 };
 
 template <class M, class S, class C, class A, class... L>
-__device__ inline void tile_segment(const A& a, int row0, int tile, int rows, char* shared, List<L...>) {
+__device__ inline void tile_segment(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, List<L...>) {
   constexpr int linear_stride = C::tile_rows * C::tile_columns;
   float* sums = reinterpret_cast<float*>(shared + M::template shared_bytes<C>);
   int linear = 0;
-  ((M::template run<L, S, C>(a, row0, tile, rows, shared, sums + linear * linear_stride, linear == 0), ++linear), ...);
+  ((M::template run<L, S, C>(a, statistics, row0, tile, rows, shared, sums + linear * linear_stride, linear == 0), ++linear), ...);
   __syncthreads();  // the tile's sums
   for (int place = threadIdx.x; place < linear_stride; place += M::threads) {
     const int row = place / C::tile_columns, j = place % C::tile_columns;
@@ -151,10 +185,10 @@ __device__ inline void tile_segment(const A& a, int row0, int tile, int rows, ch
 }
 
 template <class M, class C, class S, class... Rest, class A>
-__device__ inline void tile_dispatch(const A& a, int row0, int block, int rows, char* shared) {
+__device__ inline void tile_dispatch(const A& a, const RowStatistics* statistics, int row0, int block, int rows, char* shared) {
   constexpr int tiles = (S::columns + C::tile_columns - 1) / C::tile_columns;
-  if (block < tiles) return tile_segment<M, S, C>(a, row0, block, rows, shared, typename S::Linears());
-  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, Rest...>(a, row0, block - tiles, rows, shared);
+  if (block < tiles) return tile_segment<M, S, C>(a, statistics, row0, block, rows, shared, typename S::Linears());
+  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, Rest...>(a, statistics, row0, block - tiles, rows, shared);
 }
 
 template <class M, class C, class... S>
@@ -162,13 +196,19 @@ constexpr int tile_shared_bytes() {
   return M::template shared_bytes<C> + most_linears<S...>() * C::tile_rows * C::tile_columns * 4;
 }
 
-// Shared memory: the multiplier's, then sums [linear][row][column]. Grid: column tiles of all segments x row tiles.
-template <class M, class C, class... S, class A>
+// P: what is normalised. Shared memory: the multiplier's, then sums [linear][row][column]. Grid: column tiles of all segments x row tiles.
+template <class M, class C, class P, class... S, class A>
 __device__ inline void linear_tile(const A& a) {
   extern __shared__ __align__(16) char shared[];
   const int rows = valid_rows(a, C::rows), row0 = blockIdx.y * C::tile_rows;
   if (row0 >= rows) return;
-  tile_dispatch<M, C, S...>(a, row0, blockIdx.x, rows, shared);
+  const RowStatistics* statistics = nullptr;
+  if constexpr (P::Moments::exist) {
+    __shared__ RowStatistics combined[C::tile_rows];
+    combine_rows<P, M::threads>(a, row0, min(C::tile_rows, rows - row0), combined);
+    statistics = combined;
+  }
+  tile_dispatch<M, C, S...>(a, statistics, row0, blockIdx.x, rows, shared);
 }
 
 }  // namespace stoop::gpu

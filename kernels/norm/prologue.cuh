@@ -118,16 +118,22 @@ __device__ inline void finish_row(const A& a, int row, RowStatistics s, char* st
     P::finish(a, row, c, round_to<typename P::Source::Value>(to_float(x[c])), s, staged, is_owner);
 }
 
+// Statistics of rows [row0, row0 + rows) from their moments, a warp for each, for all threads of the block.
+template <class P, int THREADS, class A>
+__device__ inline void combine_rows(const A& a, int row0, int rows, RowStatistics* statistics) {
+  for (int row = threadIdx.x / 32; row < rows; row += THREADS / 32) {
+    const RowStatistics s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row0 + row, P::epsilon);
+    if (threadIdx.x % 32 == 0) statistics[row] = s;
+  }
+  __syncthreads();  // statistics of all rows
+}
+
 // Computes `rows` rows, at most ROWS, of prologue P with the whole block; moments are combined by a warp for each row.
 template <class P, int ROWS, int THREADS, class A>
 __device__ inline void prologue_rows(const A& a, int rows, char* staged, bool is_owner, float* partial) {
   if constexpr (P::Moments::exist) {
     __shared__ RowStatistics statistics[ROWS];
-    for (int row = threadIdx.x / 32; row < rows; row += THREADS / 32) {
-      const RowStatistics s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row, P::epsilon);
-      if (threadIdx.x % 32 == 0) statistics[row] = s;
-    }
-    __syncthreads();  // statistics of all rows
+    combine_rows<P, THREADS>(a, 0, rows, statistics);
     for (int row = 0; row < rows; ++row) finish_row<P, THREADS>(a, row, statistics[row], staged, is_owner);
   } else {
     for (int row = 0; row < rows; ++row)
@@ -150,6 +156,37 @@ __device__ inline void whole_rows(const A& a) {
     s = row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row, P::epsilon, partial);
   finish_row<P, THREADS>(a, row, s, nullptr, true);
 }
+
+// Rows that a tile of a linear normalises as it loads them, rounded to T as a launch in front would store them.
+template <class T, Norm KIND, class Source, int GAMMA, int BETA>
+struct NormedRows {
+  using Element = T;
+  // Elements [k, k + N) of a row whose statistics are s.
+  template <int N, class A>
+  static __device__ void load(const A& a, RowStatistics s, int row, int k, float (&to)[N]) {
+    float gamma[N], beta[N];
+    load_floats<N>(Source::row(a, row) + k, to);
+    load_floats<N>(input<float>(a, GAMMA) + k, gamma);
+    if constexpr (KIND == Norm::layer) load_floats<N>(input<float>(a, BETA) + k, beta);
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const float x = round_to<typename Source::Value>(to[i]);
+      if constexpr (KIND == Norm::layer)
+        to[i] = layer_norm<T>(x, s, gamma[i], beta[i]);
+      else
+        to[i] = rms_norm<T>(x, s, gamma[i]);
+    }
+  }
+};
+template <class Input>
+constexpr bool is_normed = false;
+template <class T, Norm KIND, class Source, int GAMMA, int BETA>
+constexpr bool is_normed<NormedRows<T, KIND, Source, GAMMA, BETA>> = true;
+
+// The prologue of tiles that normalise nothing.
+struct NoNorm {
+  using Moments = NoMoments;
+};
 
 // Keeps a normalised element for the linears of this block.
 template <class T>

@@ -8,6 +8,8 @@
 #include "ir/support/RotationTiles.h"
 
 #include "ir/support/DType.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace stoop;
@@ -113,16 +115,88 @@ static std::string remedyOfRows(Operation *op, int64_t rows) {
   llvm_unreachable("kind of entry");
 }
 
+namespace {
+/// What a norm in front of tiles costs beside one that is a launch of its own, for any number of rows. A launch takes
+/// the time of its memory or of its arithmetic, whichever is more, as report/Roofline.h has it: while it waits for
+/// weights, normalising the rows again in each column of tiles costs nothing.
+struct NormCosts {
+  double launch, memory, products, passes, traffic; ///< ns; of a row behind the first two
+  int64_t tileRows, tiles = 0;                      ///< tiles: columns of them
+
+  double inTiles(int64_t rows) const {
+    double work = products * static_cast<double>(llvm::alignTo(rows, tileRows));
+    return std::max(memory, work + passes * rows) - std::max(memory, work);
+  }
+  double alone(int64_t rows) const { return launch + traffic * static_cast<double>(rows); }
+  bool pays(int64_t rows) const { return inTiles(rows) <= alone(rows); }
+};
+} // namespace
+
+static NormCosts normCosts(lm::NormOp norm, ArrayRef<Operation *> linears, ArrayRef<int64_t> costs) {
+  enum { TileRows, TileColumns, Launch, Memory, Products, Floats };
+  auto rate = [&](int which) { return static_cast<double>(costs[which]); };
+  double rows = static_cast<double>(resultType(norm).getDimSize(0)), bytes = 0;
+  NormCosts found{rate(Launch), 0, 0, 0, 0, costs[TileRows]};
+  for (Operation *linear : linears) {
+    auto weight = cast<RankedTensorType>(linear->getOperand(1).getType());
+    bool isNarrow = !weight.getElementType().isF32() && weight.getElementType() == resultType(norm).getElementType();
+    found.tiles += llvm::divideCeil(weight.getDimSize(0), costs[TileColumns]);
+    found.products += 2.0 * static_cast<double>(weight.getNumElements()) / rate(isNarrow ? Products : Floats);
+    bytes += static_cast<double>(tensorBytes(weight).value_or(0));
+  }
+  found.memory = bytes / rate(Memory);
+  found.passes = static_cast<double>(found.tiles * norm.getFlops()) / rows / rate(Floats);
+  for (Value value : {Value(norm.getInput()), Value(norm.getResult())})
+    found.traffic += static_cast<double>(tensorBytes(cast<RankedTensorType>(value.getType())).value_or(0)) / rows / rate(Memory);
+  return found;
+}
+
+std::optional<Refusal> FusionLegality::refuseTiles(lm::NormOp norm) const {
+  SmallVector<Operation *> readers = graph.users(norm);
+  for (Operation *user : readers)
+    if (roleOf(user) != FusionRole::Linear)
+      return Refusal{nameOf(user) + " reads its result too, which tiles of a linear would make for themselves alone",
+                     "none: tiles hand no rows on"};
+  NormCosts costs = normCosts(norm, readers, target.tileCosts);
+  int64_t rows = resultType(norm).getDimSize(0), most = rows;
+  while (most > 0 && !costs.pays(most))
+    --most;
+  if (most == rows)
+    return std::nullopt;
+  return Refusal{llvm::formatv("a launch of its own costs {0:F1} us, normalising its {1} rows in each of {2} columns of "
+                               "tiles {3:F1} us",
+                               costs.alone(rows) / 1e3, rows, costs.tiles, costs.inTiles(rows) / 1e3)
+                     .str(),
+                 most > 0 ? remedyOfRows(norm, most) : "none: a launch costs less for any number of rows"};
+}
+
+/// Rows of which each thread, or block of threads, would make all, if no tile makes those that it multiplies.
+std::optional<Refusal> FusionLegality::refuseManyRows(Operation *producer, int64_t limit) const {
+  auto norm = dyn_cast<lm::NormOp>(producer);
+  if (!norm || target.tileCosts.empty())
+    return Refusal{("each thread would make all " + Twine(resultType(producer).getDimSize(0)) + " rows of " +
+                    nameOf(producer) + " for itself; that pays up to " + Twine(limit))
+                       .str(),
+                   remedyOfRows(producer, limit)};
+  if (auto refusal = refuseTiles(norm))
+    return refusal;
+  if (!norm.getMoments())
+    return Refusal{"tiles normalise rows whose moments the launch in front has left, and none are left of these",
+                   "a linear in front that leaves them (lm-leave-moments)"};
+  SmallVector<Operation *> readers = graph.users(norm);
+  if (!llvm::all_of(readers, [&](Operation *op) { return graph.groupOf(op) == graph.groupOf(readers.front()); }))
+    return Refusal{"several launches read its result, which tiles of a linear would make for themselves alone",
+                   "one launch for all of them; their own verdicts say why they are several"};
+  return std::nullopt;
+}
+
 std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const {
   std::string kind = anchorKind(producer).str();
   if (auto refusal = refuseCapability(kind + "_prologue", nameOf(producer) + " in front"))
     return refusal;
   int64_t rows = resultType(producer).getDimSize(0);
   if (std::optional<int64_t> limit = target.exceededRows(producer))
-    return Refusal{("each thread would make all " + Twine(rows) + " rows of " + nameOf(producer) +
-                    " for itself; that pays up to " + Twine(*limit))
-                       .str(),
-                   remedyOfRows(producer, *limit)};
+    return refuseManyRows(producer, *limit);
   bool isHeld = llvm::any_of(graph.users(producer),
                              [](Operation *user) { return roleOf(user) == FusionRole::Linear; });
   int64_t bytes = tensorBytes(resultType(producer)).value_or(0);
@@ -260,11 +334,15 @@ bool FusionLegality::isMadeByColumns(Value value) const {
 std::optional<Refusal> FusionLegality::refuseMoments(lm::NormOp norm) const {
   if (auto refusal = refuseCapability("reduction_epilogue", "reductions behind"))
     return refusal;
-  if (std::optional<int64_t> limit = target.exceededRows(norm))
-    return Refusal{("no moments of its " + Twine(resultType(norm).getDimSize(0)) +
-                    " rows are left for it: a norm that is a launch of its own sums up each row once, on the way")
-                       .str(),
-                   remedyOfRows(norm, *limit)};
+  if (std::optional<int64_t> limit = target.exceededRows(norm)) {
+    if (target.tileCosts.empty())
+      return Refusal{("no moments of its " + Twine(resultType(norm).getDimSize(0)) +
+                      " rows are left for it: a norm that is a launch of its own sums up each row once, on the way")
+                         .str(),
+                     remedyOfRows(norm, *limit)};
+    if (auto refusal = refuseTiles(norm))
+      return refusal;
+  }
   int64_t columns = resultType(norm).getDimSize(1);
   if (columns < target.leastMomentsColumns)
     return Refusal{("no moments of its rows are left for it: to sum up " + Twine(columns) +

@@ -30,6 +30,9 @@ struct FusionTarget {
   llvm::ArrayRef<int64_t> rotationTiles = {};
   int64_t momentsBlock = 0;        ///< columns of a block that linears leave a norm's moments of; 0: they leave none
   int64_t leastMomentsColumns = 0; ///< fewest columns of rows whose moments are worth leaving
+  /// Of a target whose tiles of many rows can normalise them as they load them: rows and columns of a tile, a launch in
+  /// ns, memory in GB/s, products of narrow factors and float32 arithmetic in GFLOP/s; none: of no such target.
+  llvm::ArrayRef<int64_t> tileCosts = {};
 
   bool has(llvm::StringRef capability) const {
     return llvm::is_contained(capabilities, capability);
@@ -71,6 +74,8 @@ public:
 private:
   std::optional<Refusal> refuseRoles(mlir::Operation *producer, mlir::Operation *consumer) const;
   std::optional<Refusal> refusePrologue(mlir::Operation *producer) const;
+  std::optional<Refusal> refuseManyRows(mlir::Operation *producer, int64_t limit) const;
+  std::optional<Refusal> refuseTiles(lm::NormOp norm) const;
   std::optional<Refusal> refuseRotation(mlir::Operation *rotation) const;
   std::optional<Refusal> refuseEpilogue(RegionGraph::Group a, RegionGraph::Group b) const;
   std::optional<Refusal> refuseElements(RegionGraph::Group a, RegionGraph::Group b) const;

@@ -36,6 +36,7 @@ struct LeaveMoments : fusion::impl::LeaveMomentsBase<LeaveMoments> {
     target.maxPrologueRows = maxPrologueRows;
     target.momentsBlock = momentsBlock;
     target.leastMomentsColumns = leastMomentsColumns;
+    target.tileCosts = tileCosts;
     fusion::FusionLegality legality(graph, target);
     llvm::DenseMap<std::pair<Value, lm::NormKind>, Value> left;
     for (auto norm : entry.getOps<lm::NormOp>()) {

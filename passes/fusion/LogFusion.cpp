@@ -308,7 +308,7 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
         graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows, rotationTiles, momentsBlock,
-                leastMomentsColumns});
+                leastMomentsColumns, tileCosts});
     SmallVector<Edge> edges = EdgeFinder(graph, legality).find();
     if (momentsBlock > 0)
       addMoments(graph, legality, edges);

@@ -15,6 +15,9 @@ defvar momentsOptions = [
   Option<"momentsBlock", "moments-block", "int64_t", "0", "columns of a block that linears leave a norm's moments of; 0: none">,
   Option<"leastMomentsColumns", "least-moments-columns", "int64_t", "0", "fewest columns of rows whose moments are worth leaving">
 ];
+defvar tileOptions = [
+  ListOption<"tileCosts", "tile-costs", "int64_t", "what tiles that normalise rows cost (FusionLegality.h); none: they do not">
+];
 defvar prologueOptions = [
   Option<"maxPrologueBytes", "max-prologue-bytes", "int64_t", "0", "most bytes of rows that a prologue hands to a linear; 0: any">,
   Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
@@ -58,7 +61,7 @@ def LeaveMoments : Pass<"lm-leave-moments", "::mlir::ModuleOp"> {
 
     Example: test/passes/fusion/lm-leave-moments.mlir
   }];
-  let options = !listconcat(capabilityOptions, momentsOptions, [
+  let options = !listconcat(capabilityOptions, momentsOptions, tileOptions, [
     Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
     Option<"anywhere", "anywhere", "bool", "false", "wherever columns are made, whether it pays or not: for tests">
   ]);
@@ -94,11 +97,12 @@ def FusePrologue : Pass<"lm-fuse-prologue", "::mlir::ModuleOp"> {
   let description = [{
     An op that makes whole rows joins the first launch that multiplies them; other launches read what that one yields, which
     costs less than to compute it again. Needs capability "<kind>_prologue" and rows within the target's limits, because
-    every thread computes the prologue for itself.
+    every thread computes the prologue for itself. Norms of more rows, of which there are moments, join where the tiles of
+    the target's kernels normalise rows as they load them (`tile-costs`) and that costs less than a launch.
 
     Example: test/passes/fusion/lm-fuse-prologue.mlir
   }];
-  let options = !listconcat(capabilityOptions, prologueOptions);
+  let options = !listconcat(capabilityOptions, prologueOptions, tileOptions);
 }
 
 def FuseRandomly : Pass<"lm-fuse-randomly", "::mlir::ModuleOp"> {
@@ -144,7 +148,7 @@ def LogFusion : Pass<"lm-log-fusion", "::mlir::ModuleOp"> {
 
     Example: test/passes/fusion/lm-log-fusion.mlir
   }];
-  let options = !listconcat(capabilityOptions, prologueOptions, rotationOptions, momentsOptions);
+  let options = !listconcat(capabilityOptions, prologueOptions, rotationOptions, momentsOptions, tileOptions);
 }
 
 def VerifyFused : Pass<"lm-verify-fused", "::mlir::ModuleOp"> {

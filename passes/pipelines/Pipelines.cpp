@@ -54,6 +54,7 @@ void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) 
 
 void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) {
   SmallVector<std::string> capabilities(options.capabilities.begin(), options.capabilities.end());
+  SmallVector<int64_t> tileCosts(options.tileCosts.begin(), options.tileCosts.end());
   SmallVector<int64_t> rotationTiles(options.rotationTiles.begin(), options.rotationTiles.end());
   pm.addPass(fusion::createFuseEpilogue({capabilities}));
   pm.addPass(fusion::createFuseLinears({capabilities}));
@@ -63,19 +64,20 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   moments.momentsBlock = options.momentsBlock;
   moments.leastMomentsColumns = options.leastMomentsColumns;
   moments.maxPrologueRows = options.maxPrologueRows;
+  moments.tileCosts = tileCosts;
   pm.addPass(fusion::createLeaveMoments(moments));
   pm.addPass(fusion::createFuseColumns({capabilities, rotationTiles}));
   // In front of prologues: what reads the same rows shares one.
   pm.addPass(fusion::createFuseSegments({capabilities}));
   pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueBytes,
-                                         options.maxPrologueRows, options.maxGatheredRows}));
+                                         options.maxPrologueRows, options.maxGatheredRows, tileCosts}));
   // Takes every op that no fusion wanted.
   fusion::FormFusedRegionsOptions form;
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
   pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes, options.maxPrologueRows,
                                       options.maxGatheredRows, rotationTiles, options.momentsBlock,
-                                      options.leastMomentsColumns}));
+                                      options.leastMomentsColumns, tileCosts}));
   pm.addPass(fusion::createVerifyFused());
 }
 

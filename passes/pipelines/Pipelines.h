@@ -59,6 +59,9 @@ struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOpti
   Option<int64_t> leastMomentsColumns{
       *this, "least-moments-columns",
       llvm::cl::desc("fewest columns of rows whose moments are worth leaving"), llvm::cl::init(0)};
+  ListOption<int64_t> tileCosts{
+      *this, "tile-costs",
+      llvm::cl::desc("what tiles that normalise rows cost (passes/fusion/FusionLegality.h); none: they do not")};
   ListOption<int64_t> rotationTiles{
       *this, "rotation-tiles",
       llvm::cl::desc("widths of tiles that have to hold rotated heads (passes/fusion/FusionLegality.h); none: any heads")};

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/GpuProvider.h"
+#include "ir/lm/RegionParts.h"
 #include "ir/support/RotationTiles.h"
 
 #include "mlir/IR/Builders.h"
@@ -92,7 +93,7 @@ static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &ch
   if (isNarrow)
     choice.set("stages", 3);
   choice.set("tile_columns", width);
-  return width != 0 && !readsPrologue; // tiles read rows from memory
+  return width != 0 && (!readsPrologue || lm::isNormedByTiles(fused.getBody().front()));
 }
 
 /// Whether attention_mma takes it: one narrow type, heads of whole 16-byte chunks whose sums fit registers.
@@ -154,7 +155,7 @@ std::string GpuProvider::whyNone(lm::FusedOp fused) const {
   if (rows <= kSmallRows)
     return "the blocks of columns that its reductions are about are no multiple of its tiles" + remedy;
   return "it has " + std::to_string(rows) + " rows and a prologue, and kernels for more than " +
-         std::to_string(kSmallRows) + " rows read them from memory" + remedy;
+         std::to_string(kSmallRows) + " rows take none but norms with moments" + remedy;
 }
 
 plan::ScheduleAttr GpuProvider::choose(lm::FusedOp fused) const {

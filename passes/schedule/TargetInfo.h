@@ -76,6 +76,8 @@ struct FusionInfo {
   llvm::ArrayRef<int64_t> rotationTiles = {};
   /// Columns of a block that linears leave the next norm's moments of (0: none), and from how many columns on that pays.
   int64_t momentsBlock = 0, leastMomentsColumns = 0;
+  /// Rows and columns of the smallest tile of kernels that normalise many rows as they load them; 0: none do.
+  int64_t normTileRows = 0, normTileColumns = 0;
 
   /// All of it as options of stoop-fused-pipeline.
   std::string pipelineOptions() const;

@@ -195,6 +195,36 @@ std::string normOfMoments(llvm::StringRef schedule, int rows, int columns, llvm:
 }
 } // namespace
 
+/// Tiles normalise rows as they load them: two norms of one value, segments of their own, padding rows.
+TEST(GpuMoments, TilesNormaliseRows) {
+  struct Shape {
+    int rows, valid, k;
+    const char *type;
+  };
+  for (bool isLayer : {true, false})
+    for (Shape s : {Shape{20, 17, 104, "bf16"}, Shape{70, 70, 36, "f16"}, Shape{66, 65, 33, "bf16"}, Shape{12, 12, 40, "f32"}}) {
+      std::string X = tensor(s.rows, s.k, "f32"), N = tensor(s.rows, s.k, s.type), M = momentsType(s.rows, s.k, isLayer),
+                  W = tensor(70, s.k, s.type), Y = tensor(s.rows, 70, s.type), V = formatv("tensor<{0}xf32>", s.k);
+      auto norm = [&](llvm::StringRef scale) {
+        return formatv("lm.norm {0} %x, {1}{2} moments(%m by 16) eps(1.0e-5) : ({3}, {4}, {5}{6}) -> {7}",
+                       isLayer ? "layer" : "rms", scale, isLayer ? ", %b" : "", X, V, isLayer ? V + ", " : "", M, N)
+            .str();
+      };
+      std::string schedule = llvm::StringRef(s.type) == "f32" ? fmaSchedule(64) : mmaSchedule(64, 3);
+      expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, 0, {2}, 0, 0, 70, 70]) {{
+        ^bb0(%x: {3}, %g: {4}, %h: {4}, %b: {4}, %m: {5}, %w: {6}, %u: {6}):
+          %n = {7}
+          %o = {8}
+          %0 = lm.linear %n, %w : ({9}, {6}) -> {10}
+          %1 = lm.linear %o, %u : ({9}, {6}) -> {10}
+          %2 = lm.activation relu %1 : {10}
+          lm.yield %0, %2 : {10}, {10}
+        })",
+                          schedule, s.k, (s.k + 15) / 16 * (isLayer ? 2 : 1), X, V, M, W, norm("%g"), norm("%h"), N, Y),
+                  stepOf(s.rows, s.valid), s.type);
+    }
+}
+
 /// Moments behind linears, alone, and what norms make of them: rows far from zero, with a jump, with no numbers.
 TEST(GpuMoments, LeftAndRead) {
   for (bool isLayer : {true, false}) {
