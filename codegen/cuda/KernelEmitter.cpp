@@ -1,6 +1,6 @@
 //===- KernelEmitter.cpp - a plan.kernel as CUDA C++ ----------------------===//
 //
-// Templates by name: linear_small, linear_fma, linear_mma, *_rows, *_elements, attention_flash,
+// Templates by name: linear_stream, linear_small, linear_fma, linear_mma, *_rows, *_elements, attention_flash,
 // attention_mma. Shared memory of the plan is asserted in the source, against what the template computes.
 //
 //===----------------------------------------------------------------------===//
@@ -74,13 +74,13 @@ LogicalResult KernelEmitter::emitSegments(std::string &list) {
 }
 
 LogicalResult KernelEmitter::emitLinear() {
-  bool isSmall = name == "linear_small";
-  if (!isSmall && parts.hasPrologue() && !lm::isNormedByTiles(kernel.getBody().front()))
+  bool isStream = name == "linear_stream", isSmall = name == "linear_small";
+  if (!isStream && !isSmall && parts.hasPrologue() && !lm::isNormedByTiles(kernel.getBody().front()))
     return kernel.emitOpError() << "has a prologue, which template '" << name << "' does not take";
   if (parts.segments.empty() || parts.segments.front().linears.empty())
     return kernel.emitOpError() << "has no linear for template '" << name << "'";
-  open(isSmall ? "linear/linear_small.cuh" : "linear/linear_tile.cuh");
-  if (parts.hasPrologue() && failed(functors.emitPrologue(isSmall)))
+  open(isStream ? "linear/linear_stream.cuh" : isSmall ? "linear/linear_small.cuh" : "linear/linear_tile.cuh");
+  if (parts.hasPrologue() && failed(functors.emitPrologue(isStream || isSmall)))
     return failure();
   std::string segments;
   if (failed(emitSegments(segments)))
@@ -88,6 +88,14 @@ LogicalResult KernelEmitter::emitLinear() {
   int64_t rows = rowsOf(lm::LinearOp(parts.segments.front().linears.front()).getInput());
   StringRef prologue = parts.hasPrologue() ? "Rows" : "NoPrologue";
   out << "struct Config { static constexpr int rows = " << rows;
+  if (isStream) {
+    out << formatv(", threads = {0}, stages = {1}, split = {2}, ticket_bytes = {3}; };\n", geometry.getThreads(),
+                   tunable("stages"), tunable("split"), plan::kTicketBytes);
+    close("linear_stream<Config, " + prologue + ", " + segments + ">(a)",
+          "static_assert(stream_shared_bytes<Config, " + prologue + ", " + segments +
+              ">() == " + Twine(geometry.getShared()) + ");\n");
+    return success();
+  }
   if (isSmall) {
     int64_t perWarp = tunable("columns_per_warp");
     out << formatv(", threads = {0}, columns_per_warp = {1}, tile_columns = {2}; };\n",
@@ -163,7 +171,7 @@ LogicalResult KernelEmitter::emitAttention() {
                    geometry.getThreads(), tunable("row_tile"),
                    std::min<int64_t>(op.getHeads() / cache.getHeads(), 72), tunable("splits"),
                    tunable("least_split_keys"),
-                   llvm::alignTo(geometry.getGrid()[0] * geometry.getGrid()[1] * 4, 256));
+                   plan::kTicketBytes);
   out << formatv("  static constexpr int query_operand = {0}, cache_operand = {1}, "
                  "positions_operand = {2}, slots_operand = {3}, result_operand = {4};\n",
                  query, number(op.getCache()), number(op.getPositions()), number(op.getSlots()),

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/SegmentEmitter.h"
 #include "codegen/cuda/ScalarPrinter.h"
+#include "ir/lm/StreamShape.h"
 #include "ir/support/DType.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <numeric>
@@ -54,16 +55,24 @@ void SegmentEmitter::emitLine(Operation *op) {
     out << "#line 1 \"" << name.getName().getValue() << "\"\n";
 }
 
+/// Elements from one staged row to the next: kernels on tensor cores keep the lanes of a fragment in banks of their own.
+int64_t SegmentEmitter::stagedPitch(int64_t columns) {
+  return kernel.getSchedule().getTemplateName() == "linear_stream" ? lm::streamPitch(columns) : columns;
+}
+
 //===----------------------------------------------------------------------===//
 // Prologue
 //===----------------------------------------------------------------------===//
 
 FailureOr<std::string> SegmentEmitter::rowSource() {
-  if (auto embedding = dyn_cast_or_null<lm::EmbeddingOp>(parts.source))
-    return formatv("EmbeddingRow<{0}, {1}, {2}, {3}, {4}>", elementOf(embedding.getTable()),
-                   elementOf(embedding.getResult()), argument(embedding.getTokens()),
+  if (auto embedding = dyn_cast_or_null<lm::EmbeddingOp>(parts.source)) {
+    auto tiled = kernel->getAttrOfType<DenseI64ArrayAttr>(plan::kTiledAttrName);
+    bool isTiled = tiled && llvm::is_contained(tiled.asArrayRef(), argument(embedding.getTable()));
+    return formatv("{0}<{1}, {2}, {3}, {4}, {5}>", isTiled ? "TiledEmbeddingRow" : "EmbeddingRow",
+                   elementOf(embedding.getTable()), elementOf(embedding.getResult()), argument(embedding.getTokens()),
                    argument(embedding.getTable()), columnsOf(embedding.getTable()))
         .str();
+  }
   Value from = parts.source ? parts.source->getOperand(0) : parts.prologueValue();
   auto input = dyn_cast<BlockArgument>(from);
   if (!input)
@@ -113,9 +122,10 @@ void SegmentEmitter::emitStaging(Value start, StringRef norm) {
   auto finish = [&](Value value, StringRef name) {
     if (isStaged(value)) {
       stagedAt[value] = staged;
+      auto type = cast<RankedTensorType>(value.getType());
       text << formatv("    stage<{0}>(staged + {1}, {2}, row, c, {3});\n", elementOf(value), staged,
-                      columns, name);
-      staged += llvm::alignTo(*tensorBytes(cast<RankedTensorType>(value.getType())), 16);
+                      stagedPitch(columns), name);
+      staged += llvm::alignTo(type.getDimSize(0) * stagedPitch(columns) * elementBytes(type.getElementType()), 16);
     }
     for (unsigned result : resultsOf(value))
       text << formatv("    if (is_owner) store_at<{0}>(a, {1}, {2}, row, c, {3});\n",
@@ -171,7 +181,7 @@ FailureOr<std::string> SegmentEmitter::linearType(lm::LinearOp linear) {
                    stride(input.getArgNumber()));
   else if (auto at = stagedAt.find(linear.getInput()); at != stagedAt.end())
     rows = formatv("StagedRows<{0}, {1}, {2}>", elementOf(linear.getInput()), at->second,
-                   columnsOf(linear.getInput()));
+                   stagedPitch(columnsOf(linear.getInput())));
   else if (auto norm = linear.getInput().getDefiningOp<lm::NormOp>())
     rows = normedRows(norm);
   else

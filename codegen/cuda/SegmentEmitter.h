@@ -43,6 +43,7 @@ private:
   std::string nameOf(mlir::Value value);
   void emitLine(mlir::Operation *op);
 
+  int64_t stagedPitch(int64_t columns);
   mlir::FailureOr<std::string> rowSource();
   void emitStaging(mlir::Value start, llvm::StringRef norm);
   std::string normedRows(lm::NormOp norm);

@@ -7,6 +7,7 @@
 #include "codegen/package/PackLayout.h"
 
 #include "codegen/quant/Panel.h"
+#include "ir/support/TileOrder.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +19,8 @@ static constexpr uint64_t panelRows = 16;
 static constexpr uint64_t vectorStretch = 16384;
 
 static uint64_t paddedCols(const WeightPack &pack) {
+  if (pack.kind == PackKind::Tiles)
+    return uint64_t(alignedToTiles(int64_t(pack.cols)));
   bool paired = pack.kind == PackKind::Panel16 && pack.element == ElementType::BF16;
   return paired ? (pack.cols + 1) & ~uint64_t(1) : pack.cols;
 }
@@ -35,6 +38,7 @@ static uint64_t packedRowBytes(const WeightPack &pack) {
     return pack.cols * 4;
   case PackKind::Rows:
   case PackKind::Panel16:
+  case PackKind::Tiles:
     break;
   }
   return paddedCols(pack) * byteWidth(pack.element);
@@ -54,7 +58,7 @@ uint64_t numGranules(const WeightPack &pack) {
 }
 
 uint64_t WeightPack::packedBytes() const {
-  if (kind == PackKind::Panel16)
+  if (kind == PackKind::Panel16 || kind == PackKind::Tiles)
     return numGranules(*this) * granuleBytes(*this);
   return countRows(*this) * packedRowBytes(*this);
 }
@@ -147,6 +151,27 @@ static GranuleFindings producePanel(const WeightPack &pack, uint64_t rows, Granu
   else
     interleave(static_cast<const uint32_t *>(rowsBegin), rowBytes / 4,
                reinterpret_cast<uint32_t *>(out));
+  return all;
+}
+
+/// 16 rows as tiles.
+static GranuleFindings produceTiles(const WeightPack &pack, uint64_t rows, GranuleScratch &scratch,
+                                    uint8_t *out) {
+  scratch.converted.resize(rows * pack.cols * sizeof(uint16_t));
+  GranuleFindings all = convert(pack.origin.element(), pack.element, scratch.stored.data(),
+                                scratch.converted.data(), rows * pack.cols);
+  std::fill_n(out, granuleBytes(pack), uint8_t(0));
+  const auto *from = reinterpret_cast<const uint16_t *>(scratch.converted.data());
+  auto *to = reinterpret_cast<uint16_t *>(out);
+  // Columns lie in pairs. Places repeat with each tile.
+  int64_t tile[kTileStrip][kTileColumns / 2];
+  for (int64_t row = 0; row < kTileStrip; ++row)
+    for (int64_t pair = 0; pair < kTileColumns / 2; ++pair)
+      tile[row][pair] = tiledPlace(row, 2 * pair, kTileColumns);
+  for (uint64_t row = 0; row < rows; ++row)
+    for (uint64_t col = 0; col < pack.cols; col += 2)
+      std::memcpy(to + col / kTileColumns * kTileStrip * kTileColumns + tile[row][col % kTileColumns / 2],
+                  from + row * pack.cols + col, std::min<uint64_t>(2, pack.cols - col) * sizeof *to);
   return all;
 }
 
@@ -261,6 +286,8 @@ llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const Wei
   case PackKind::Panel16:
     return pack.scheme ? produceQuantized(pack, rows, scratch, out)
                        : producePanel(pack, rows, scratch, out);
+  case PackKind::Tiles:
+    return produceTiles(pack, rows, scratch, out);
   case PackKind::Vector:
     return produceVector(pack, rows, scratch, out);
   case PackKind::Rows:

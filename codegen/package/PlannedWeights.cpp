@@ -35,6 +35,8 @@ static PackKind packKind(plan::PackKind kind) {
     return PackKind::Table;
   case plan::PackKind::Panel16:
     return PackKind::Panel16;
+  case plan::PackKind::Tiles:
+    return PackKind::Tiles;
   }
   llvm_unreachable("unknown pack kind");
 }

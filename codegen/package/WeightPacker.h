@@ -22,6 +22,7 @@ enum class PackKind : uint8_t {
   Vector,  ///< f32 [elements], rounded to `rounding` first
   Table,   ///< f32 [rows][cols]
   Panel16, ///< f32, f16: [rows/16][cols][16]; bf16: [rows/16][cols/2][16][2]; padded with zeros
+  Tiles,   ///< f16, bf16: [rows/16][cols/32] tiles of ir/support/TileOrder.h; padded with zeros
 };
 
 /// Rotary table: row p holds cos(p * f_j) for j < D/2, then sin(p * f_j); both times `factor`,

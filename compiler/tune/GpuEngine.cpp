@@ -297,7 +297,8 @@ llvm::Error GpuEngine::launch(const Code &any, Operands &on, unsigned copy) {
     api.next_launch(ranges.data(), ranges.size());
   void *parameters[] = {arguments.data()};
   ArrayRef<int64_t> grid = code.geometry.getGrid();
-  return check(api.launch(code.function, grid[0], grid[1], grid[2], code.geometry.getThreads(), 1, 1,
+  int64_t blocks = grid[1] ? grid[0] : std::min<int64_t>(grid[0], numMultiprocessors);
+  return check(api.launch(code.function, blocks, std::max<int64_t>(grid[1], 1), grid[2], code.geometry.getThreads(), 1, 1,
                           code.geometry.getShared(), stream, parameters, nullptr),
                "launch");
 }

@@ -32,7 +32,8 @@ def Plan_PackKind : Plan_Enum<"PackKind", "order of a weight's elements in memor
   I32EnumAttrCase<"Rows", 0, "rows">,      // [rows][cols]
   I32EnumAttrCase<"Vector", 1, "vector">,  // f32 [cols]
   I32EnumAttrCase<"Table", 2, "table">,    // f32 [rows][cols]
-  I32EnumAttrCase<"Panel16", 3, "panel16"> // [rows/16][cols][16]; bf16: [rows/16][cols/2][16][2]
+  I32EnumAttrCase<"Panel16", 3, "panel16">, // [rows/16][cols][16]; bf16: [rows/16][cols/2][16][2]
+  I32EnumAttrCase<"Tiles", 4, "tiles">     // [rows/16][cols/32] tiles of ir/support/TileOrder.h; f16, bf16
 ]>;
 
 class Plan_Attr<string name, string attrMnemonic> : AttrDef<Plan_Dialect, name> {
@@ -48,9 +49,10 @@ def Plan_SliceAttr : Plan_Attr<"Slice", "slice"> {
 def Plan_PackAttr : Plan_Attr<"Pack", "pack"> {
   let summary = "order, padding and element type of a weight in memory";
   let description = [{
-    `panel16` pads rows to a multiple of 16, and columns of bf16 to a multiple of 2, with zeros. A `scheme`
+    `panel16` pads rows to a multiple of 16, and columns of bf16 to a multiple of 2, with zeros; `tiles` pads rows to a
+    multiple of 16 and columns to a multiple of 32. A `scheme`
     (ir/support/QuantScheme.h) says that the values are stored as integers; `elementType` is then that of the values.
-    Constraints: (C1) a scheme is known and packed as panel16.
+    Constraints: (C1) a scheme is known and packed as panel16; (C2) tiles have elements of 16 bits.
 
     Example: `#plan.pack<panel16, 4096 x 256 : f32, "int4-g32">`
   }];
@@ -80,7 +82,8 @@ def Plan_GeometryAttr : Plan_Attr<"Geometry", "geometry"> {
   let summary = "how a kernel is launched on a GPU";
   let description = [{
     `grid` blocks of `threads`, `shared` bytes of dynamic shared memory a block, `scratch` bytes that the launches of a
-    step use one after the other; zero before the first launch. Set as the discardable attribute
+    step use one after the other; zero before the first launch, its first kTicketBytes behind each launch too. A grid
+    whose y is 0 has as many blocks as the GPU has multiprocessors, at most x. Set as the discardable attribute
     `plan.geometry`.
   }];
   let parameters = (ins "::mlir::DenseI64ArrayAttr":$grid, "int64_t":$threads, "int64_t":$shared, "int64_t":$scratch);

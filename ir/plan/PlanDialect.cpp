@@ -2,6 +2,7 @@
 #include "ir/plan/PlanDialect.h"
 #include "ir/plan/PlanOps.h"
 #include "ir/support/DType.h"
+#include "ir/support/TileOrder.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -50,7 +51,9 @@ LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribut
 }
 
 LogicalResult PackAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, PackKind kind,
-                               Type, int64_t, int64_t, StringAttr scheme) {
+                               Type element, int64_t, int64_t, StringAttr scheme) {
+  if (kind == PackKind::Tiles && !element.isBF16() && !element.isF16()) // (C2)
+    return emitError() << "expects tiles of f16 or bf16, got " << element;
   if (!scheme)
     return success();
   if (!stoop::QuantScheme::parse(scheme)) // (C1)
@@ -73,5 +76,7 @@ int64_t PackAttr::getBytes() const {
     rows = llvm::alignTo(rows, 16);
     cols = getElementType().isBF16() ? llvm::alignTo(cols, 2) : cols;
   }
+  if (getKind() == PackKind::Tiles)
+    return stoop::tiledBytes(rows, cols);
   return rows * cols * stoop::elementBytes(getElementType());
 }

@@ -23,8 +23,14 @@ inline constexpr llvm::StringLiteral kScheduleAttrName = "plan.schedule";
 inline constexpr llvm::StringLiteral kGeometryAttrName = "plan.geometry";
 
 /// On plan.kernel: what it deals to threads, for the report, a dictionary {unit, count, most,
-/// row_blocks}; the last two where they apply.
+/// row_blocks, balance = {multiprocessors = part}}; the last three where they apply.
 inline constexpr llvm::StringLiteral kSplitAttrName = "split";
+
+/// On plan.kernel: the numbers of the inputs whose rows it takes out of tiles (pack kind `tiles`), beside weights of linears.
+inline constexpr llvm::StringLiteral kTiledAttrName = "tiled";
+
+/// Bytes at the front of the scratch for the tickets of launches that several blocks finish together.
+inline constexpr int64_t kTicketBytes = 4096;
 
 /// On plan.arena: what the packing solvers made of each entry, an array of dictionaries {entry,
 /// buffers, peak, lower_bound, kept, solvers = [{solver, peak}]}; sizes in bytes.

@@ -17,7 +17,9 @@ inline constexpr int64_t kWideTile = 64;
 /// Whether tiles of `width` columns hold heads of `headDim` columns (0: none are rotated) whole, or equal parts of both
 /// halves of one.
 inline bool tileHoldsHeads(int64_t width, int64_t headDim) {
-  return headDim == 0 || width % headDim == 0 || (headDim / 2) % (width / 2) == 0;
+  // Weights for many rows are read in strips of 16 columns.
+  bool takesHalves = width < kWideTile || width % 32 == 0;
+  return headDim == 0 || width % headDim == 0 || (takesHalves && (headDim / 2) % (width / 2) == 0);
 }
 
 } // namespace stoop

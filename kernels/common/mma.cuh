@@ -11,6 +11,16 @@ __device__ inline void copy_async16(void* to, const void* from, bool is_valid) {
   const int bytes = is_valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes) : "memory");
 }
+// A policy for what is read once: the first to leave L2.
+__device__ inline u64 read_once_policy() {
+  u64 policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+__device__ inline void copy_async16_once(void* to, const void* from, u64 policy) {
+  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "l"(policy)
+               : "memory");
+}
 __device__ inline void commit_async() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most N groups of this thread are in flight.
 template <int N>
@@ -46,13 +56,6 @@ __device__ inline void load_rows16(u32 (&to)[4], const T* from, int pitch) {
                : "r"(at)
                : "memory");
 }
-// Fragment of 16 (k) x 8 (n) where shared memory holds 8 rows of n with k side by side.
-template <class T>
-__device__ inline void load_columns8(u32 (&to)[2], const T* from, int pitch) {
-  const int lane = threadIdx.x % 16;
-  const u32 at = shared_address(from + lane % 8 * pitch + lane / 8 * 8);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(at) : "memory");
-}
 
 // Two fragments of 16 (k) x 8 (n), side by side, where shared memory holds 16 rows of k with n side by side.
 template <class T>
@@ -78,6 +81,31 @@ __device__ inline u32 pack<f16>(float low, float high) {
   u32 both;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
   return both;
+}
+
+// Tiles of 16 rows x 32 columns, as ir/support/TileOrder.h says: two fragments of 32 lanes x 16 bytes.
+constexpr int kTileColumns = 32, kTileElements = 512;
+using Fragment = Vector<u32, 4>;
+
+// This lane's part of a tile's fragment that begins at `from`.
+template <class T>
+__device__ inline Fragment load_fragment(const T* from) {
+  return reinterpret_cast<const Fragment*>(from)[threadIdx.x % 32];
+}
+// 16 rows x 32 columns in plain order, rows `pitch` elements apart (16-byte aligned), as the two fragments whose columns are
+// those of a tile's.
+template <class T>
+__device__ inline void load_two_fragments(u32 (&to)[2][4], const T* from, int pitch) {
+  const int lane = threadIdx.x % 32;
+  const T* at = from + lane / 4 * pitch + lane % 4 * 8;
+  const Fragment upper = *reinterpret_cast<const Fragment*>(at), lower = *reinterpret_cast<const Fragment*>(at + 8 * pitch);
+#pragma unroll
+  for (int k = 0; k < 2; ++k) {
+    to[k][0] = upper.at[2 * k];
+    to[k][1] = lower.at[2 * k];
+    to[k][2] = upper.at[2 * k + 1];
+    to[k][3] = lower.at[2 * k + 1];
+  }
 }
 
 // sums += rows (16 x 16) columns (16 x 8), in float32.

@@ -8,11 +8,6 @@
 
 namespace stoop::gpu {
 
-// A stand-in for regions whose linears read inputs directly.
-struct NoPrologue {
-  static constexpr int staged_bytes = 0;
-};
-
 // Sums of COUNT weight rows from `columns` for all rows, over this lane's share of k.
 template <class L, class C, class A>
 __device__ inline void stream_weights(const A& a, const char* staged, const int (&columns)[C::columns_per_warp], int rows,

@@ -85,17 +85,26 @@ struct FmaTile {
 };
 
 // Tensor cores: 128 threads as 2 x 2 warps of 32 rows x tile_columns / 2; k in steps of 32 through a ring of stages
-// filled by cp.async. Rows in shared memory are 80 bytes apart, so that ldmatrix meets no bank twice.
+// filled by cp.async. Weights are in tiles and serve as they lie: registers 0 and 2 of a fragment are 8 columns, registers
+// 1 and 3 are 8 more. Rows are in plain order, 64 bytes apart: a lane's four columns of two fragments are 16 bytes, and
+// eight lanes read 128 bytes that follow one another.
 struct MmaTile {
-  static constexpr int threads = 128, step = 32, pitch = step + 8;
+  static constexpr int threads = 128, step = kTileColumns, pitch = step;
   template <class C>
   static constexpr int shared_bytes = C::stages * (C::tile_rows + C::tile_columns) * pitch * 2;
 
-  template <class L, class T, class Row>
-  static __device__ void fill(T* to, int count, int k0, Row row) {
-    stage_rows<threads, step, pitch, L::vector>(to, count, k0, L::k, row);
+  // Tile `s` of each strip of the block's columns; zeros behind the last strip.
+  template <class L, class S, class C, class T, class A>
+  static __device__ void fill_weights(const A& a, T* to, int tile, int s) {
+    using Columns = TileColumns<C::tile_columns, S::head_dim>;
+    static_assert(!Columns::paired || Columns::half % 16 == 0, "strips do not cross the halves");
+    for (int i = threadIdx.x; i < C::tile_columns / 16 * 64; i += threads) {
+      const int column = Columns::column(tile, i / 64 * 16);
+      const bool is_valid = column < S::columns;
+      copy_async16(to + i * 8, L::tiles(a, is_valid ? column / 16 : 0) + s * 512 + i % 64 * 8, is_valid);
+    }
   }
-  // The same for rows that pass through registers, because they are normalised on the way.
+  // Rows that pass through registers, because they are normalised on the way.
   template <class L, class T, class A>
   static __device__ void fill_normed(const A& a, T* to, int count, int k0, const RowStatistics* statistics, int row0, int rows) {
     constexpr int chunks = step / L::vector;
@@ -114,7 +123,6 @@ struct MmaTile {
   static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums,
                              bool is_first) {
     using T = typename L::Weight;
-    using Columns = TileColumns<C::tile_columns, S::head_dim>;
     constexpr int stage_elements = (C::tile_rows + C::tile_columns) * pitch, steps = (L::k + step - 1) / step;
     constexpr int wide = C::tile_columns / 16;  // 8-column fragments of a warp
     static_assert(C::tile_rows == 64 && C::tile_columns % 16 == 0);
@@ -125,12 +133,10 @@ struct MmaTile {
         if constexpr (is_normed<typename L::Input>)
           fill_normed<L>(a, x, C::tile_rows, s * step, statistics, row0, rows);
         else
-          fill<L>(x, C::tile_rows, s * step,
-                  [&](int r) { return row0 + r < rows ? L::Input::row(a, nullptr, row0 + r) : nullptr; });
-        fill<L>(x + C::tile_rows * pitch, C::tile_columns, s * step, [&](int j) {
-          const int column = Columns::column(tile, j);
-          return column < S::columns ? L::weight(a, column) : nullptr;
-        });
+          stage_rows<threads, step, pitch, L::vector>(x, C::tile_rows, s * step, L::k, [&](int r) {
+            return row0 + r < rows ? L::Input::row(a, nullptr, row0 + r) : nullptr;
+          });
+        fill_weights<L, S, C>(a, x + C::tile_rows * pitch, tile, s);
       }
       commit_async();
     };
@@ -145,17 +151,19 @@ struct MmaTile {
       load(s + C::stages - 1);
       const T* x = ring + s % C::stages * stage_elements;
       const T* w = x + C::tile_rows * pitch;
+      u32 xs[2][2][4];  // of two fragments of rows: two of columns
 #pragma unroll
-      for (int k = 0; k < step; k += 16) {
-        u32 xs[2][4];
+      for (int i = 0; i < 2; ++i) load_two_fragments(xs[i], x + (m0 + i * 16) * pitch, pitch);
 #pragma unroll
-        for (int i = 0; i < 2; ++i) load_rows16(xs[i], x + (m0 + i * 16) * pitch + k, pitch);
+      for (int j = 0; j < wide; ++j) {
+        // The warp's 8-column fragments lie in halves of strips, the first perhaps in the second half of one.
+        const int place = n0 / 8 + j;
 #pragma unroll
-        for (int j = 0; j < wide; ++j) {
-          u32 ws[2];
-          load_columns8(ws, w + (n0 + j * 8) * pitch + k, pitch);
+        for (int k = 0; k < 2; ++k) {
+          const Fragment both = load_fragment(w + place / 2 * 512 + k * 256);
+          const u32 ws[2] = {place % 2 ? both.at[1] : both.at[0], place % 2 ? both.at[3] : both.at[2]};
 #pragma unroll
-          for (int i = 0; i < 2; ++i) mma<T>(acc[i][j], xs[i], ws);
+          for (int i = 0; i < 2; ++i) mma<T>(acc[i][j], xs[i][k], ws);
         }
       }
     }

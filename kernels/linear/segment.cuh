@@ -9,15 +9,21 @@ namespace stoop::gpu {
 
 template <class... T> struct List {};
 
-// result = input weight^T: weight [n][K] of type W, rows in memory one after the other. VECTOR: elements that may be
-// loaded at once, of the weight and of the input.
+// result = input weight^T: weight [n][K] of type W, rows in memory one after the other, or in tiles of 16 rows x 32 columns
+// (ir/support/TileOrder.h): the template that computes it says which. VECTOR: elements that may be loaded at once, of the
+// input and of a weight in rows.
 template <class W, int K, int WEIGHT, class Input_, int VECTOR>
 struct Linear {
   using Weight = W;
   using Input = Input_;
-  static constexpr int k = K, vector = VECTOR;
+  static constexpr int k = K, vector = VECTOR, k_tiles = (K + 31) / 32;
   template <class A>
   static __device__ const W* weight(const A& a, int column) { return input<W>(a, WEIGHT) + static_cast<long long>(column) * K; }
+  // The tiles of rows 16 `strip` to 16 `strip` + 15 of the weight.
+  template <class A>
+  static __device__ const W* tiles(const A& a, int strip) {
+    return input<W>(a, WEIGHT) + static_cast<long long>(strip) * k_tiles * 512;
+  }
 };
 
 // Rows that a linear reads from memory, or that a prologue left in shared memory at OFFSET.

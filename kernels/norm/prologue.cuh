@@ -37,6 +37,29 @@ struct EmbeddingRow {
   }
 };
 
+// A row of a matrix in tiles (ir/support/TileOrder.h); `strip` is where its 16 rows begin.
+template <class T>
+struct TiledRow {
+  const T* strip;
+  int row;
+  __device__ T operator[](int column) const {
+    const int fragment = column / 4 % 2, lane = row * 4 % 32 + column / 8 % 4, word = column / 2 % 2 * 2 + row / 8;
+    return strip[column / 32 * 512 + fragment * 256 + lane * 8 + word * 2 + column % 2];
+  }
+};
+// The embedding of each row's token in a table that the head multiplies as well.
+template <class T, class V, int TOKENS, int TABLE, int COLUMNS>
+struct TiledEmbeddingRow {
+  using Element = T;
+  using Value = V;
+  template <class A>
+  static __device__ TiledRow<T> row(const A& a, int row) {
+    constexpr int tiles = (COLUMNS + 31) / 32;
+    const int token = input<int>(a, TOKENS)[row];
+    return {input<T>(a, TABLE) + static_cast<long long>(token / 16) * tiles * 512, token % 16};
+  }
+};
+
 // mean and 1 / deviation of a row; rms: mean is 0.
 struct RowStatistics {
   float mean, scale;
@@ -48,7 +71,7 @@ template <Norm KIND, int COLUMNS, int THREADS, class Source, class A>
 __device__ inline RowStatistics row_statistics(const A& a, int row, float epsilon, float* partial) {
   if constexpr (KIND == Norm::none) return {0, 1};
   using Value = typename Source::Value;
-  const auto* x = Source::row(a, row);
+  const auto x = Source::row(a, row);
   float mean = 0;
   if constexpr (KIND == Norm::layer) {
     float sum = 0;
@@ -113,7 +136,7 @@ __device__ inline float rms_norm(float x, RowStatistics s, float gamma) {
 // Finishes one row of prologue P with the whole block. P::finish gets each element; `is_owner` blocks store results.
 template <class P, int THREADS, class A>
 __device__ inline void finish_row(const A& a, int row, RowStatistics s, char* staged, bool is_owner) {
-  const auto* x = P::Source::row(a, row);
+  const auto x = P::Source::row(a, row);
   for (int c = threadIdx.x; c < P::columns; c += THREADS)
     P::finish(a, row, c, round_to<typename P::Source::Value>(to_float(x[c])), s, staged, is_owner);
 }
@@ -142,6 +165,11 @@ __device__ inline void prologue_rows(const A& a, int rows, char* staged, bool is
           is_owner);
   }
 }
+
+// A stand-in for regions whose linears read inputs directly.
+struct NoPrologue {
+  static constexpr int staged_bytes = 0;
+};
 
 // A region without linears: one block a row.
 template <class P, int ROWS, int THREADS, class A>

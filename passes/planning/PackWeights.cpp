@@ -25,11 +25,22 @@ using namespace stoop;
 /// file.
 static constexpr int64_t kWeightArenaAlign = 65536;
 
-/// How an op reads a matrix: kernels on a grid in rows, others by what they are. Vectors are always
+/// Templates whose linears read tiles.
+static constexpr StringLiteral kTileReaders[] = {"linear_stream", "linear_mma"};
+
+/// Whether an op of a kernel on a grid takes rows out of any order: an embedding goes along with the head.
+static bool adapts(Operation *reader) {
+  return isa<lm::EmbeddingOp>(reader) && reader->getParentOp()->hasAttr(plan::kGeometryAttrName);
+}
+
+/// How an op reads a matrix: kernels on a grid in tiles or in rows, others by what they are. Vectors are always
 /// `vector`.
 static plan::PackKind matrixPack(Operation *reader) {
-  if (reader->getParentOp()->hasAttr(plan::kGeometryAttrName))
-    return plan::PackKind::Rows;
+  auto kernel = cast<plan::KernelOp>(reader->getParentOp());
+  if (kernel->hasAttr(plan::kGeometryAttrName))
+    return isa<lm::LinearOp>(reader) && llvm::is_contained(kTileReaders, kernel.getSchedule().getTemplateName())
+               ? plan::PackKind::Tiles
+               : plan::PackKind::Rows;
   auto fusible = dyn_cast<lm::FusibleOpInterface>(reader);
   return llvm::StringSwitch<plan::PackKind>(fusible ? fusible.getAnchorKind() : "")
       .Cases({"linear", "embedding"}, plan::PackKind::Panel16)
@@ -56,9 +67,11 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
   LogicalResult demand(plan::WeightOp weight, BlockArgument argument, Demands &demands) {
     for (Operation *reader : argument.getUsers()) {
       plan::PackKind kind = matrixPack(reader);
-      Demand &first =
-          demands.try_emplace(weight.getSymNameAttr(), Demand{kind, reader}).first->second;
-      if (first.kind != kind && weight.getPack().getKind() != plan::PackKind::Vector)
+      auto [place, isFirst] = demands.try_emplace(weight.getSymNameAttr(), Demand{kind, reader});
+      Demand &first = place->second;
+      if (!isFirst && adapts(first.reader))
+        first = {kind, reader};
+      if (!adapts(reader) && first.kind != kind && weight.getPack().getKind() != plan::PackKind::Vector)
         return weight.emitOpError() << "is read as " << stringifyPackKind(first.kind) << " by "
                                     << first.reader->getName() << " and as "
                                     << stringifyPackKind(kind) << " by " << reader->getName();
@@ -84,6 +97,20 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
     if (walked.wasInterrupted())
       return failure();
     return demands;
+  }
+
+  /// Notes on kernels which tables of embeddings lie in tiles.
+  void markTiledTables(plan::ProgramOp program) {
+    SymbolTable symbols(program);
+    program.walk([&](plan::LaunchOp launch) {
+      auto kernel = symbols.lookup<plan::KernelOp>(launch.getKernel());
+      for (auto [read, argument] : llvm::zip_equal(launch.getReads(), kernel.getBody().getArguments())) {
+        auto ref = read.getDefiningOp<plan::WeightRefOp>();
+        if (ref && llvm::any_of(argument.getUsers(), adapts) &&
+            symbols.lookup<plan::WeightOp>(ref.getWeight()).getPack().getKind() == plan::PackKind::Tiles)
+          kernel->setAttr(plan::kTiledAttrName, DenseI64ArrayAttr::get(&getContext(), {argument.getArgNumber()}));
+      }
+    });
   }
 
   LogicalResult packProgram(plan::ProgramOp program) {
@@ -115,6 +142,7 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
                                                offset, pack.getBytes()));
       offset += pack.getBytes();
     }
+    markTiledTables(program);
     planning::addArena(program, "weights", offset, kWeightArenaAlign, plan::Lifetime::Constant);
     SymbolTable symbols(program);
     program.walk([&](plan::WeightRefOp ref) {

@@ -36,7 +36,8 @@ def SetGeometry : Pass<"plan-set-geometry", "::mlir::ModuleOp"> {
 def PackWeights : Pass<"plan-pack-weights", "::mlir::ModuleOp"> {
   let summary = "The order of every weight's elements and its place in the constant arena";
   let description = [{
-    A matrix that lm.linear and lm.embedding read is packed in panels of 16 rows, a vector and a generated table are
+    A matrix that lm.linear and lm.embedding read is packed in panels of 16 rows; on a grid, in tiles for tensor cores or
+    in rows, as the template of lm.linear asks, and embeddings go along (attribute `tiled` of the kernel). A vector and a generated table are
     float32; readers that disagree about one weight are an error. Weights follow one another in the program's
     order, each aligned to 64 bytes, in an arena `@weights` aligned to 65536.
 

@@ -7,7 +7,7 @@
 #include "passes/planning/LaunchGeometry.h"
 #include "passes/planning/Passes.h"
 
-#include "ir/lm/RegionParts.h"
+#include "ir/lm/StreamShape.h"
 #include "ir/plan/PlanOps.h"
 #include "ir/support/DType.h"
 
@@ -55,6 +55,7 @@ private:
   int64_t stagedBytes(const lm::RegionParts &parts) const;
   int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
   int64_t mostLinears(const lm::RegionParts &parts) const;
+  plan::GeometryAttr streamedLinears(const lm::RegionParts &parts, int64_t rows);
   plan::GeometryAttr flashAttention(lm::AttentionOp op);
   plan::GeometryAttr mmaAttention(lm::AttentionOp op);
 
@@ -91,6 +92,23 @@ int64_t GeometryOf::mostLinears(const lm::RegionParts &parts) const {
   return most;
 }
 
+/// As many blocks as the GPU has multiprocessors. Behind the tickets, two shared units a block.
+plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int64_t rows) {
+  lm::StreamShape shape(parts, rows);
+  int64_t blocks = std::min(lm::kMostStreamBlocks, shape.tiles());
+  Builder builder(kernel->getContext());
+  SmallVector<NamedAttribute> balance;
+  for (int64_t multiprocessors : lm::kBalancedFor)
+    balance.push_back(builder.getNamedAttr(std::to_string(multiprocessors),
+                                           builder.getF64FloatAttr(shape.balance(multiprocessors, tunable("split")))));
+  kernel->setAttr(plan::kSplitAttrName, builder.getDictionaryAttr(
+                                            {builder.getNamedAttr("unit", builder.getStringAttr("tiles of 16 x 32 weights")),
+                                             builder.getNamedAttr("count", builder.getI64IntegerAttr(shape.tiles())),
+                                             builder.getNamedAttr("balance", builder.getDictionaryAttr(balance))}));
+  int64_t scratch = tunable("split") ? plan::kTicketBytes + 2 * blocks * llvm::alignTo(shape.unitSums(), 32) * 4 : 0;
+  return make({blocks, 0, 1}, 32 * lm::kStreamWarps, shape.sharedBytes(tunable("stages")), scratch);
+}
+
 /// Tickets of all groups, then partial results of every group and split.
 plan::GeometryAttr GeometryOf::flashAttention(lm::AttentionOp op) {
   lm::KvType cache = op.getCache().getType();
@@ -100,9 +118,9 @@ plan::GeometryAttr GeometryOf::flashAttention(lm::AttentionOp op) {
   int64_t groups = divideCeil(rowsOf(op.getQuery()), rowTile) * divideCeil(group, headsPerBlock);
   int64_t shared = 4 * (places * headDim + kKeyTile * (headDim + 1) + kKeyTile * headDim);
   int64_t scratch = 0;
+  assert((splits == 1 || groups * cache.getHeads() * 4 <= plan::kTicketBytes) && "few groups are split");
   if (splits > 1)
-    scratch = llvm::alignTo(groups * cache.getHeads() * 4, 256) +
-              groups * cache.getHeads() * splits * places * (headDim + 2) * 4;
+    scratch = plan::kTicketBytes + groups * cache.getHeads() * splits * places * (headDim + 2) * 4;
   return make({groups, cache.getHeads(), splits}, kThreads, shared, scratch);
 }
 
@@ -118,10 +136,10 @@ plan::GeometryAttr GeometryOf::mmaAttention(lm::AttentionOp op) {
 }
 
 FailureOr<plan::GeometryAttr> GeometryOf::compute() {
-  bool small = name == "linear_small", fma = name == "linear_fma", mma = name == "linear_mma",
+  bool stream = name == "linear_stream", small = name == "linear_small", fma = name == "linear_fma", mma = name == "linear_mma",
        rows = name.ends_with("_rows"), elements = name.ends_with("_elements"),
        attention = name.starts_with("attention_");
-  if (!small && !fma && !mma && !rows && !elements && !attention)
+  if (!stream && !small && !fma && !mma && !rows && !elements && !attention)
     return plan::GeometryAttr();
   FailureOr<lm::RegionParts> parts = lm::takeApart(kernel.getBody().front());
   if (failed(parts))
@@ -139,6 +157,8 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
   if (elements)
     return make({static_cast<int64_t>(divideCeil(segment.columns, kThreads)), numRows, 1}, kThreads,
                 0);
+  if (stream)
+    return streamedLinears(*parts, numRows);
   if (small) {
     int64_t width = kSmallWarps * tunable("columns_per_warp");
     return make({columnTiles(*parts, width), 1, 1}, kThreads,
@@ -146,7 +166,7 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
   }
   int64_t width = tunable("tile_columns");
   int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4
-                          : tunable("stages") * (kTileRows + width) * 40 * 2;
+                          : tunable("stages") * (kTileRows + width) * 32 * 2;
   return make({columnTiles(*parts, width), static_cast<int64_t>(divideCeil(numRows, kTileRows)), 1},
               fma ? kThreads : kMmaThreads,
               tileBytes + mostLinears(*parts) * kTileRows * width * 4);

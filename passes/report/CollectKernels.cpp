@@ -97,7 +97,9 @@ static void readSplit(plan::KernelOp kernel, KernelReport &report) {
     report.splitUnit = "blocks of " + std::to_string(geometry.getThreads()) + " threads";
     report.splitCount = 1;
     for (int64_t blocks : geometry.getGrid().asArrayRef())
-      report.splitCount *= blocks;
+      report.splitCount *= std::max<int64_t>(blocks, 1);
+    if (geometry.getGrid()[1] == 0)
+      report.splitUnit += ", one a multiprocessor at most";
   }
   auto split = kernel->getAttrOfType<DictionaryAttr>(plan::kSplitAttrName);
   if (!split)
@@ -111,6 +113,9 @@ static void readSplit(plan::KernelOp kernel, KernelReport &report) {
   report.splitCount = number("count");
   report.splitMost = number("most");
   report.splitRowBlocks = number("row_blocks");
+  if (auto balance = split.getAs<DictionaryAttr>("balance"))
+    for (NamedAttribute machine : balance)
+      report.splitBalance.emplace_back(machine.getName().str(), cast<FloatAttr>(machine.getValue()).getValueAsDouble());
 }
 
 int64_t sequencesOf(plan::EntryOp entry) {

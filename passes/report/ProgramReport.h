@@ -107,6 +107,8 @@ struct KernelReport {
   int64_t splitCount = 0; ///< how many of them
   int64_t splitMost = 0;  ///< into how many that is cut when threads outnumber them; 0: it is not
   int64_t splitRowBlocks = 0; ///< blocks of rows that threads share out besides; 0: they do not
+  /// By multiprocessors of a GPU: an equal part over the largest.
+  std::vector<std::pair<std::string, double>> splitBalance;
   Cost cost;              ///< of one launch, in the entry where it serves fewest sequences
   std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };

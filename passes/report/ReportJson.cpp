@@ -158,6 +158,12 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
       split["most"] = kernel.splitMost;
     if (kernel.splitRowBlocks)
       split["row_blocks"] = kernel.splitRowBlocks;
+    if (!kernel.splitBalance.empty()) {
+      json::Object balance;
+      for (const auto &[multiprocessors, part] : kernel.splitBalance)
+        balance[multiprocessors] = part;
+      split["balance"] = std::move(balance);
+    }
     object["split"] = std::move(split);
   }
   json::Array code;

@@ -1,12 +1,12 @@
 //===- GpuProvider.cpp - schedules of kernels launched as grids -----------===//
 //
-// Few rows stream the weights (linear_small); many are multiplied in tiles, by tensor cores where both
-// factors are of one narrow type, attention of prompts likewise. A tile's width must divide the rotation's heads evenly, whole or in
+// Few rows stream the weights (linear_stream, linear_small); many are multiplied in tiles. Both by tensor cores where
+// both factors are of one narrow type, attention of prompts likewise. A tile's width must divide the rotation's heads evenly, whole or in
 // halves. Numbers are arithmetic from shapes; none was measured.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/GpuProvider.h"
-#include "ir/lm/RegionParts.h"
+#include "ir/lm/StreamShape.h"
 #include "ir/support/RotationTiles.h"
 
 #include "mlir/IR/Builders.h"
@@ -73,6 +73,27 @@ static int64_t tileColumns(const TargetInfo &target, int64_t headDim, bool isWid
   return best;
 }
 
+/// Least balance of parts that end between units; worse ones are cut anywhere, which costs a meeting at the end.
+static constexpr double kLeastBalance = 0.97;
+/// Shared memory of linear_stream, so that two blocks share a multiprocessor of the large GPUs and one fits everywhere, and
+/// the most copies of a warp in flight: 64 KiB a block.
+static constexpr int64_t kStreamShared = 98 << 10, kMostStages = 8;
+
+static bool chooseStream(lm::FusedOp fused, int64_t rows, Choice &choice) {
+  FailureOr<lm::RegionParts> parts = lm::takeApart(fused.getBody().front());
+  if (failed(parts))
+    return false;
+  lm::StreamShape shape(*parts, rows);
+  bool isSplit = llvm::any_of(lm::kBalancedFor, [&](int64_t blocks) { return shape.balance(blocks, false) < kLeastBalance; });
+  int64_t stages = kMostStages;
+  while (stages > 1 && shape.sharedBytes(stages) > kStreamShared)
+    --stages;
+  choice.name = "linear_stream";
+  choice.set("split", isSplit);
+  choice.set("stages", stages);
+  return true;
+}
+
 static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
   int64_t rows = 0, headDim = rotatedHeadDim(fused.getBody());
   bool isNarrow = true, readsPrologue = false;
@@ -82,6 +103,8 @@ static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &ch
     isNarrow &= !input.isF32() && input == getElementTypeOrSelf(linear.getWeight().getType());
     readsPrologue |= !isa<BlockArgument>(linear.getInput());
   });
+  if (rows <= kSmallRows && isNarrow)
+    return chooseStream(fused, rows, choice);
   if (rows <= kSmallRows) {
     int64_t width = tileColumns(target, headDim, /*isWide=*/false);
     choice.name = "linear_small";

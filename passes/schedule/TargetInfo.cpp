@@ -85,8 +85,8 @@ static const TargetInfo targets[] = {
      gpuLevels,
      gpuTemplates,
      /*cachedWeightBytes=*/0,
-     // Rows of two norms and the sums fit into the 99 KiB of shared memory that a block has everywhere.
-     {gpuCapabilities, /*maxPrologueBytes=*/44 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles,
+     // Rows of two norms, the sums and some of the weights fit into the 99 KiB of shared memory that a block has everywhere.
+     {gpuCapabilities, /*maxPrologueBytes=*/36 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles,
       // What 16 lanes finish together: a read of the row saves two barriers, whatever its length.
       /*momentsBlock=*/16, /*leastMomentsColumns=*/0, /*normTileRows=*/64, /*normTileColumns=*/64},
      /*multiprocessors=*/108},

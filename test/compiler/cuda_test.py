@@ -79,6 +79,44 @@ class Cuda(Case):
         cpu = json.loads(self.expect(run("plan", config, "--json"), 0).stdout)
         self.assertNotIn("predictions", cpu)
 
+    def plan_of(self, *flags, **config):
+        """The plan of a bfloat16 model without weights."""
+        path = self.dir / "config.json"
+        path.write_text(json.dumps({"model_type": "falcon", "new_decoder_architecture": True, "vocab_size": 65024, "torch_dtype": "bfloat16",
+                                    "bias": False, "alibi": False, **config}))
+        return json.loads(self.expect(run("plan", path, "--target", "cuda", "--dtype", "bf16", "--json", *flags), 0).stdout)
+
+    def test_weights_are_balanced(self):
+        """Real shapes: the blocks of one multiprocessor each read equal parts of the weights, and all fit two by two."""
+        for config in ({"hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71, "num_kv_heads": 1, "new_decoder_architecture": False,
+                        "multi_query": True, "parallel_attn": True},
+                       {"hidden_size": 8192, "num_hidden_layers": 60, "num_attention_heads": 128, "num_kv_heads": 8}):
+            plan = self.plan_of("--max-batch-size", "4", "-c", "2048", **config)
+            streamed = [kernel for kernel in plan["kernels"] if kernel["template"] == "linear_stream"]
+            self.assertEqual(len([k for k in plan["kernels"] if k["template"] == "linear_small"]), 0)
+            self.assertGreaterEqual(len(streamed), 6)
+            for kernel in streamed:
+                tiles, balance = kernel["split"]["count"], kernel["split"]["balance"]
+                for multiprocessors, part in balance.items():
+                    self.assertTrue(0.97 <= part <= 1, kernel)
+                    if kernel["tunables"]["split"]:  # cut anywhere: to the tile
+                        blocks = int(multiprocessors)
+                        self.assertAlmostEqual(part, tiles / blocks / -(-tiles // blocks), places=9)
+                weights = kernel["bytes"] / 1024  # activations and caches come on top
+                self.assertTrue(0.95 * weights <= tiles <= weights, kernel)
+
+    def test_tiles_are_padded_in_the_plan(self):
+        """16 rows, 32 columns, 64 bytes from weight to weight; vectors and the rotary table are float32."""
+        plan = self.plan_of("-c", "64", hidden_size=80, num_hidden_layers=1, num_attention_heads=2, num_kv_heads=1, ffn_hidden_size=33,
+                            vocab_size=101)
+        def aligned(count, unit):
+            return -(-count // unit) * unit
+        matrices = [(160, 80), (80, 80), (33, 80), (80, 33), (101, 80)]
+        tiles = sum(aligned(rows, 16) * aligned(columns, 32) * 2 for rows, columns in matrices)
+        floats = [80] * 6 + [64 * 40]  # three norms, cosines and sines
+        weights = next(c["bytes"] for c in plan["memory"]["classes"] if c["class"] == "weights")
+        self.assertEqual(weights, aligned(tiles + sum(aligned(4 * count, 64) for count in floats), 1))
+
     def test_bench_measures_the_gpu(self):
         program = self.dir / "m"
         self.expect(run("compile", self.checkpoint("rand-yarn", copy=False), "-o", program, "--quiet", "--target", "cuda", "-c", 32,

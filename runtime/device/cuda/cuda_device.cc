@@ -15,6 +15,7 @@ stoop_status CudaDevice::capture_entries(Message& message) {
   uint32_t most = 0;
   for (uint32_t i = 0; i < desc_->num_kernels; ++i)
     if (desc_->gpu->kernels[i].num_operands > most) most = desc_->gpu->kernels[i].num_operands;
+  CUDA_TRY(api_, message, device_attribute, &multiprocessors_, kCudaMultiprocessors, device_);
   STOOP_TRY(arguments_.create(*memory_, most + 2, "a launch's arguments", message));
   STOOP_TRY(ranges_.create(*memory_, most + 2, "a launch's ranges", message));
   STOOP_TRY(graphs_.create(*memory_, desc_->num_entries, "the table of graphs", message));
@@ -82,7 +83,11 @@ stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& mess
   }
   void* parameters[] = {arguments_.data()};
   if (api_.next_launch) api_.next_launch(ranges_.data(), launch.num_buffers + 2);
-  return api_.check(api_.launch(kernels_[launch.kernel].function, kernel.grid[0], kernel.grid[1],
+  const bool is_streaming = kernel.grid[1] == 0;
+  const uint32_t blocks = is_streaming && static_cast<uint32_t>(multiprocessors_) < kernel.grid[0]
+                              ? static_cast<uint32_t>(multiprocessors_)
+                              : kernel.grid[0];
+  return api_.check(api_.launch(kernels_[launch.kernel].function, blocks, is_streaming ? 1 : kernel.grid[1],
                                 kernel.grid[2], kernel.threads, 1, 1, kernel.shared_bytes, stream_,
                                 parameters, nullptr),
                     "launch", message);
@@ -179,14 +184,12 @@ stoop_status CudaDevice::read_weights(uint64_t* bytes_read, Message& message) {
   if (count == 0) return fail(message, STOOP_INVALID_ARGUMENT, "the program has no weights to read");
   // Small weights a few times, so that starting and waiting stay a small part.
   const uint64_t most = 8, wanted = (uint64_t{4} << 30) / bytes + 1, passes = wanted < most ? wanted : most;
-  int multiprocessors = 0;
   CUDA_TRY(api_, message, context_set, context_);
-  CUDA_TRY(api_, message, device_attribute, &multiprocessors, kCudaMultiprocessors, device_);
   void* parameters[] = {&weights, &count, &sink};
   LaunchRange ranges[] = {{weights, bytes, 1, "weights"}, {sink, sizeof(uint32_t), 2, "sink"}};
   for (uint64_t pass = 0; pass < passes; ++pass) {
     if (api_.next_launch) api_.next_launch(ranges, sizeof ranges / sizeof *ranges);
-    CUDA_TRY(api_, message, launch, read_function_, 8 * static_cast<unsigned>(multiprocessors), 1, 1, 256, 1, 1, 0,
+    CUDA_TRY(api_, message, launch, read_function_, 8 * static_cast<unsigned>(multiprocessors_), 1, 1, 256, 1, 1, 0,
              stream_, parameters, nullptr);
   }
   CUDA_TRY(api_, message, stream_wait, stream_);

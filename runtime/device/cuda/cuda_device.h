@@ -85,6 +85,7 @@ class CudaDevice {
   void *context_ = nullptr, *stream_ = nullptr;
   void *sampling_module_ = nullptr, *begin_function_ = nullptr, *choose_function_ = nullptr, *read_function_ = nullptr;
   Array<Kernel> kernels_;
+  int multiprocessors_ = 0;
   Array<uint64_t> arenas_;
   Array<void*> graphs_;       // per entry: feeds what is in staging
   Array<void*> generators_;   // per decode entry: feeds what the device chose; else NULL

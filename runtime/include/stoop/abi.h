@@ -99,7 +99,7 @@ typedef struct stoop_gpu_image {
 typedef struct stoop_gpu_kernel {
   const stoop_gpu_image *images; /* one per level; kernels of equal code share this pointer */
   const uint8_t *access;         /* per operand of its launches: 1 reads, 2 writes, 3 both */
-  uint32_t grid[3];
+  uint32_t grid[3];       /* blocks; y is 0: as many as the GPU has multiprocessors, at most x */
   uint32_t threads;       /* of a block */
   uint32_t shared_bytes;  /* dynamic shared memory of a block */
   uint32_t num_operands;

@@ -140,6 +140,34 @@ TEST_F(WeightPackerTest, QuantizedPanelsHoldTheQuantizersIntegers) {
     }
 }
 
+/// Walks the tiles as lanes of a warp read them.
+TEST_F(WeightPackerTest, TilesHoldFragmentsAndZeroPadding) {
+  for (ElementType from : {ElementType::F32, ElementType::F16, ElementType::BF16})
+    for (ElementType to : {ElementType::F16, ElementType::BF16})
+      for (auto [rows, cols] : {std::pair<uint64_t, uint64_t>{1, 1}, {16, 32}, {37, 51}, {64, 130}}) {
+        content = "pad";
+        Stored stored = store("w", from, rows, cols);
+        WeightPack one = matrix(PackKind::Tiles, to, stored, 64);
+        uint64_t strips = (rows + 15) / 16, tiles = (cols + 31) / 32;
+        ASSERT_EQ(one.bytes, strips * tiles * 1024);
+        std::vector<uint8_t> arena = pack({one}, 64 + one.bytes);
+        ASSERT_FALSE(arena.empty()) << message;
+        const uint8_t *at = &arena[64];
+        for (uint64_t strip = 0; strip < strips; ++strip)
+          for (uint64_t tile = 0; tile < tiles; ++tile)
+            for (uint64_t fragment = 0; fragment < 2; ++fragment)
+              for (uint64_t lane = 0; lane < 32; ++lane)
+                for (uint64_t word = 0; word < 4; ++word)
+                  for (uint64_t half = 0; half < 2; ++half, at += 2) {
+                    uint64_t row = strip * 16 + lane / 4 + word % 2 * 8;
+                    uint64_t col = tile * 32 + lane % 4 * 8 + fragment * 4 + word / 2 * 2 + half;
+                    bool isPadding = row >= rows || col >= cols;
+                    EXPECT_EQ(element(at, to), isPadding ? 0.0f : rounded(stored.values[row * cols + col], to))
+                        << "row " << row << ", column " << col;
+                  }
+      }
+}
+
 TEST_F(WeightPackerTest, PanelsHoldEveryElementAndZeroPadding) {
   for (ElementType from : {ElementType::F32, ElementType::F16, ElementType::BF16})
     for (ElementType to : {ElementType::F32, ElementType::F16, ElementType::BF16})

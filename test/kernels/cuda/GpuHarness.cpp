@@ -13,6 +13,7 @@
 #include "ir/lm/LmDialect.h"
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
+#include "ir/support/TileOrder.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -53,8 +54,11 @@ struct Parsed {
 struct Operand {
   int64_t rows = 1, cols = 1, stride = 0;
   Type element;
-  bool isCache = false;
+  bool isCache = false, isTiled = false;
   std::vector<char> bytes;
+
+  /// Where element [row][col] lies, in elements.
+  int64_t placeOf(int64_t row, int64_t col) const { return isTiled ? tiledPlace(row, col, cols) : row * stride + col; }
   uint64_t address = 0;
 };
 } // namespace
@@ -105,6 +109,25 @@ VirtualGpu::VirtualGpu() {
   seed = reinterpret_cast<void (*)(uint64_t)>(dlsym(library, "stoopVgpuSeed"));
   count = reinterpret_cast<void (*)(int)>(dlsym(library, "stoopVgpuCount"));
   counts = reinterpret_cast<const char *(*)()>(dlsym(library, "stoopVgpuCounts"));
+}
+
+std::vector<OpCount> test::countedOps() {
+  std::vector<OpCount> ops;
+  llvm::StringRef rest = VirtualGpu::get().counts();
+  while (!rest.empty()) {
+    auto [line, behind] = rest.split('\n');
+    rest = behind;
+    llvm::SmallVector<llvm::StringRef> words;
+    line.split(words, ' ');
+    if (words.size() < 10 || words[0] != "op")
+      continue;
+    OpCount op{words[3].str(), line.str()};
+    for (auto [word, number] : {std::pair{4, &op.executed}, {5, &op.requests}, {6, &op.bytes}, {7, &op.sectors}, {8, &op.passes},
+                                {9, &op.leastPasses}})
+      words[word].getAsInteger(10, *number);
+    ops.push_back(op);
+  }
+  return ops;
 }
 
 static Element elementOf(Type type) {
@@ -167,6 +190,7 @@ public:
 private:
   void makeInput(BlockArgument argument);
   std::optional<Tensor> momentsFor(BlockArgument argument);
+  bool isTiled(BlockArgument argument);
   std::vector<int32_t> indicesFor(BlockArgument argument, int64_t rows);
   Operand makeOperand(Value value, int64_t stride);
   std::string copyIn(VirtualGpu &gpu);
@@ -223,6 +247,17 @@ std::optional<Tensor> Comparison::momentsFor(BlockArgument argument) {
   return std::nullopt;
 }
 
+/// Whether the kernel reads a matrix in tiles: a weight of a template on tensor cores, or a table that it is told of.
+bool Comparison::isTiled(BlockArgument argument) {
+  auto tables = kernel->getAttrOfType<DenseI64ArrayAttr>(plan::kTiledAttrName);
+  StringRef name = kernel.getSchedule().getTemplateName();
+  bool isWeight = llvm::any_of(argument.getUses(), [](OpOperand &use) {
+    return isa<lm::LinearOp>(use.getOwner()) && use.getOperandNumber() == 1;
+  });
+  return (tables && llvm::is_contained(tables.asArrayRef(), argument.getArgNumber())) ||
+         (isWeight && (name == "linear_stream" || name == "linear_mma"));
+}
+
 void Comparison::makeInput(BlockArgument argument) {
   std::normal_distribution<float> normal;
   if (auto cache = dyn_cast<lm::KvType>(argument.getType())) {
@@ -264,13 +299,16 @@ void Comparison::makeInput(BlockArgument argument) {
     for (OpOperand &use : argument.getUses())
       if (isa<lm::LinearOp>(use.getOwner()) && use.getOperandNumber() == 1)
         scale = 1 / std::sqrt(static_cast<float>(operand.cols));
+    operand.isTiled = isTiled(argument);
+    if (operand.isTiled)
+      operand.bytes.assign(tiledBytes(operand.rows, operand.cols), 0);
     Tensor tensor(operand.rows, operand.cols, elementOf(operand.element));
     size_t bytes = elementBytes(operand.element);
     for (int64_t r = 0; r < operand.rows; ++r)
       for (int64_t c = 0; c < operand.cols; ++c) {
         float value = moments ? moments->row(r)[c] : isReduced ? strangeValue(rng) : normal(rng) * scale;
         tensor.set(r, c, isHard && !moments ? hardValue(value, r + step.seed, c, operand.cols) : value);
-        storeElement(&operand.bytes[(r * operand.stride + c) * bytes], tensor.row(r)[c],
+        storeElement(&operand.bytes[operand.placeOf(r, c) * bytes], tensor.row(r)[c],
                      operand.element);
       }
     frame.define(argument, tensor);
@@ -337,7 +375,8 @@ std::string Comparison::launch(const std::string &ptx) {
   void *parameters[] = {arguments.data()};
   gpu.api.next_launch(ranges.data(), ranges.size());
   ArrayRef<int64_t> grid = geometry.getGrid();
-  int error = gpu.api.launch(function, grid[0], grid[1], grid[2], geometry.getThreads(), 1, 1,
+  int64_t blocks = grid[1] ? grid[0] : std::min<int64_t>(grid[0], step.multiprocessors);
+  int error = gpu.api.launch(function, blocks, std::max<int64_t>(grid[1], 1), grid[2], geometry.getThreads(), 1, 1,
                              geometry.getShared(), gpu.stream, parameters, nullptr);
   for (Operand &operand : operands)
     if (!error)
@@ -419,6 +458,8 @@ static std::string compile(Parsed &parsed, GpuOutcome &outcome) {
     return "";
   }
   outcome.registers = info->registers;
+  auto geometry = parsed.kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
+  outcome.sharedBytes = info->sharedBytes + geometry.getShared();
   outcome.localBytes = info->localBytes;
   return code->ptx;
 }

@@ -40,6 +40,7 @@ struct GpuStep {
   int validRows = 1;
   std::vector<int32_t> positions, slots; ///< one per row of the entry
   uint64_t seed = 1;                     ///< of inputs and of the order of blocks and warps
+  int multiprocessors = 3;               ///< of the GPU, for kernels that take one block each
 };
 
 /// What came out.
@@ -48,8 +49,16 @@ struct GpuOutcome {
   std::string findings; ///< of the virtual GPU's checkers
   double worst = 0;     ///< largest difference from the reference, relative to the largest magnitude
   int sourceLines = 0;
-  unsigned registers = 0, localBytes = 0;
+  unsigned registers = 0, localBytes = 0, sharedBytes = 0; ///< shared: static and dynamic
 };
+
+/// What the virtual GPU counted of one instruction, as check/Counters.h says.
+struct OpCount {
+  std::string opcode, text; ///< text: the line of the report
+  uint64_t executed = 0, requests = 0, bytes = 0, sectors = 0, passes = 0, leastPasses = 0;
+};
+/// Of all kernels that ran since the virtual GPU was told to count.
+std::vector<OpCount> countedOps();
 
 /// Changes PTX before it is loaded.
 using PtxEdit = std::function<std::string(const std::string &ptx)>;

@@ -65,6 +65,9 @@ std::string linearKernel(llvm::StringRef schedule, int rows, int n, int k, llvm:
 std::string smallSchedule(int perWarp) {
   return formatv("\"linear_small\", source = \"test\", tunables = {{columns_per_warp = {0} : i64}", perWarp);
 }
+std::string streamSchedule(int stages, bool isSplit) {
+  return formatv("\"linear_stream\", source = \"test\", tunables = {{split = {1} : i64, stages = {0} : i64}", stages, int(isSplit));
+}
 std::string fmaSchedule(int columns) {
   return formatv("\"linear_fma\", source = \"test\", tunables = {{tile_columns = {0} : i64}", columns);
 }
@@ -90,6 +93,24 @@ TEST(GpuLinearSmall, ShapesAndTypes) {
       expectRight(linearKernel(smallSchedule(s.perWarp), s.rows, s.n, s.k, t[0], t[1], t[2], s.stride),
                   stepOf(s.rows, s.valid), t[2]);
   }
+}
+
+/// Strips and tiles that are not full, blocks with a part of a strip or none, rows that do not exist, strided rows.
+TEST(GpuLinearStream, ShapesAndTypes) {
+  struct Shape {
+    int rows, valid, n, k, stages, multiprocessors, stride;
+    bool isSplit;
+  };
+  for (Shape s : {Shape{1, 1, 40, 64, 2, 2, 0, false}, Shape{1, 1, 7, 33, 1, 3, 0, true}, Shape{4, 3, 17, 100, 3, 5, 0, true},
+                  Shape{8, 8, 24, 608, 4, 4, 0, true}, Shape{2, 2, 16, 64, 8, 1, 200, false}, Shape{8, 5, 50, 1000, 2, 3, 0, true},
+                  Shape{3, 0, 20, 40, 2, 2, 0, true}})
+    for (llvm::StringRef type : {"bf16", "f16"}) {
+      if (!isExhaustive() && type == "f16" && s.rows != 4 && s.rows != 8)
+        continue;
+      GpuStep step = stepOf(s.rows, s.valid);
+      step.multiprocessors = s.multiprocessors;
+      expectRight(linearKernel(streamSchedule(s.stages, s.isSplit), s.rows, s.n, s.k, type, type, type, s.stride), step, type);
+    }
 }
 
 TEST(GpuLinearFma, ShapesAndTypes) {
@@ -138,6 +159,7 @@ TEST(GpuReduction, BehindLinearsAndAlone) {
   for (auto [rows, valid, n] : {std::tuple{1, 1, 64}, {4, 3, 37}, {8, 8, 5}}) {
     expectRight(reducedKernel(smallSchedule(2), rows, n, 64, "f32"), stepOf(rows, valid), "f32");
     expectRight(reducedKernel(smallSchedule(2), rows, n, 64, "bf16"), stepOf(rows, valid), "bf16");
+    expectRight(reducedKernel(streamSchedule(4, n == 37), rows, n, 64, "bf16"), stepOf(rows, valid), "bf16");
   }
   expectRight(reducedKernel(fmaSchedule(80), 20, 170, 33, "f32"), stepOf(20, 17), "f32");
   expectRight(reducedKernel(mmaSchedule(64, 3), 70, 85, 64, "bf16"), stepOf(70, 66), "bf16");
@@ -409,22 +431,15 @@ TEST(GpuAttention, TensorCoresMeetNoBankTwice) {
     gpu.count(1);
     GpuOutcome outcome = runGpuKernel(attentionKernel(s, "bf16", mmaSchedule(s)), stepOf(s.rows, s.valid, s.first));
     EXPECT_EQ(outcome.failure, "");
-    llvm::StringRef rest = gpu.counts();
     int numLoads = 0, numCopies = 0;
-    while (!rest.empty()) {
-      llvm::SmallVector<llvm::StringRef> words;
-      auto [line, behind] = rest.split('\n');
-      rest = behind;
-      line.split(words, ' ');
-      if (words.size() < 10 || !(words[3].starts_with("ldmatrix") || words[3].starts_with("cp.async.cg")))
+    for (const OpCount &op : countedOps()) {
+      llvm::StringRef opcode = op.opcode;
+      if (!opcode.starts_with("ldmatrix") && !opcode.starts_with("cp.async.cg"))
         continue;
-      uint64_t bytes = 0, sectors = 0;
-      words[6].getAsInteger(10, bytes);
-      words[7].getAsInteger(10, sectors);
-      numLoads += words[3].starts_with("ldmatrix");
-      numCopies += bytes != 0;
-      EXPECT_EQ(words[8], words[9]) << line.str();
-      EXPECT_EQ(bytes, 32 * sectors) << line.str();
+      numLoads += opcode.starts_with("ldmatrix");
+      numCopies += op.bytes != 0;
+      EXPECT_EQ(op.passes, op.leastPasses) << op.text;
+      EXPECT_EQ(op.bytes, 32 * op.sectors) << op.text;
     }
     gpu.count(0);
     EXPECT_GT(numLoads, 0);
@@ -435,10 +450,14 @@ TEST(GpuAttention, TensorCoresMeetNoBankTwice) {
 /// The general form: a norm prologue, two segments, biases, rotation, append, SwiGLU, several results.
 TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
   struct Shape {
-    int rows, valid, headDim, perWarp;
+    int rows, valid, headDim;
+    std::string schedule;
     const char *type;
   };
-  for (Shape s : {Shape{1, 1, 32, 2, "f32"}, Shape{4, 3, 40, 1, "bf16"}, Shape{2, 2, 8, 2, "f16"}}) {
+  for (const Shape &s : {Shape{1, 1, 32, smallSchedule(2), "f32"}, Shape{4, 3, 40, smallSchedule(1), "bf16"},
+                         Shape{2, 2, 8, smallSchedule(2), "f16"}, Shape{1, 1, 64, streamSchedule(4, false), "bf16"},
+                         Shape{4, 3, 40, streamSchedule(2, true), "bf16"}, Shape{8, 7, 32, streamSchedule(3, true), "f16"},
+                         Shape{2, 2, 8, streamSchedule(1, false), "f16"}}) {
     int heads = 3, kv = 1, hidden = 48, qkv = (heads + 2 * kv) * s.headDim, up = 56;
     std::string row = tensor(s.rows, hidden, "f32"), n = tensor(s.rows, hidden, s.type);
     std::string text = formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>)
@@ -460,7 +479,7 @@ TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
       %5 = lm.binary mul %4, %3 : {16}
       lm.yield %qr, %5 : {13}, {16}
     })",
-                               smallSchedule(s.perWarp), hidden, heads * s.headDim, up, row,
+                               s.schedule, hidden, heads * s.headDim, up, row,
                                tensor(qkv, hidden, s.type), tensor(up, hidden, s.type), qkv, s.rows,
                                s.headDim, s.type, n, tensor(s.rows, qkv, s.type),
                                tensor(s.rows, heads * s.headDim, s.type), tensor(s.rows, s.headDim, s.type),
@@ -472,7 +491,8 @@ TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
 
 /// Two linears summed with a residual; the embedding in front of two norms, yielded as well.
 TEST(GpuFused, OutDownAndEmbedding) {
-  for (llvm::StringRef type : {"f32", "bf16"}) {
+  for (auto [schedule, type] : {std::pair{smallSchedule(2), "f32"}, {smallSchedule(2), "bf16"}, {streamSchedule(2, true), "bf16"},
+                                {streamSchedule(3, false), "f16"}}) {
     std::string a = tensor(2, 24, type), u = tensor(2, 100, type), wo = tensor(40, 24, type), wd = tensor(40, 100, type);
     expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([24, 100, 0, 0, 40, 40]) {{
       ^bb0(%a: {1}, %u: {2}, %wo: {3}, %wd: {4}, %r: tensor<2x40xf32>):
@@ -482,10 +502,12 @@ TEST(GpuFused, OutDownAndEmbedding) {
         %3 = lm.binary add %r, %2 : tensor<2x40xf32>
         lm.yield %3 : tensor<2x40xf32>
       })",
-                        smallSchedule(2), a, u, wo, wd),
+                        schedule, a, u, wo, wd),
                 stepOf(2, 2), "f32");
+    // A table that lies in tiles, as the head would have it.
+    const char *tiled = llvm::StringRef(schedule).contains("stream") ? "attributes {tiled = array<i64: 1>}" : "";
     std::string table = tensor(13, 48, type), n = tensor(2, 48, type), w = tensor(20, 48, type), y = tensor(2, 20, type);
-    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, 0, 0, 0, 0, 0, 20, 20, 48]) {{
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, 0, 0, 0, 0, 0, 20, 20, 48]) {5} {{
       ^bb0(%t: tensor<2xi32>, %e: {1}, %g: tensor<48xf32>, %b: tensor<48xf32>, %h: tensor<48xf32>, %w1: {2}, %w2: {2}):
         %x = lm.embedding %t, %e : (tensor<2xi32>, {1}) -> tensor<2x48xf32>
         %n1 = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<2x48xf32>, tensor<48xf32>, tensor<48xf32>) -> {3}
@@ -494,7 +516,7 @@ TEST(GpuFused, OutDownAndEmbedding) {
         %1 = lm.linear %n2, %w2 : ({3}, {2}) -> {4}
         lm.yield %0, %1, %x : {4}, {4}, tensor<2x48xf32>
       })",
-                        smallSchedule(2), table, w, n, y),
+                        schedule, table, w, n, y, tiled),
                 stepOf(2, 2), type);
   }
 }

@@ -43,6 +43,14 @@ std::vector<Sample> samples() {
       lm.yield %0 : tensor<2x20xf32>
     })",
            stepOf(2)},
+          {"linear_stream", R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
+      tunables = {split = 1 : i64, stages = 3 : i64}>) row_strides([600, 0, 0, 40]) {
+    ^bb0(%x: tensor<2x600xf32>, %g: tensor<600xf32>, %w: tensor<40x600xbf16>):
+      %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<2x600xf32>, tensor<600xf32>) -> tensor<2x600xbf16>
+      %0 = lm.linear %n, %w : (tensor<2x600xbf16>, tensor<40x600xbf16>) -> tensor<2x40xf32>
+      lm.yield %0 : tensor<2x40xf32>
+    })",
+           stepOf(2)},
           {"linear_fma", R"(plan.kernel @k schedule(#plan.schedule<"linear_fma", source = "test",
       tunables = {tile_columns = 64 : i64}>) row_strides([48, 0, 40]) {
     ^bb0(%x: tensor<30x48xf32>, %w: tensor<40x48xbf16>):

@@ -77,3 +77,58 @@ plan.program @quantised target("cpu") metadata({}) {
     plan.launch @linear reads(%a, %w) writes(%b)
   }
 }
+
+// -----
+
+// On a grid the template of lm.linear says how. Tiles pad rows to 16 and columns to 32; an embedding takes its rows out of
+// whatever the head needs.
+// CHECK-LABEL: plan.program @grid
+// CHECK: plan.arena @weights size(2340)
+// 17 x 15: 32 x 32 elements.
+// CHECK: plan.weight @tied pack(<tiles, 17 x 15 : bf16>) at(<@weights[0, 2048]>)
+// CHECK: plan.weight @odd pack(<rows, 5 x 15 : bf16>) at(<@weights[2048, 150]>)
+// CHECK: plan.weight @table pack(<rows, 5 x 10 : bf16>) at(<@weights[2240, 100]>)
+// CHECK: plan.kernel @embedding {{.*}} attributes {plan.geometry = {{.*}}, tiled = array<i64: 1>}
+// CHECK: plan.kernel @plain
+// CHECK-NOT: tiled
+plan.program @grid target("cuda") metadata({}) {
+  plan.weight @tied pack(#plan.pack<rows, 17 x 15 : bf16>) origin({})
+  plan.weight @odd pack(#plan.pack<rows, 5 x 15 : bf16>) origin({})
+  plan.weight @table pack(#plan.pack<rows, 5 x 10 : bf16>) origin({})
+  plan.kernel @embedding schedule(#plan.schedule<"embedding_rows", source = "heuristic", tunables = {}>) row_strides([1, 0, 15])
+      attributes {plan.geometry = #plan.geometry<grid = [1, 1, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%t: tensor<1xi32>, %w: tensor<17x15xbf16>):
+    %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<17x15xbf16>) -> tensor<1x15xbf16>
+    lm.yield %r : tensor<1x15xbf16>
+  }
+  plan.kernel @plain schedule(#plan.schedule<"embedding_rows", source = "heuristic", tunables = {}>) row_strides([1, 0, 10])
+      attributes {plan.geometry = #plan.geometry<grid = [1, 1, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%t: tensor<1xi32>, %w: tensor<5x10xbf16>):
+    %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<5x10xbf16>) -> tensor<1x10xbf16>
+    lm.yield %r : tensor<1x10xbf16>
+  }
+  plan.kernel @head schedule(#plan.schedule<"linear_stream", source = "heuristic", tunables = {split = 0 : i64, stages = 2 : i64}>)
+      row_strides([15, 0, 17]) attributes {plan.geometry = #plan.geometry<grid = [1, 0, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%x: tensor<1x15xbf16>, %w: tensor<17x15xbf16>):
+    %r = lm.linear %x, %w : (tensor<1x15xbf16>, tensor<17x15xbf16>) -> tensor<1x17xf32>
+    lm.yield %r : tensor<1x17xf32>
+  }
+  plan.kernel @small schedule(#plan.schedule<"linear_small", source = "heuristic", tunables = {columns_per_warp = 2 : i64}>)
+      row_strides([15, 0, 5]) attributes {plan.geometry = #plan.geometry<grid = [1, 1, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%x: tensor<1x15xf32>, %w: tensor<5x15xbf16>):
+    %r = lm.linear %x, %w : (tensor<1x15xf32>, tensor<5x15xbf16>) -> tensor<1x5xf32>
+    lm.yield %r : tensor<1x5xf32>
+  }
+  plan.entry decode @decode_b1 rows(1) {
+    %tokens = plan.alloc size(4) lifetime io role("tokens")
+    %a = plan.alloc size(64) lifetime transient
+    %b = plan.alloc size(68) lifetime transient
+    %tied = plan.weight_ref @tied : !plan.buffer
+    %odd = plan.weight_ref @odd : !plan.buffer
+    %table = plan.weight_ref @table : !plan.buffer
+    plan.launch @embedding reads(%tokens, %tied) writes(%a)
+    plan.launch @plain reads(%tokens, %table) writes(%b)
+    plan.launch @head reads(%a, %tied) writes(%b)
+    plan.launch @small reads(%b, %odd) writes(%a)
+  }
+}

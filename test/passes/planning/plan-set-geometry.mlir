@@ -14,9 +14,23 @@ plan.program @p target("cuda") metadata({}) {
     %1 = lm.linear %n, %u : (tensor<1x64xbf16>, tensor<40x64xbf16>) -> tensor<1x40xbf16>
     lm.yield %0, %1 : tensor<1x48xbf16>, tensor<1x40xbf16>
   }
+  // The same, streamed: 3 + 3 units of a strip of 2 tiles, 12 tiles in all, so 12 blocks at most. Shared: one row of 64 and 32
+  // elements, 4 copies of 1024 bytes for each of 8 warps, twice their sums of 20 floats, a unit's sums in rows of 20. Scratch:
+  // tickets, then two units of each block in 128 bytes.
+  // CHECK-LABEL: plan.kernel @stream
+  // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 7168
+  // CHECK-SAME: split = {balance = {"108" = 1.000000e+00 : f64, "132" = 1.000000e+00 : f64}, count = 12 : i64, unit = "tiles of 16 x 32 weights"}
+  plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {split = 1 : i64, stages = 4 : i64}>)
+      row_strides([64, 0, 0, 0, 0, 48, 40]) {
+  ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
+    %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>
+    %0 = lm.linear %n, %w : (tensor<1x64xbf16>, tensor<48x64xbf16>) -> tensor<1x48xbf16>
+    %1 = lm.linear %n, %u : (tensor<1x64xbf16>, tensor<40x64xbf16>) -> tensor<1x40xbf16>
+    lm.yield %0, %1 : tensor<1x48xbf16>, tensor<1x40xbf16>
+  }
   // 130 rows in tiles of 64, 100 columns in tiles of 64; two linears' sums behind three stages.
   // CHECK-LABEL: plan.kernel @mma
-  // CHECK-SAME: grid = [2, 3, 1], threads = 128, shared = 63488, scratch = 0
+  // CHECK-SAME: grid = [2, 3, 1], threads = 128, shared = 57344, scratch = 0
   plan.kernel @mma schedule(<"linear_mma", source = "heuristic", tunables = {stages = 3 : i64, tile_columns = 64 : i64}>)
       row_strides([32, 32, 0, 0, 100]) {
   ^bb0(%x: tensor<130x32xbf16>, %y: tensor<130x32xbf16>, %w: tensor<100x32xbf16>, %u: tensor<100x32xbf16>):
@@ -34,7 +48,7 @@ plan.program @p target("cuda") metadata({}) {
   }
   // One row, 2 KV heads, 4 splits; scratch: tickets, then 8 partials of 4 heads x (16 + 2) floats.
   // CHECK-LABEL: plan.kernel @attention
-  // CHECK-SAME: grid = [1, 2, 4], threads = 256, shared = 4480, scratch = 2560
+  // CHECK-SAME: grid = [1, 2, 4], threads = 256, shared = 4480, scratch = 6400
   plan.kernel @attention schedule(<"attention_flash", source = "heuristic",
       tunables = {least_split_keys = 32 : i64, row_tile = 1 : i64, splits = 4 : i64}>) row_strides([128, 0, 1, 1, 128]) {
   ^bb0(%q: tensor<1x128xf32>, %c: !lm.kv<1x128x2x16xf32>, %p: tensor<1xi32>, %s: tensor<1xi32>):

@@ -12,7 +12,8 @@ lm.model @m attributes {family = "f", dtype = bf16, hidden = 128 : i64, layers =
   // Few rows: weights are streamed; attention of a decode step splits the keys over the multiprocessors.
   // CHECK-LABEL: lm.entry decode @decode_b1
   // CHECK: lm.fused "embedding"{{.*}}<"embedding_rows", source = "heuristic", tunables = {}>
-  // CHECK: lm.fused "linear"{{.*}}<"linear_small", source = "heuristic", tunables = {columns_per_warp = 2 : i64}>
+  // 8 strips of 4 tiles are no equal parts for 108 multiprocessors: they are cut anywhere.
+  // CHECK: lm.fused "linear"{{.*}}<"linear_stream", source = "heuristic", tunables = {split = 1 : i64, stages = 8 : i64}>
   // CHECK: lm.fused "attention"{{.*}}<"attention_flash", source = "heuristic", tunables = {least_split_keys = 128 : i64, row_tile = 1 : i64, splits = 1 : i64}>
   lm.entry decode @decode_b1(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x128xf32> {
     %w = lm.load_weight @w : tensor<128x128xbf16>
@@ -37,7 +38,15 @@ lm.model @m attributes {family = "f", dtype = bf16, hidden = 128 : i64, layers =
       %r = lm.linear %i, %j : (tensor<1x128xbf16>, tensor<128x128xbf16>) -> tensor<1x128xf32>
       lm.yield %r : tensor<1x128xf32>
     }
-    lm.return %h : tensor<1x128xf32>
+    // CHECK: lm.fused "linear"{{.*}}<"linear_stream",
+    // Weights of float32 activations are multiplied in float32.
+    // CHECK: lm.fused "linear"{{.*}}<"linear_small", source = "heuristic", tunables = {columns_per_warp = 2 : i64}>
+    %e = lm.fused "linear" (%h, %w) : (tensor<1x128xf32>, tensor<128x128xbf16>) -> tensor<1x128xf32> {
+    ^bb0(%i: tensor<1x128xf32>, %j: tensor<128x128xbf16>):
+      %r = lm.linear %i, %j : (tensor<1x128xf32>, tensor<128x128xbf16>) -> tensor<1x128xf32>
+      lm.yield %r : tensor<1x128xf32>
+    }
+    lm.return %e : tensor<1x128xf32>
   }
 
   // Many rows: tensor cores where both factors are of one narrow type. Weights of float32 activations, caches of another

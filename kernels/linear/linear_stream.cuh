@@ -1,0 +1,353 @@
+// Linears of at most 8 rows (decode) by tensor cores: the weights are the factor of 16 rows, the activations the one of 8
+// columns, so that 1 to 8 rows cost the same instructions. Weights lie in tiles (ir/support/TileOrder.h).
+// All weights of the launch form one line of tiles: segment by segment, block of columns by block, linear by linear, strip
+// of 16 rows by strip. The blocks of the grid, one a multiprocessor, take equal parts of the line; SPLIT: cut anywhere,
+// else between blocks of columns. The warps of a block share each strip's tiles among them and keep a ring of copies in
+// flight, each lane its own 16 bytes of a fragment: nobody has to wait for anybody. The ring runs ahead over strips.
+// Sums have a fixed order: a warp's tiles, then warps, then blocks; who comes last (a ticket) adds the parts of a block of
+// columns that several blocks computed. Memory traffic: n k weights once, past L1, first to leave L2; bound: memory.
+#pragma once
+#include "kernels/common/mma.cuh"
+#include "kernels/linear/segment.cuh"
+#include "kernels/norm/prologue.cuh"
+
+namespace stoop::gpu {
+
+// Columns that are finished together: heads that are rotated have both halves among them.
+constexpr int stream_width(int head_dim) {
+  if (head_dim % 32 == 0) return head_dim ? 32 : 16;
+  int width = 16;
+  while (width % head_dim) width += 16;
+  return width;
+}
+
+// A segment's part of the line. A unit is a block of columns; `cost`: its tiles.
+template <class S>
+struct Units {
+  static constexpr int width = stream_width(S::head_dim), strips = width / 16, pitch = width + 4;
+  static constexpr int count = (S::columns + width - 1) / width;
+  using Columns = TileColumns<width, S::head_dim>;
+  template <class... L>
+  static constexpr int tiles_of(List<L...>) { return strips * (L::k_tiles + ...); }
+  static constexpr int cost = tiles_of(typename S::Linears()), tiles = count * cost;
+  // Places behind the last column repeat its strip and are not stored.
+  static __device__ int strip(int unit, int i) { return min(Columns::column(unit, 16 * i), S::columns - 1) / 16; }
+};
+
+template <class... S> constexpr int line_tiles() { return (Units<S>::tiles + ...); }
+// Sums of a unit, at most.
+template <class C, class... S>
+constexpr int most_unit_sums() {
+  int most = 0, sums = 0;
+  ((sums = num_linears(typename S::Linears()) * C::rows * Units<S>::pitch, most = sums > most ? sums : most), ...);
+  return most;
+}
+constexpr int kSumPitch = 20;  // of a warp's sums [row][column]: no two lanes of a fragment meet in a bank
+template <class C> constexpr int kWarps = C::threads / 32;
+template <class C> constexpr int kSumBytes = 2 * kWarps<C> * C::rows * kSumPitch * 4;
+
+template <class C, class P, class... S>
+constexpr int stream_shared_bytes() {
+  return P::staged_bytes + kWarps<C> * C::stages * kTileElements * 2 + kSumBytes<C> + most_unit_sums<C, S...>() * 4;
+}
+
+// The part of the line that a block takes: [first, behind).
+struct Part {
+  int first, behind;
+};
+
+// Where the unit that tile `at` of the line belongs to begins, and how many tiles it has.
+template <class S, class... Rest>
+__device__ inline Part unit_at(int at) {
+  if (sizeof...(Rest) == 0 || at < Units<S>::tiles) {
+    const int begin = at - at % Units<S>::cost;
+    return {begin, begin + Units<S>::cost};
+  }
+  if constexpr (sizeof...(Rest) > 0) {
+    const Part unit = unit_at<Rest...>(at - Units<S>::tiles);
+    return {unit.first + Units<S>::tiles, unit.behind + Units<S>::tiles};
+  }
+}
+
+// Blocks that have work: there may be fewer tiles than blocks.
+template <class... S> __device__ inline int num_parts() { return min(static_cast<int>(gridDim.x), line_tiles<S...>()); }
+
+// Where the part of block `block` begins; that of the block behind the last one is the end of the line.
+template <class C, class... S>
+__device__ inline int part_begin(int block) {
+  constexpr int all = line_tiles<S...>();
+  const int at = static_cast<int>(static_cast<u64>(all) * block / num_parts<S...>());
+  if (C::split || at == all) return at;
+  const Part unit = unit_at<S...>(at);
+  return 2 * (at - unit.first) < unit.behind - unit.first ? unit.first : unit.behind;
+}
+// The block that computes tile `at` of a line that is cut anywhere.
+template <class... S>
+__device__ inline int owner_of(int at) {
+  return static_cast<int>((static_cast<u64>(at + 1) * num_parts<S...>() - 1) / line_tiles<S...>());
+}
+
+// Consecutive tiles of a strip.
+struct Piece {
+  const char* from;
+  int count;
+};
+// The tiles of the line from `at` on, at most `most`, that lie in one strip. `at` counts from the unit's first tile.
+template <class S, class L, class... Rest, class A>
+__device__ inline Piece piece_of_unit(const A& a, int unit, int at, int most, List<L, Rest...>) {
+  constexpr int tiles = Units<S>::strips * L::k_tiles;
+  if (sizeof...(Rest) == 0 || at < tiles) {
+    const int k = at % L::k_tiles;
+    return {reinterpret_cast<const char*>(L::tiles(a, Units<S>::strip(unit, at / L::k_tiles)) + k * kTileElements),
+            min(L::k_tiles - k, most)};
+  }
+  if constexpr (sizeof...(Rest) > 0) return piece_of_unit<S>(a, unit, at - tiles, most, List<Rest...>());
+}
+template <class S, class... Rest, class A>
+__device__ inline Piece piece_at(const A& a, int at, int most) {
+  if (sizeof...(Rest) == 0 || at < Units<S>::tiles)
+    return piece_of_unit<S>(a, at / Units<S>::cost, at % Units<S>::cost, most, typename S::Linears());
+  if constexpr (sizeof...(Rest) > 0) return piece_at<Rest...>(a, at - Units<S>::tiles, most);
+}
+
+// This warp's part of `count` tiles.
+template <class C>
+__device__ inline Part warp_part(int count) {
+  const int warp = threadIdx.x / 32;
+  return {count * warp / kWarps<C>, count * (warp + 1) / kWarps<C>};
+}
+
+// The copies that a warp has in flight. Each lane reads what it copied itself, so waiting for its own copies is enough.
+template <class C, class... S>
+struct WeightRing {
+  char *place, *end;  // of this lane: in the stage that is read next and then filled again; behind the last stage
+  const char* from;   // of this lane, in the next tile to copy
+  int left;           // tiles of this warp from there on
+  int at, behind;     // of the line: what is copied next
+  u64 policy;
+
+  // Has the next tile copied to the stage that was read last; behind the last tile an empty group keeps the count.
+  template <class A>
+  __device__ void request(const A& a) {
+    if (left == 0) seek(a);
+    if (left > 0) {
+      copy_async16_once(place, from, policy);
+      copy_async16_once(place + 512, from + 512, policy);
+      from += kTileElements * 2;
+      --left;
+    }
+    commit_async();
+    place += kTileElements * 2;
+    if (place == end) place -= C::stages * kTileElements * 2;
+  }
+
+  // Goes on to the next strip of which this warp has tiles.
+  template <class A>
+  __device__ void seek(const A& a) {
+    while (left == 0 && at < behind) {
+      const Piece piece = piece_at<S...>(a, at, behind - at);
+      const Part mine = warp_part<C>(piece.count);
+      from = piece.from + mine.first * (kTileElements * 2) + threadIdx.x % 32 * 16;
+      left = mine.behind - mine.first;
+      at += piece.count;
+    }
+  }
+};
+
+// Columns k to k + 7 of a row of activations, which begin at `x`; zeros behind the last.
+template <class L, class T>
+__device__ inline Fragment activations(const T* x, int k) {
+  if constexpr (L::k % 8 == 0 && L::vector == 8) {
+    if (L::k % kTileColumns == 0 || k < L::k) return *reinterpret_cast<const Fragment*>(x);
+    return {};
+  } else {
+    union {
+      Vector<T, 8> elements;
+      Fragment words;
+    } columns = {};
+    for (int i = 0; i < 8; i += L::vector)
+      if (k + i < L::k)
+        *reinterpret_cast<Vector<T, L::vector>*>(columns.elements.at + i) = *reinterpret_cast<const Vector<T, L::vector>*>(x + i);
+    return columns.words;
+  }
+}
+
+// This warp's sums of tiles [part) of a strip of linear L: sums [row g | g + 8][activation row 2q, 2q + 1] of lane 4 g + q.
+template <class C, class L, class Ring, class A>
+__device__ inline void stream_strip(const A& a, const char* staged, int rows, Part part, Ring& ring, float (&sums)[4]) {
+  using T = typename L::Weight;
+  const int lane = threadIdx.x % 32;
+  const Part mine = warp_part<C>(part.behind - part.first);
+  int k = (part.first + mine.first) * kTileColumns + lane % 4 * 8;
+  // Padding repeats the last row and is not stored.
+  const T* x = L::Input::row(a, staged, min(lane / 4, rows - 1)) + k;
+  float odd[4] = {};
+  for (int count = mine.behind - mine.first; count; --count) {
+    wait_async<C::stages - 1>();
+    const Fragment low = *reinterpret_cast<const Fragment*>(ring.place), high = *reinterpret_cast<const Fragment*>(ring.place + 512);
+    const Fragment columns = activations<L>(x, k);
+    mma<T>(sums, low.at, {columns.at[0], columns.at[1]});
+    mma<T>(odd, high.at, {columns.at[2], columns.at[3]});
+    ring.request(a);
+    k += kTileColumns;
+    x += kTileColumns;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) sums[i] += odd[i];
+}
+
+// Adds the warps' sums of a strip in order and leaves them at unit_sums [row][PITCH]. `turn`: two strips' sums of warps lie
+// side by side, so that one barrier a strip is enough.
+template <class C, int PITCH>
+__device__ inline void add_warps(const float (&sums)[4], float* warp_sums, int turn, float* unit_sums) {
+  constexpr int stride = C::rows * kSumPitch;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane % 4 * 2, column = lane / 4;
+  float* all = warp_sums + turn * kWarps<C> * stride;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    if (row + i % 2 < C::rows) all[warp * stride + (row + i % 2) * kSumPitch + column + i / 2 * 8] = sums[i];
+  __syncthreads();  // the warps' sums; all are done with those of the strip before the last one
+  const int place = warp + lane / 16 * 4;  // a row of activations: the halves of a warp take banks that are 16 apart
+  if (warp >= 4 || place >= C::rows) return;
+  float total = 0;
+#pragma unroll
+  for (int w = 0; w < kWarps<C>; ++w) total += all[w * stride + place * kSumPitch + lane % 16];
+  unit_sums[place * PITCH + lane % 16] = total;
+}
+
+// The tiles [part) of a unit, of one linear; `from`: where the linear's tiles begin in the unit.
+template <class C, class S, class L, class Ring, class A>
+__device__ inline void stream_linear(const A& a, const char* staged, int rows, Part part, int from, Ring& ring, float* warp_sums,
+                                     int& turn, float* unit_sums) {
+  for (int strip = 0; strip < Units<S>::strips; ++strip) {
+    const int begin = from + strip * L::k_tiles;
+    const Part tiles = {max(part.first - begin, 0), min(part.behind - begin, L::k_tiles)};
+    float sums[4] = {};
+    if (tiles.first < tiles.behind) stream_strip<C, L>(a, staged, rows, tiles, ring, sums);
+    add_warps<C, Units<S>::pitch>(sums, warp_sums, turn, unit_sums + strip * 16);
+    turn ^= 1;
+  }
+}
+
+// Calls `visit(row, strip)` for the places (row, strip, lane % 16) of a unit's sums, `strips` of them. Half warps take 16
+// columns of a row each, the second half a row whose banks are 16 further.
+template <class C, class Visit>
+__device__ inline void for_each_place(int strips, Visit visit) {
+  for (int i = threadIdx.x / 32; i < 4 * strips; i += kWarps<C>) {
+    const int row = i % 4 + threadIdx.x % 32 / 16 * 4;
+    if (row < C::rows) visit(row, i / 4);
+  }
+}
+
+// Where a block leaves its part of a unit that it shares. Two places of the scratch for each block, behind the tickets: for
+// the unit that its part of the line begins in the middle of, and for the one that it ends in the middle of.
+template <class C, class... S, class A>
+__device__ inline float* part_place(const A& a, int block, bool begins_here) {
+  constexpr int stride = (most_unit_sums<C, S...>() + 31) / 32 * 32;
+  return reinterpret_cast<float*>(static_cast<char*>(a.scratch) + C::ticket_bytes) + (2 * block + begins_here) * stride;
+}
+
+// Whether this block is the last of those that share the unit of S at [first, behind) of the line; then unit_sums holds all.
+template <class C, class S, class... All, class A>
+__device__ inline bool add_blocks(const A& a, int first, int behind, float* unit_sums) {
+  constexpr int strips = Units<S>::strips * num_linears(typename S::Linears());
+  __shared__ u32 arrived;
+  const int block = blockIdx.x, begin = owner_of<All...>(first), end = owner_of<All...>(behind - 1);
+  float* mine = part_place<C, All...>(a, block, block == begin);
+  auto place_of = [](int row, int strip) {
+    return (strip / Units<S>::strips * C::rows + row) * Units<S>::pitch + strip % Units<S>::strips * 16 + threadIdx.x % 16;
+  };
+  for_each_place<C>(strips, [&](int row, int strip) { mine[place_of(row, strip)] = unit_sums[place_of(row, strip)]; });
+  u32* ticket = static_cast<u32*>(a.scratch) + begin;  // a block begins at most one unit that it does not end
+  __threadfence();  // this thread's sums before the ticket
+  __syncthreads();  // all threads' sums
+  if (threadIdx.x == 0) arrived = atomicAdd(ticket, 1u);
+  __syncthreads();  // `arrived`
+  if (arrived != static_cast<u32>(end - begin)) return false;
+  __threadfence();  // the other blocks' sums
+  for_each_place<C>(strips, [&](int row, int strip) {
+    float total = 0;
+    for (int other = begin; other <= end; ++other) total += part_place<C, All...>(a, other, other == begin)[place_of(row, strip)];
+    unit_sums[place_of(row, strip)] = total;
+  });
+  if (threadIdx.x == 0) *ticket = 0;  // for the next launch
+  __syncthreads();                    // the sums of all blocks
+  return true;
+}
+
+template <class C, class S, class A>
+__device__ inline void finish_unit(const A& a, int rows, int unit, const float* unit_sums) {
+  for_each_place<C>(Units<S>::strips, [&](int row, int strip) {
+    if (row < rows)
+      finish_place<S, Units<S>::width>(a, row, unit, strip * 16 + threadIdx.x % 16, unit_sums + row * Units<S>::pitch,
+                                       C::rows * Units<S>::pitch);
+  });
+}
+
+// A unit, or as much of it as lies in the block's part: tiles [part) of it. `first`: where the unit begins in the line.
+template <class C, class S, class All, class Ring, class A, class... L>
+__device__ inline void stream_unit(const A& a, const char* staged, int rows, int unit, int first, Part part, Ring& ring,
+                                   float* warp_sums, int& turn, float* unit_sums, List<L...>, All) {
+  constexpr int linear_stride = C::rows * Units<S>::pitch;
+  int from = 0, linear = 0;
+  ((stream_linear<C, S, L>(a, staged, rows, part, from, ring, warp_sums, turn, unit_sums + linear++ * linear_stride),
+    from += Units<S>::strips * L::k_tiles),
+   ...);
+  // Else each lane goes on with the sums that it added itself.
+  if constexpr (S::head_dim > 0 || (C::split && sizeof...(L) > 1)) __syncthreads();  // the unit's sums
+  if constexpr (C::split != 0) {
+    const bool is_whole = part.first == 0 && part.behind == Units<S>::cost;
+    if (!is_whole && !All::template add<C, S>(a, first, first + Units<S>::cost, unit_sums)) return;
+  }
+  finish_unit<C, S>(a, rows, unit, unit_sums);
+}
+
+// All segments of a launch.
+template <class... S>
+struct Line {
+  template <class C, class Shared, class A>
+  static __device__ bool add(const A& a, int first, int behind, float* unit_sums) {
+    return add_blocks<C, Shared, S...>(a, first, behind, unit_sums);
+  }
+};
+
+// The block's part [part) of the line from segment S on, which begins at `begin`.
+template <class C, class All, class S, class... Rest, class Ring, class A>
+__device__ inline void stream_segments(const A& a, const char* staged, int rows, Part part, int begin, Ring& ring, float* warp_sums,
+                                       int turn, float* unit_sums) {
+  using U = Units<S>;
+  for (int unit = max(part.first - begin, 0) / U::cost; unit < U::count && begin + unit * U::cost < part.behind; ++unit) {
+    const int first = begin + unit * U::cost;
+    const Part tiles = {max(part.first - first, 0), min(part.behind - first, U::cost)};
+    stream_unit<C, S>(a, staged, rows, unit, first, tiles, ring, warp_sums, turn, unit_sums, typename S::Linears(), All());
+  }
+  if constexpr (sizeof...(Rest) > 0)
+    stream_segments<C, All, Rest...>(a, staged, rows, part, begin + U::tiles, ring, warp_sums, turn, unit_sums);
+}
+
+// Shared memory: staged rows, the ring [warp][stage][fragment][lane], warps' sums, a unit's sums.
+template <class C, class P, class... S, class A>
+__device__ inline void linear_stream(const A& a) {
+  extern __shared__ __align__(16) char shared[];
+  __shared__ float partial[kWarps<C>];
+  const int block = blockIdx.x;
+  if (block >= num_parts<S...>()) return;
+  const Part part = {part_begin<C, S...>(block), part_begin<C, S...>(block + 1)};
+  char* copies = shared + P::staged_bytes;
+  float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * C::stages * kTileElements * 2);
+  constexpr int ring_bytes = C::stages * kTileElements * 2;
+  char* place = copies + threadIdx.x / 32 * ring_bytes + threadIdx.x % 32 * 16;
+  WeightRing<C, S...> ring = {place, place + ring_bytes, nullptr, 0, part.first, part.behind, read_once_policy()};
+#pragma unroll
+  for (int i = 0; i < C::stages; ++i) ring.request(a);
+  const int rows = valid_rows(a, C::rows);
+  if (rows == 0) return wait_async<0>();
+  if constexpr (P::staged_bytes > 0) {
+    prologue_rows<P, C::rows, C::threads>(a, rows, shared, block == 0, partial);
+    __syncthreads();  // the staged rows
+  }
+  stream_segments<C, Line<S...>, S...>(a, shared, rows, part, 0, ring, warp_sums, 0,
+                                       warp_sums + kSumBytes<C> / 4);
+}
+
+}  // namespace stoop::gpu

@@ -1,0 +1,175 @@
+//===- GpuPromiseTest.cpp - what makes linears fast, counted --------------===//
+//
+// No GPU is timed here. What a kernel for tensor cores promises can be counted: weights are read once, 16 bytes a lane in
+// whole sectors, past L1; no access to shared memory meets a bank twice; the instructions leave the memory busy; two blocks
+// share a multiprocessor.
+//
+//===----------------------------------------------------------------------===//
+#include "ir/support/TileOrder.h"
+#include "test/kernels/cuda/GpuHarness.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <gtest/gtest.h>
+
+using namespace stoop;
+using namespace stoop::test;
+using llvm::formatv;
+
+namespace {
+/// One GPU of the kind, from its data sheet: NVIDIA A100 (SXM 80 GB) and H200 (SXM) at their boost clocks.
+struct Machine {
+  double bytesPerSecond, multiprocessors, hertz;
+  unsigned sharedKib; ///< of a multiprocessor
+
+  /// Instructions that all warps of a multiprocessor can issue while one 16-bit weight comes from memory.
+  double instructionsPerWeight() const { return 4 * multiprocessors * hertz / (bytesPerSecond / 2); }
+};
+Machine machine() {
+  return architectureName() == "sm_90a" ? Machine{4.8e12, 132, 1.98e9, 228} : Machine{2.039e12, 108, 1.41e9, 164};
+}
+
+GpuStep rowsOf(int rows) {
+  GpuStep step;
+  step.validRows = rows;
+  for (int row = 0; row < rows; ++row) {
+    step.positions.push_back(3 + row);
+    step.slots.push_back(row);
+  }
+  return step;
+}
+
+/// Rows and columns of a launch's weights.
+using Weights = std::vector<std::pair<int, int>>;
+int64_t bytesOf(const Weights &weights) {
+  int64_t bytes = 0;
+  for (auto [rows, cols] : weights)
+    bytes += tiledBytes(rows, cols);
+  return bytes;
+}
+
+/// A layer's first launch of a parallel block with heads of 64, with few heads and columns: the norm in front, rotated heads,
+/// keys and values appended, an activation. The inner size is that of 7B.
+std::string firstLaunch(int rows, int stages, bool isSplit) {
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
+      tunables = {{split = {2} : i64, stages = {1} : i64}>) row_strides([4544, 0, 0, 0, 0, 1, 0, 0, 1, 320, 256]) {{
+    ^bb0(%x: tensor<{0}x4544xf32>, %g: tensor<4544xf32>, %b: tensor<4544xf32>, %wq: tensor<320x4544xbf16>,
+         %wu: tensor<256x4544xbf16>, %p: tensor<{0}xi32>, %t: tensor<64x64xf32>, %c: !lm.kv<{0}x64x1x64xbf16>, %s: tensor<{0}xi32>):
+      %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<{0}x4544xf32>, tensor<4544xf32>, tensor<4544xf32>) -> tensor<{0}x4544xbf16>
+      %0 = lm.linear %n, %wq : (tensor<{0}x4544xbf16>, tensor<320x4544xbf16>) -> tensor<{0}x320xbf16>
+      %q = lm.view %0[0] : tensor<{0}x320xbf16> -> tensor<{0}x192xbf16>
+      %k = lm.view %0[192] : tensor<{0}x320xbf16> -> tensor<{0}x64xbf16>
+      %v = lm.view %0[256] : tensor<{0}x320xbf16> -> tensor<{0}x64xbf16>
+      %qr = lm.rope %q, %p, %t heads(3) : (tensor<{0}x192xbf16>, tensor<{0}xi32>, tensor<64x64xf32>) -> tensor<{0}x192xbf16>
+      %kr = lm.rope %k, %p, %t heads(1) : (tensor<{0}x64xbf16>, tensor<{0}xi32>, tensor<64x64xf32>) -> tensor<{0}x64xbf16>
+      lm.kv_append %c, %kr, %v, %p, %s : !lm.kv<{0}x64x1x64xbf16>, tensor<{0}x64xbf16>, tensor<{0}x64xbf16>, tensor<{0}xi32>, tensor<{0}xi32>
+      %1 = lm.linear %n, %wu : (tensor<{0}x4544xbf16>, tensor<256x4544xbf16>) -> tensor<{0}x256xbf16>
+      %2 = lm.activation gelu %1 : tensor<{0}x256xbf16>
+      lm.yield %qr, %2 : tensor<{0}x192xbf16>, tensor<{0}x256xbf16>
+    })",
+                 rows, stages, int(isSplit));
+}
+
+/// The layer's last launch: two linears added to the residual.
+std::string lastLaunch(int rows) {
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
+      tunables = {{split = 1 : i64, stages = 8 : i64}>) row_strides([4544, 18176, 0, 0, 64, 64]) {{
+    ^bb0(%a: tensor<{0}x4544xbf16>, %u: tensor<{0}x18176xbf16>, %wo: tensor<64x4544xbf16>, %wd: tensor<64x18176xbf16>,
+         %r: tensor<{0}x64xf32>):
+      %0 = lm.linear %a, %wo : (tensor<{0}x4544xbf16>, tensor<64x4544xbf16>) -> tensor<{0}x64xf32>
+      %1 = lm.linear %u, %wd : (tensor<{0}x18176xbf16>, tensor<64x18176xbf16>) -> tensor<{0}x64xf32>
+      %2 = lm.binary add %0, %1 : tensor<{0}x64xf32>
+      %3 = lm.binary add %r, %2 : tensor<{0}x64xf32>
+      lm.yield %3 : tensor<{0}x64xf32>
+    })",
+                 rows);
+}
+
+/// A prompt's linear on tensor cores.
+std::string promptLaunch() {
+  return R"(plan.kernel @k schedule(#plan.schedule<"linear_mma", source = "test",
+      tunables = {stages = 3 : i64, tile_columns = 64 : i64}>) row_strides([256, 0, 128]) {
+    ^bb0(%x: tensor<128x256xbf16>, %w: tensor<128x256xbf16>):
+      %0 = lm.linear %x, %w : (tensor<128x256xbf16>, tensor<128x256xbf16>) -> tensor<128x128xbf16>
+      lm.yield %0 : tensor<128x128xbf16>
+    })";
+}
+
+struct Counted {
+  GpuOutcome outcome;
+  std::vector<OpCount> ops;
+};
+Counted countRun(const std::string &kernel, GpuStep step) {
+  VirtualGpu &gpu = VirtualGpu::get();
+  gpu.count(1);
+  Counted counted{runGpuKernel(kernel, step), {}};
+  counted.ops = countedOps();
+  gpu.count(0);
+  EXPECT_EQ(counted.outcome.failure, "");
+  return counted;
+}
+
+void expectNoBankTwice(const std::vector<OpCount> &ops) {
+  uint64_t passes = 0;
+  for (const OpCount &op : ops) {
+    EXPECT_EQ(op.passes, op.leastPasses) << op.text;
+    passes += op.passes;
+  }
+  EXPECT_GT(passes, 0u);
+}
+
+/// Streamed weights: what the header says. `limit`: PTX instructions for one weight.
+void expectStreamed(const std::string &kernel, int rows, const Weights &weights, double limit) {
+  Counted counted = countRun(kernel, rowsOf(rows));
+  uint64_t bytes = 0, executed = 0;
+  for (const OpCount &op : counted.ops) {
+    executed += op.executed;
+    if (!llvm::StringRef(op.opcode).starts_with("cp.async.cg") || op.executed == 0)
+      continue;
+    EXPECT_TRUE(llvm::StringRef(op.opcode).contains("L2::cache_hint")) << op.text;
+    EXPECT_EQ(op.bytes, 512 * op.executed) << op.text;  // 32 lanes x 16 bytes
+    EXPECT_EQ(op.sectors, 16 * op.executed) << op.text; // 4 of each of 4 lines
+    bytes += op.bytes;
+  }
+  EXPECT_EQ(bytes, static_cast<uint64_t>(bytesOf(weights)));
+  expectNoBankTwice(counted.ops);
+  double perWeight = double(executed) / (double(bytes) / 2);
+  printf("%d rows: %.3f PTX instructions a weight, %u registers, %u bytes of shared memory\n", rows, perWeight,
+         counted.outcome.registers, counted.outcome.sharedBytes);
+  EXPECT_LT(perWeight, limit);
+  EXPECT_EQ(counted.outcome.localBytes, 0u);
+  EXPECT_LE(counted.outcome.registers, 65536u / (2 * 256)); // two blocks share a multiprocessor
+}
+} // namespace
+
+TEST(GpuPromise, WeightsAreStreamed) {
+  // PTX, prologues and epilogues included: half of the issue slots; the rest is the room for latencies.
+  double limit = machine().instructionsPerWeight() / 2;
+  for (int rows : {1, 8})
+    expectStreamed(firstLaunch(rows, rows == 1 ? 8 : 2, rows == 8), rows, {{320, 4544}, {256, 4544}}, limit);
+  for (int rows : {1, 8})
+    expectStreamed(lastLaunch(rows), rows, {{64, 4544}, {64, 18176}}, limit);
+}
+
+/// One row: the blocks of two launches that follow one another fit a multiprocessor together, each with 64 KiB in flight.
+TEST(GpuPromise, TwoBlocksShareAMultiprocessor) {
+  for (const std::string &kernel : {firstLaunch(1, 8, false), lastLaunch(1)}) {
+    GpuOutcome outcome = runGpuKernel(kernel, rowsOf(1));
+    EXPECT_EQ(outcome.failure, "");
+    // A KiB of each block is the system's; on sm_90 it is in the cubin.
+    EXPECT_LE(2 * (outcome.sharedBytes + 1024), machine().sharedKib << 10);
+  }
+}
+
+TEST(GpuPromise, PromptsMeetNoBankTwice) {
+  Counted counted = countRun(promptLaunch(), rowsOf(128));
+  uint64_t copied = 0;
+  for (const OpCount &op : counted.ops)
+    if (llvm::StringRef(op.opcode).starts_with("cp.async.cg")) {
+      EXPECT_EQ(op.bytes, 32 * op.sectors) << op.text;
+      EXPECT_EQ(op.passes, op.leastPasses) << op.text;
+      copied += op.bytes;
+    } else if (llvm::StringRef(op.opcode).starts_with("ld.shared.v4")) {
+      EXPECT_EQ(op.passes, op.leastPasses) << op.text;
+    }
+  // Each factor once for each tile of the other: two by two tiles.
+  EXPECT_EQ(copied, 2u * 2 * (64 + 64) * 256 * 2);
+}
