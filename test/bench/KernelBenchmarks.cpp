@@ -139,7 +139,7 @@ static Case makeKvAppend(const std::string &symbol, const Ports &elements) {
 /// elements: kind, input, output.
 static Case makeNorm(const std::string &symbol, const Ports &elements) {
   Element x = elementOf(elements[1]), y = elementOf(elements[2]);
-  kernels::NormParams p = {0, 1, 2, 3, columns(), columns(), columns(), kRows, 1e-5};
+  kernels::NormParams p = {0, 1, 2, 3, columns(), columns(), columns(), kRows, 1e-5, {}};
   Case c{makeSpec(symbol, p), {}, 3, y, kRows, double(kRows) * columns() * (bytesOf(x) + bytesOf(y)), 0};
   c.buffers.push_back(values(x, kRows * columns()));
   c.buffers.push_back(values(Element::F32, columns()));

@@ -27,7 +27,7 @@ codegen::KernelSpec specFor(const kernels::KernelTemplate &kernel,
     return linearSpec(ports.str(), {count, 100, 200, 200, 100, Element::F32});
   }
   if (kernel.name == "norm")
-    spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5});
+    spec = makeSpec(port.symbol.str(), kernels::NormParams{0, 1, 2, 3, 100, 100, 100, 64, 1e-5, {}});
   else if (kernel.name == "embedding")
     spec = makeSpec(port.symbol.str(), kernels::EmbeddingParams{0, 1, 2, 64, 64, 1000, 64, 0});
   else if (kernel.name == "rope")

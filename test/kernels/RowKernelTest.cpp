@@ -48,7 +48,7 @@ TEST(Norm, MatchesReference) {
                  beta = randomValues(random, columns, Element::F32);
           for (float &v : x)
             v += 5;
-          kernels::NormParams p = {0, 1, 2, 3, xStride, yStride, columns, maxRows, 1e-5};
+          kernels::NormParams p = {0, 1, 2, 3, xStride, yStride, columns, maxRows, 1e-5, {}};
           Buffer xb = Buffer::of(Element::F32, x), gb = Buffer::of(Element::F32, gamma),
                  bb = Buffer::of(Element::F32, beta), y(maxRows * yStride * bytesOf(t));
           LoadedKernel kernel(
@@ -79,7 +79,7 @@ TEST(Norm, NanReachesItsRowOnly) {
       std::mt19937_64 random(runSeed());
       Values x = randomValues(random, 2 * columns, Element::F32);
       x[columns + 99] = NAN;
-      kernels::NormParams p = {0, 1, 1, 2, columns, columns, columns, 2, 1e-5};
+      kernels::NormParams p = {0, 1, 1, 2, columns, columns, columns, 2, 1e-5, {}};
       Buffer xb = Buffer::of(Element::F32, x), gb = Buffer::of(Element::F32, Values(columns, 1.0f)),
              y(2 * columns * 4);
       LoadedKernel(makeSpec(port, p), *level).run({&xb, &gb, &y}, 2, 2);

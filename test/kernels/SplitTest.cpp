@@ -111,7 +111,7 @@ TEST(Split, RowKernelsDealRowsHeadsAndColumns) {
          y(kRows * kColumns * 4), positions = Buffer::of({0, 1, 2, 3, 4}), slots = Buffer::of({0, 0, 0, 0, 0}),
          matrix = packPanel16(Element::F32, randomValues(random, 16 * kColumns, Element::F32), 16, kColumns),
          cache(2 * kHeads * kRows * kHeadDim * 4);
-  kernels::NormParams norm = {0, 1, 2, 3, kColumns, kColumns, kColumns, kernels::kAnyRows, 1e-5};
+  kernels::NormParams norm = {0, 1, 2, 3, kColumns, kColumns, kColumns, kernels::kAnyRows, 1e-5, {}};
   expectItems("stoop_layer_norm_f32_f32", norm, {&x, &gamma, &beta, &y}, kRows);
   kernels::MomentsParams moments = {0, kColumns, kColumns, kernels::kAnyRows, {kernels::kRmsNorm, 7, 1, 4}};
   expectItems("stoop_block_moments_f32", moments, {&x, &y}, kRows);

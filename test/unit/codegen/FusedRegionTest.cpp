@@ -387,8 +387,9 @@ void Bench::compareResult(Value result, unsigned index, Buffer &buffer, unsigned
     Values row;
     for (int64_t c = 0; c < stride; ++c)
       row.push_back(buffer.at(e, r * stride + c));
-    if (auto moments = result.getDefiningOp<lm::BlockMomentsOp>(); moments && r < rows)
+    if (auto moments = result.getDefiningOp<lm::BlockMomentsOp>(); moments && r < rows) {
       EXPECT_LT(takeLeftOut(moments, llvm::MutableArrayRef(row).take_front(columns), tensor.row(r)), threads);
+    }
     for (int64_t c = 0; c < stride; ++c) {
       float got = row[c];
       if (r < rows && c < columns && !std::isfinite(tensor.row(r)[c])) {
