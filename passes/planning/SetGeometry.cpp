@@ -56,7 +56,7 @@ private:
   int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
   int64_t mostLinears(const lm::RegionParts &parts) const;
   plan::GeometryAttr streamedLinears(const lm::RegionParts &parts, int64_t rows);
-  plan::GeometryAttr flashAttention(lm::AttentionOp op);
+  FailureOr<plan::GeometryAttr> flashAttention(lm::AttentionOp op);
   plan::GeometryAttr mmaAttention(lm::AttentionOp op);
 
   plan::KernelOp kernel;
@@ -110,7 +110,7 @@ plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int
 }
 
 /// Tickets of all groups, then partial results of every group and split.
-plan::GeometryAttr GeometryOf::flashAttention(lm::AttentionOp op) {
+FailureOr<plan::GeometryAttr> GeometryOf::flashAttention(lm::AttentionOp op) {
   lm::KvType cache = op.getCache().getType();
   int64_t group = op.getHeads() / cache.getHeads(), headDim = cache.getHeadDim();
   int64_t headsPerBlock = std::min(group, kMostHeads), rowTile = tunable("row_tile");
@@ -118,7 +118,9 @@ plan::GeometryAttr GeometryOf::flashAttention(lm::AttentionOp op) {
   int64_t groups = divideCeil(rowsOf(op.getQuery()), rowTile) * divideCeil(group, headsPerBlock);
   int64_t shared = 4 * (places * headDim + kKeyTile * (headDim + 1) + kKeyTile * headDim);
   int64_t scratch = 0;
-  assert((splits == 1 || groups * cache.getHeads() * 4 <= plan::kTicketBytes) && "few groups are split");
+  if (splits > 1 && groups * cache.getHeads() * 4 > plan::kTicketBytes)
+    return kernel.emitOpError() << "splits " << groups * cache.getHeads() << " groups of rows and heads, and there are tickets for "
+                                << plan::kTicketBytes / 4 << " (tunable 'splits')";
   if (splits > 1)
     scratch = plan::kTicketBytes + groups * cache.getHeads() * splits * places * (headDim + 2) * 4;
   return make({groups, cache.getHeads(), splits}, kThreads, shared, scratch);
@@ -145,7 +147,7 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
   if (failed(parts))
     return failure();
   if (attention && parts->attention)
-    return name == "attention_mma" ? mmaAttention(parts->attention) : flashAttention(parts->attention);
+    return name == "attention_mma" ? FailureOr(mmaAttention(parts->attention)) : flashAttention(parts->attention);
   if (rows) {
     Value first =
         parts->source ? Value(parts->source->getResult(0)) : parts->norms.front().getResult();

@@ -76,8 +76,8 @@ const tuning::Entry *DatabaseProvider::find(lm::FusedOp fused) const {
   };
   const tuning::Entry *entry =
       database.find(setting, kernel->name, tuning::fingerprint(fused.getBody(), model.getMetadata()), rows, sameKernel);
-  // Tuning writes no other; a file may have been edited.
-  bool isLegal = entry && whyNoTiles(fused.getBody(), scheduleOf(*entry, fused.getContext())).empty();
+  // What other rows were measured with need not be; and a file may have been edited.
+  bool isLegal = entry && whyNotLegal(fused, scheduleOf(*entry, fused.getContext())).empty();
   return isLegal ? entry : nullptr;
 }
 

@@ -51,6 +51,16 @@ std::string whyNoTiles(Region &region, plan::ScheduleAttr schedule) {
   return "";
 }
 
+std::string whyNotLegal(lm::FusedOp fused, plan::ScheduleAttr schedule) {
+  auto rowTile = schedule.getTunables().getAs<IntegerAttr>("row_tile");
+  auto entry = fused->getParentOfType<lm::EntryOp>();
+  // A block reads the cache of its first row's sequence.
+  if (rowTile && rowTile.getInt() > 1 && entry && entry.getKind() == lm::EntryKind::Decode && regionRows(fused) > 1)
+    return "expects tunable 'row_tile' 1, got " + std::to_string(rowTile.getInt()) +
+           ": each of its rows is of another sequence";
+  return whyNoTiles(fused.getBody(), schedule);
+}
+
 namespace {
 /// Tunables under construction.
 struct Choice {

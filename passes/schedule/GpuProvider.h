@@ -24,6 +24,9 @@ private:
 /// none.
 std::string whyNoTiles(mlir::Region &region, plan::ScheduleAttr schedule);
 
+/// Why the region cannot have the schedule, whose tunables are within their bounds; empty if it can.
+std::string whyNotLegal(lm::FusedOp fused, plan::ScheduleAttr schedule);
+
 } // namespace stoop::schedule
 
 #endif // STOOP_PASSES_SCHEDULE_GPUPROVIDER_H

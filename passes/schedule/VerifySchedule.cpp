@@ -3,6 +3,7 @@
 // What planning and code generation rely on: they read schedules and never check them again.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/schedule/GpuProvider.h"
 #include "passes/schedule/Passes.h"
 #include "passes/schedule/ScheduleProvider.h"
 #include "passes/schedule/TargetInfo.h"
@@ -66,7 +67,11 @@ struct VerifySchedule : schedule::impl::VerifyScheduleBase<VerifySchedule> {
     if (kernel->kind != fused.getKind())
       return fused.emitOpError() << "of kind '" << fused.getKind() << "' names template '"
                                  << kernel->name << "', which is for kind '" << kernel->kind << "'";
-    return verifyTunables(fused, *kernel, schedule.getTunables());
+    if (failed(verifyTunables(fused, *kernel, schedule.getTunables())))
+      return failure();
+    if (std::string problem = schedule::whyNotLegal(fused, schedule); !problem.empty())
+      return fused.emitOpError() << problem;
+    return success();
   }
 };
 } // namespace

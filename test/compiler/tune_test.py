@@ -179,6 +179,7 @@ class Gpu(TuningCase):
             output = stoop_cli.run_program(program, "run", "--prompt-ids", "1,2,3,4,5,6", "-n", 6, "--temp", 0, "--json")
             ids.append(json.loads(self.expect(output, 0).stdout)["ids"])
         self.assertEqual(*ids)
+        self.expect(stoop_cli.run_program(programs[0], "run", "--prompt-ids", "1", "-n", 1, "-t", 2), 2, "-t", "GPU")
 
         # The choice is the GPU's alone, so measuring again gives the same.
         again = self.dir / "again.txtpb"
@@ -206,6 +207,23 @@ class Gpu(TuningCase):
             tuned, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", architectures)
             self.assertFalse(tuned)
             self.assertIn(why, warnings)
+
+    def test_a_prompt_s_schedule_is_not_a_batch_s(self):
+        """Rows of a prompt share a sequence and may share a block; those of a batch have a sequence each."""
+        def rows_of_blocks(row_tile):
+            found = re.subn(r'(name: "row_tile"\s+value: )\d+', rf"\g<1>{row_tile}", text)
+            self.assertGreater(found[1], 0)
+            self.database.write_text(found[0])
+            kernels = json.loads(self.expect(self.plan("--tuning-db", self.database, "--cuda-arch", "sm_80", "--max-batch-size", 8), 0).stdout)["kernels"]
+            return {tuple(kernel["entries"]): kernel["tunables"]["row_tile"] for kernel in kernels
+                    if kernel["template"] == "attention_flash"}
+        self.expect(self.tune(*self.shapes, "--time-limit", 25), 0)
+        text = self.database.read_text()
+        tiles = rows_of_blocks(16)
+        self.assertIn(16, tiles.values())
+        for entries, tile in tiles.items():
+            if any(name.startswith("decode") and name != "decode_b1" for name in entries):
+                self.assertEqual(tile, 1, tiles)
 
     def test_refusals(self):
         config = self.config_alone()
