@@ -229,29 +229,26 @@ LogicalResult ViewOp::verify() {
   return success();
 }
 
-LogicalResult BlockMaxOp::verify() {
-  if (failed(verifyRows(*this, getInput(), "an input", getInput())) ||
-      failed(verifyRows(*this, getResult(), "a result", getInput()))) // (C2)
+/// What reductions of blocks of columns share; `what` names their result's columns.
+template <typename Op> static LogicalResult verifyReduction(Op op, llvm::StringRef what) {
+  if (failed(verifyRows(op, op.getInput(), "an input", op.getInput())) ||
+      failed(verifyRows(op, op.getResult(), "a result", op.getInput()))) // (C2)
     return failure();
-  RankedTensorType result = tensorOf(getResult());
+  RankedTensorType result = tensorOf(op.getResult());
   if (!result.getElementType().isF32()) // (C3)
-    return emitOpError() << "expects a float32 result, got " << result;
-  return verifyColumns(*this, result.getDimSize(1), "columns, one for a block of the input",
-                       numBlocks(tensorOf(getInput()).getDimSize(1))); // (C1)
+    return op.emitOpError() << "expects a float32 result, got " << result;
+  int64_t blocks = numBlocks(tensorOf(op.getInput()).getDimSize(1), op.getBlockColumns());
+  return verifyColumns(op, result.getDimSize(1), what, op.getBlockNumbers() * blocks); // (C1)
+}
+
+LogicalResult BlockMaxOp::verify() {
+  return verifyReduction(*this, "columns, one for a block of the input");
 }
 
 LogicalResult BlockMomentsOp::verify() {
   if (getBlockColumns() <= 0) // (C4)
     return emitOpError() << "expects blocks of one column or more, got " << getBlockColumns();
-  if (failed(verifyRows(*this, getInput(), "an input", getInput())) ||
-      failed(verifyRows(*this, getResult(), "a result", getInput()))) // (C2)
-    return failure();
-  RankedTensorType result = tensorOf(getResult());
-  if (!result.getElementType().isF32()) // (C3)
-    return emitOpError() << "expects a float32 result, got " << result;
-  int64_t blocks = numBlocks(tensorOf(getInput()).getDimSize(1), getBlockColumns());
-  return verifyColumns(*this, result.getDimSize(1), "columns, the numbers of each block of the input",
-                       getBlockNumbers() * blocks); // (C1)
+  return verifyReduction(*this, "columns, the numbers of each block of the input");
 }
 
 LogicalResult GatherLastOp::verify() {
