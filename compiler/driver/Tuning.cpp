@@ -113,7 +113,7 @@ FailureOr<std::string> tuningOptions(Session &session, const CompileOptions &opt
                             : isGpu ? findGpu(*records, options.tuningDevice, level, unusable)
                                     : hostSetting(level);
   llvm::Expected<schedule::DatabaseProvider> database =
-      schedule::DatabaseProvider::read(path, target, setting);
+      schedule::DatabaseProvider::of(std::move(*records), path, target, setting);
   if (!database) {
     session.error(database.takeError());
     return failure();

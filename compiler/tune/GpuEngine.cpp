@@ -10,6 +10,7 @@
 #include "codegen/ParallelJobs.h"
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/LocalGpus.h"
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "passes/planning/LaunchGeometry.h"
 #include "passes/schedule/GpuProvider.h"
@@ -64,27 +65,18 @@ llvm::Error GpuEngine::openDevice() {
   rt::Message message;
   if (api.load(/*made_by=*/0, message) != STOOP_OK)
     return llvm::createStringError(message.text);
-  int count = 0, major = 0, minor = 0, processors = 0;
-  char text[128] = "";
-  if (llvm::Error failed = check(api.device_count(&count), "device_count"))
-    return failed;
-  if (count == 0)
+  std::vector<codegen::LocalGpu> gpus = codegen::localGpus();
+  if (gpus.empty())
     return llvm::createStringError("the driver finds no GPU");
-  for (auto [error, call] :
-       {std::pair(api.device_get(&device, 0), "device_get"),
-        std::pair(api.device_name(text, sizeof text, device), "device_name"),
-        std::pair(api.device_attribute(&major, rt::kCudaCapabilityMajor, device), "device_attribute"),
-        std::pair(api.device_attribute(&minor, rt::kCudaCapabilityMinor, device), "device_attribute"),
-        std::pair(api.device_attribute(&processors, rt::kCudaMultiprocessors, device), "device_attribute")})
-    if (llvm::Error failed = check(error, call))
-      return failed;
-  name = text;
-  numMultiprocessors = static_cast<unsigned>(processors);
-  unsigned capability = static_cast<unsigned>(major * 10 + minor);
-  if (!architecture.runsOn(capability))
+  const codegen::LocalGpu &gpu = gpus.front();
+  name = gpu.name;
+  numMultiprocessors = gpu.multiprocessors;
+  if (!architecture.runsOn(gpu.capability))
     return llvm::createStringError("code for " + architecture.name + " does not run on the GPU '" + name +
-                                   "' of compute capability " + std::to_string(major) + "." +
-                                   std::to_string(minor) + " (--cuda-arch)");
+                                   "' of compute capability " + std::to_string(gpu.capability / 10) + "." +
+                                   std::to_string(gpu.capability % 10) + " (--cuda-arch)");
+  if (llvm::Error failed = check(api.device_get(&device, 0), "device_get"))
+    return failed;
   if (llvm::Error failed = check(api.context_retain(&context, device), "context_retain"))
     return failed;
   if (llvm::Error failed = check(api.context_set(context), "context_set"))

@@ -21,14 +21,17 @@ llvm::Expected<DatabaseProvider> DatabaseProvider::read(const std::string &path,
                                                         const TargetInfo &target,
                                                         tuning::Setting setting) {
   llvm::Expected<tuning::TuningDatabase> database = tuning::TuningDatabase::read(path);
-  if (!database)
-    return database.takeError();
+  return database ? of(std::move(*database), path, target, std::move(setting)) : database.takeError();
+}
+
+llvm::Expected<DatabaseProvider> DatabaseProvider::of(tuning::TuningDatabase database, const std::string &path,
+                                                      const TargetInfo &target, tuning::Setting setting) {
   // One file may hold records of several targets.
-  database->keep([&](const tuning::Entry &entry) {
+  database.keep([&](const tuning::Entry &entry) {
     const TargetInfo *owner = targetOfLevel(entry.setting.level);
     return !owner || owner == &target;
   });
-  DatabaseProvider provider(std::move(*database), target, std::move(setting));
+  DatabaseProvider provider(std::move(database), target, std::move(setting));
   if (llvm::Error error = provider.check(path))
     return error;
   return provider;

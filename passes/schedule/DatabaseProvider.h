@@ -16,6 +16,9 @@ public:
   /// tunable that the target lacks or a value out of bounds. `target` must outlive the provider.
   static llvm::Expected<DatabaseProvider> read(const std::string &path, const TargetInfo &target,
                                                tuning::Setting setting);
+  /// The same of records that were read from `path`.
+  static llvm::Expected<DatabaseProvider> of(tuning::TuningDatabase database, const std::string &path,
+                                             const TargetInfo &target, tuning::Setting setting);
 
   plan::ScheduleAttr choose(lm::FusedOp fused) const override;
 

@@ -30,11 +30,13 @@ stoop_status load_gpu(stoop_context& context, const stoop_load_options& options,
 stoop_status load_execution(stoop_context& context, const stoop_load_options& options,
                             Message& message) {
   const stoop_program_desc& program = *context.desc;
-  if (program.gpu && options.threads) {
-    return fail(message, STOOP_INVALID_ARGUMENT,
-                "%u threads asked for (-t), but the program runs on a GPU", options.threads);
+  if (program.gpu) {
+    if (options.threads) {
+      return fail(message, STOOP_INVALID_ARGUMENT,
+                  "%u threads asked for (-t), but the program runs on a GPU", options.threads);
+    }
+    return load_gpu(context, options, message);
   }
-  if (program.gpu) return load_gpu(context, options, message);
   uint64_t wanted = 0;
   for (uint32_t i = 0; i < program.num_levels; ++i) wanted |= program.levels[i].required;
   uint64_t features = detect_cpu_features((wanted & STOOP_CPU_AMX_TILE) != 0);
