@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "runtime/app/commands.h"
 #include "runtime/app/model.h"
@@ -72,6 +74,7 @@ class Bench {
   void check_batch() const;
   double read_bandwidth();
   bool fits_cache(double bytes) const;
+  void await_turn() const;
   void measure(Row& row, Progress& progress, uint64_t& done, uint64_t total);
   Timed time_once(const Row& row);
   void generate(const Row& row);
@@ -211,20 +214,32 @@ Timed Bench::time_once(const Row& row) {
   return {row.prompt + uint64_t{row.generate} * row.batch, seconds_now() - start};
 }
 
+// Whoever compares programs lets one run at a time: a line on stdin begins a repetition.
+void Bench::await_turn() const {
+  std::string line;
+  if (!options_.paced || std::getline(std::cin, line)) return;
+  if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
+  throw Failure(kExitUsage, "--paced: stdin ended before the last repetition");
+}
+
 void Bench::measure(Row& row, Progress& progress, uint64_t& done, uint64_t total) {
   for (uint32_t i = 0; i < row.batch; ++i) {
     model_.check(stoop_session_truncate(sessions_[i].get(), 0));
     if (row.depth) feed(sessions_[i].get(), 0, row.depth);
   }
   for (uint32_t repetition = 0; repetition < options_.repetitions + 1; ++repetition) {
+    await_turn();
     for (uint32_t i = 0; i < row.batch; ++i)
       model_.check(stoop_session_truncate(sessions_[i].get(), row.depth));
     const Timed timed = time_once(row);
     if (interrupted()) throw Failure(kExitInterrupted, "interrupted");
     progress.update(++done, total, "repetitions");
-    if (repetition == 0) continue;  // the first one warms caches and page tables
-    row.samples.push_back(static_cast<double>(timed.tokens) / timed.seconds);
-    row.bandwidth.push_back(read_bandwidth());
+    const double tokens_per_second = static_cast<double>(timed.tokens) / timed.seconds;
+    if (repetition != 0) {  // the first one warms caches and page tables
+      row.samples.push_back(tokens_per_second);
+      row.bandwidth.push_back(read_bandwidth());
+    }
+    if (options_.paced) write_out(row.name() + " " + std::to_string(tokens_per_second) + "\n");
   }
 }
 

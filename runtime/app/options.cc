@@ -102,6 +102,8 @@ void add_bench(CLI::App& app, Options& options) {
   bench->add_option("-o,--output", options.format, "md, csv or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"md", "csv", "json"}));
+  bench->add_flag("--paced", options.paced,
+                  "begin each repetition at a line on stdin, answer with its speed: to let programs take turns");
   add_execution(bench, options);
   add_common(bench, options);
 }
@@ -175,6 +177,17 @@ bool is_command(const CLI::App& app, const std::string& word) {
   return word.rfind('-', 0) == 0 || !app.get_subcommands(named).empty();
 }
 
+// The commands that this version of Stoop promises and lacks are refused by name.
+std::string no_such_command(const CLI::App& app, const std::string& word) {
+  std::string message = "there is no command '" + word + "'";
+  for (const char* later : {"chat", "serve", "verify"})
+    if (word == later) message = "'" + word + "' is not built yet in Stoop " STOOP_VERSION;
+  message += "; commands:";
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    message += " " + command->get_name();
+  return message;
+}
+
 Command command_of(const std::string& name) {
   if (name == "info") return Command::kInfo;
   if (name == "bench") return Command::kBench;
@@ -225,8 +238,7 @@ std::optional<Options> parse_options(int argc, char** argv, const std::string& m
   std::vector<std::string> arguments = arrange(argc, argv, long_names(app));
   bool nothing_asked = argc < 2;
   if (!is_command(app, arguments[0])) {
-    std::cerr << "there is no command '" << arguments[0]
-              << "'\nRun with --help for more information.\n";
+    std::cerr << no_such_command(app, arguments[0]) << "\nRun with --help for more information.\n";
     *exit_code = kExitUsage;
     return std::nullopt;
   }

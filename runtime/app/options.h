@@ -60,6 +60,7 @@ struct Options {
                         bench_batch = {1};
   bool bench_sizes_given = false;
   uint32_t repetitions = 5;
+  bool paced = false;  // a line on stdin begins a repetition
   std::string format = "md";
 
   // perplexity

@@ -321,6 +321,10 @@ class Usage(unittest.TestCase):
             self.assertEqual(run(MODEL, "help", command).out, run(MODEL, command, "--help").out)
         for later in "chat", "serve", "verify":
             self.assertNotIn(later, result.out)
+            refused = run(MODEL, later)
+            self.assertEqual(refused.returncode, 2)
+            self.assertRegex(refused.err, f"'{later}' is not built yet in Stoop .*commands: .*run bench")
+        self.assertIn("there is no command 'serv'; commands: run", run(MODEL, "serv").err)
         self.assertIn("toy", run(MODEL, "--version").out)
 
 
@@ -398,6 +402,22 @@ class OtherCommands(unittest.TestCase):
         self.assertRegex(table, r"\| tg4 \|.*\| in cache \|")
         self.assertNotIn("| pp", table)
         self.assertEqual(len(run(MODEL, "bench", "-p", 4, "-n", 0, "-r", 1, "-o", "csv").out.splitlines()), 2)
+
+    def test_bench_in_turns(self):
+        with subprocess.Popen([MODEL, "bench", "-p", "0", "-n", "4", "-r", "2", "--paced", "-o", "csv"], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as bench:
+            speeds = []
+            for _ in range(3):  # the first repetition warms up
+                bench.stdin.write("\n")
+                bench.stdin.flush()
+                self.assertRegex(answer := bench.stdout.readline(), r"^tg4 [0-9.]+$")
+                speeds.append(float(answer.split()[1]))
+            table = bench.communicate()[0].splitlines()
+        self.assertEqual(bench.returncode, 0)
+        self.assertAlmostEqual(float(table[1].split(",")[4]), sum(speeds[1:]) / 2, delta=0.001 * speeds[1])
+        ended = run(MODEL, "bench", "-p", "0", "-n", "4", "--paced", stdin=b"\n")
+        self.assertEqual(ended.returncode, 2)
+        self.assertIn("--paced: stdin ended", ended.err)
 
     def test_commands_that_need_a_tokenizer(self):
         for arguments in ["tokenize", "x"], ["detokenize", "1,2"], ["perplexity", "-f", "/dev/null"]:
