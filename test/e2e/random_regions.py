@@ -55,13 +55,10 @@ def main():
     parser.add_argument("--seed", type=int, default=None, help="first seed (default: random)")
     parser.add_argument("--count", type=int, default=1, help="seeds for each checkpoint (default: %(default)s)")
     parser.add_argument("--dtypes", default="f32", help="comma list (default: %(default)s)")
-    parser.add_argument("--draw", type=int, help="so many of the checkpoints, chosen by the seed (default: all)")
     parser.add_argument("--full", action="store_true", help="all prompts")
     options = parser.parse_args()
     first = random.randrange(1 << 32) if options.seed is None else options.seed
     failed = False
-    if options.draw:
-        options.checkpoints = random.Random(first).sample(options.checkpoints, options.draw)
     for number, checkpoint in enumerate(options.checkpoints):
         report = Report()
         seeds = range(first + number * options.count, first + (number + 1) * options.count)
