@@ -1,7 +1,7 @@
 //===- Why.cpp - one op's story -------------------------------------------===//
 //
 // Names match from the most exact to the least: whole path, part of the model, op. A query with a
-// layer gets that layer's answer; one without gets the first's, which stands for its equals.
+// layer gets that layer's answer; one without gets that of a layer with the most equals.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/inspect/Why.h"
@@ -10,6 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -219,6 +220,7 @@ static json::Object placeJson(const json::Object &report, const Place &place) {
   json::Object result{{"entry", textAt(*place.entry, "name")},
                       {"launch", place.index},
                       {"launches", numberAt(*place.entry, "launches")},
+                      {"layers", json::Array(listAt(*place.group, "layers"))},
                       {"kernel", textAt(*place.launch, "kernel")},
                       {"with", std::move(beside)},
                       {"edges", edgesOf(report, place)}};
@@ -246,13 +248,23 @@ llvm::Expected<json::Object> explain(const json::Object &report, const std::stri
   if (best == Match::None)
     return unknownName(report, query, wanted, layer);
   json::Array ops;
-  std::set<std::array<std::string, 3>> seen; ///< entry, op and path: the first layer will do
+  using Key = std::array<std::string, 3>;
+  auto keyOf = [](const Place &place) -> Key {
+    return {textAt(*place.entry, "name"), textAt(*place.op, "op"), textAt(*place.op, "path")};
+  };
+  auto spanOf = [](const Place &place) {
+    auto [first, last] = layersOf(*place.group);
+    return last - first;
+  };
+  std::map<Key, int64_t> widest; ///< Who names no layer is told of the one that has most equals.
   forEachPlace(report, layer, [&](const Place &place) {
-    if (matchOf(*place.op, wanted) != best || (layer && layersOf(*place.group).first < 0))
-      return;
-    if (!seen.insert(
-                 {textAt(*place.entry, "name"), textAt(*place.op, "op"), textAt(*place.op, "path")})
-             .second)
+    int64_t &span = widest.try_emplace(keyOf(place), -1).first->second;
+    span = std::max(span, spanOf(place));
+  });
+  std::set<Key> seen;
+  forEachPlace(report, layer, [&](const Place &place) {
+    if (matchOf(*place.op, wanted) != best || (layer && layersOf(*place.group).first < 0) ||
+        spanOf(place) < widest.at(keyOf(place)) || !seen.insert(keyOf(place)).second)
       return;
     std::string path = shownPath(*place.op, place.layer);
     auto found = llvm::find_if(ops, [&](const json::Value &op) {
@@ -296,6 +308,10 @@ static void printPlace(const json::Object &place, const TextOutput &out) {
            (place.get("roofline_ns") ? ", at best " + timeText(numberAt(place, "roofline_ns")) +
                                            ", " + textAt(place, "bound") + " bound"
                                      : std::string()));
+  if (auto [first, last] = layersOf(place); first < last)
+    out.line("    the same in each of the layers " + std::to_string(first) + " to " +
+                 std::to_string(last),
+             Tone::Dim);
   const json::Array &beside = listAt(place, "with");
   out.line("    " + (beside.empty() ? std::string("alone in its launch")
                                     : "with " + scalarText(json::Value(json::Array(beside)))),

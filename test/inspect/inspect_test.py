@@ -251,6 +251,16 @@ class Inspect(Case):
             self.assertEqual(launch["kernel"], place["kernel"])
             self.assertIn("layers.*.attn.out", [op["path"] for op in launch["ops"]])
 
+    def test_a_name_without_a_layer_tells_of_most(self):
+        entry = self.report["entries"][0]
+        spans = [group["layers"] for group in entry["groups"] if "layers" in group]
+        first, last = max(spans, key=lambda span: span[1] - span[0])
+        for query in "layers.*.mlp.down", "mlp.down":
+            answer = json.loads(self.story(query, "--json"))
+            self.assertEqual(answer["ops"][0]["path"], f"layers.{first}.mlp.down")
+            self.assertEqual(answer["ops"][0]["entries"][0]["layers"], [first, last])
+            self.assertEqual(f"each of the layers {first} to {last}" in self.story(query), first < last)
+
     def test_ops_and_parts_of_the_model(self):
         self.assertIn("lm.attention", self.story("lm.attention"))
         part = self.story("layers.1.mlp")
