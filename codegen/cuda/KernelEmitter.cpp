@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/SegmentEmitter.h"
+#include "ir/lm/StreamShape.h"
 #include "ir/support/DType.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -31,7 +32,7 @@ private:
   }
   void open(StringRef header);
   void close(const Twine &call, const Twine &check = "");
-  LogicalResult emitSegments(std::string &list);
+  LogicalResult emitSegments(std::string &list, const lm::StreamShape *shape = nullptr);
   LogicalResult emitLinear();
   LogicalResult emitRows();
   LogicalResult emitElements();
@@ -64,9 +65,12 @@ void KernelEmitter::close(const Twine &call, const Twine &check) {
       << codegen::kEntryName << "(const __grid_constant__ A a) {\n  " << call << ";\n}\n";
 }
 
-LogicalResult KernelEmitter::emitSegments(std::string &list) {
+LogicalResult KernelEmitter::emitSegments(std::string &list, const lm::StreamShape *shape) {
   for (auto [index, segment] : llvm::enumerate(parts.segments)) {
-    if (failed(functors.emitSegment(segment, index)))
+    std::string more;
+    if (shape)
+      more = formatv(", width = {0}, slice = {1}", shape->width(index), shape->slice()).str();
+    if (failed(functors.emitSegment(segment, index, more)))
       return failure();
     list += formatv("{0}Segment{1}", index ? ", " : "", index).str();
   }
@@ -80,20 +84,22 @@ LogicalResult KernelEmitter::emitLinear() {
   if (parts.segments.empty() || parts.segments.front().linears.empty())
     return kernel.emitOpError() << "has no linear for template '" << name << "'";
   open(isStream ? "linear/linear_stream.cuh" : isSmall ? "linear/linear_small.cuh" : "linear/linear_tile.cuh");
-  if (parts.hasPrologue() && failed(functors.emitPrologue(isStream || isSmall)))
-    return failure();
-  std::string segments;
-  if (failed(emitSegments(segments)))
+  if (parts.hasPrologue() && failed(functors.emitPrologue()))
     return failure();
   int64_t rows = rowsOf(lm::LinearOp(parts.segments.front().linears.front()).getInput());
+  std::optional<lm::StreamShape> shape;
+  if (isStream)
+    shape.emplace(parts, rows, tunable("slice"));
+  std::string segments;
+  if (failed(emitSegments(segments, shape ? &*shape : nullptr)))
+    return failure();
   StringRef prologue = parts.hasPrologue() ? "Rows" : "NoPrologue";
   out << "struct Config { static constexpr int rows = " << rows;
   if (isStream) {
     out << formatv(", threads = {0}, stages = {1}, split = {2}, ticket_bytes = {3}; };\n", geometry.getThreads(),
                    tunable("stages"), tunable("split"), plan::kTicketBytes);
     close("linear_stream<Config, " + prologue + ", " + segments + ">(a)",
-          "static_assert(stream_shared_bytes<Config, " + prologue + ", " + segments +
-              ">() == " + Twine(geometry.getShared()) + ");\n");
+          "static_assert(stream_shared_bytes<Config, " + segments + ">() == " + Twine(geometry.getShared()) + ");\n");
     return success();
   }
   if (isSmall) {
@@ -101,15 +107,14 @@ LogicalResult KernelEmitter::emitLinear() {
     out << formatv(", threads = {0}, columns_per_warp = {1}, tile_columns = {2}; };\n",
                    geometry.getThreads(), perWarp, geometry.getThreads() / 32 * perWarp);
     close("linear_small<Config, " + prologue + ", " + segments + ">(a)",
-          "static_assert(small_shared_bytes<Config, " + prologue + ", " + segments +
-              ">() == " + Twine(geometry.getShared()) + ");\n");
+          "static_assert(small_shared_bytes<Config, " + segments + ">() == " + Twine(geometry.getShared()) + ");\n");
     return success();
   }
   bool isMma = name == "linear_mma";
   out << formatv(", tile_rows = 64, tile_columns = {0}, stages = {1}; };\n",
                  tunable("tile_columns"), isMma ? tunable("stages") : 1);
   std::string tile = isMma ? "MmaTile, Config, " : "FmaTile, Config, ";
-  close("linear_tile<" + tile + (parts.hasPrologue() ? "Rows, " : "NoNorm, ") + segments + ">(a)",
+  close("linear_tile<" + tile + prologue + ", " + segments + ">(a)",
         "static_assert(tile_shared_bytes<" + tile + segments + ">() == " + Twine(geometry.getShared()) + ");\n");
   return success();
 }

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/SegmentEmitter.h"
 #include "codegen/cuda/ScalarPrinter.h"
-#include "ir/lm/StreamShape.h"
 #include "ir/support/DType.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <numeric>
@@ -55,11 +54,6 @@ void SegmentEmitter::emitLine(Operation *op) {
     out << "#line 1 \"" << name.getName().getValue() << "\"\n";
 }
 
-/// Elements from one staged row to the next: kernels on tensor cores keep the lanes of a fragment in banks of their own.
-int64_t SegmentEmitter::stagedPitch(int64_t columns) {
-  return kernel.getSchedule().getTemplateName() == "linear_stream" ? lm::streamPitch(columns) : columns;
-}
-
 //===----------------------------------------------------------------------===//
 // Prologue
 //===----------------------------------------------------------------------===//
@@ -82,7 +76,7 @@ FailureOr<std::string> SegmentEmitter::rowSource() {
       .str();
 }
 
-LogicalResult SegmentEmitter::emitPrologue(bool isStaged) {
+LogicalResult SegmentEmitter::emitPrologue() {
   FailureOr<std::string> source = rowSource();
   if (failed(source))
     return failure();
@@ -105,55 +99,38 @@ LogicalResult SegmentEmitter::emitPrologue(bool isStaged) {
       << "  using Source = " << *source << "; using Moments = " << moments << ";\n"
       << formatv("  static constexpr int columns = {0};\n", columns)
       << formatv("  static constexpr Norm norm = Norm::{0}; static constexpr float epsilon = {1};\n", norm, floatLiteral(epsilon));
-  if (isStaged)
-    emitStaging(start, norm);
+  emitResults(norm);
   out << "};\n";
   return success();
 }
 
-/// What becomes of an element of the rows: kept for linears, stored where it is a result.
-void SegmentEmitter::emitStaging(Value start, StringRef norm) {
-  int64_t columns = columnsOf(start);
+/// Stores an element of the rows, and what the norms make of it, where they are results.
+void SegmentEmitter::emitResults(StringRef norm) {
   std::string body;
   llvm::raw_string_ostream text(body);
-  auto isStaged = [](Value value) {
-    return llvm::any_of(value.getUsers(), [](Operation *op) { return isa<lm::LinearOp>(op); });
-  };
-  auto finish = [&](Value value, StringRef name) {
-    if (isStaged(value)) {
-      stagedAt[value] = staged;
-      auto type = cast<RankedTensorType>(value.getType());
-      text << formatv("    stage<{0}>(staged + {1}, {2}, row, c, {3});\n", elementOf(value), staged,
-                      stagedPitch(columns), name);
-      staged += llvm::alignTo(type.getDimSize(0) * stagedPitch(columns) * elementBytes(type.getElementType()), 16);
-    }
+  auto store = [&](Value value, StringRef element) {
     for (unsigned result : resultsOf(value))
-      text << formatv("    if (is_owner) store_at<{0}>(a, {1}, {2}, row, c, {3});\n",
-                      elementOf(value), result, stride(result), name);
+      text << formatv("    store_at<{0}>(a, {1}, {2}, row, c, {3});\n", elementOf(value), result, stride(result), element);
   };
   if (parts.source)
-    finish(start, "x");
-  for (lm::NormOp op : parts.norms) {
-    std::string value = formatv("{0}_norm<{1}>(x, s, vector_at(a, {2}, c){3})", norm, elementOf(op.getResult()),
-                                argument(op.getScale()),
-                                op.getBias() ? formatv(", vector_at(a, {0}, c)", argument(op.getBias())).str()
-                                             : std::string());
-    if (isStaged(op.getResult()) + resultsOf(op.getResult()).size() > 1) {
-      text << formatv("    const float {0} = {1};\n", nameOf(op.getResult()), value);
-      value = nameOf(op.getResult());
-    }
-    finish(op.getResult(), value);
-  }
-  out << formatv("  static constexpr int staged_bytes = {0};\n", staged)
-      << "  static __device__ void finish(const A& a, int row, int c, float x, RowStatistics s, "
-         "char* staged, bool is_owner) {\n"
-      << body << "  }\n";
+    store(parts.source->getResult(0), "x");
+  for (lm::NormOp op : parts.norms)
+    store(op.getResult(), formatv("{0}_norm<{1}>(x, s, vector_at(a, {2}, c){3})", norm, elementOf(op.getResult()),
+                                  argument(op.getScale()),
+                                  op.getBias() ? formatv(", vector_at(a, {0}, c)", argument(op.getBias())).str() : std::string())
+                              .str());
+  out << formatv("  static constexpr bool has_results = {0};\n", !body.empty());
+  if (!body.empty())
+    out << "  static __device__ void store(const A& a, int row, int c, float x, const RowStatistics& s) {\n" << body << "  }\n";
 }
 
-std::string SegmentEmitter::normedRows(lm::NormOp norm) {
-  bool isLayer = norm.getKind() == lm::NormKind::Layer;
-  return formatv("NormedRows<{0}, Norm::{1}, Rows::Source, {2}, {3}>", elementOf(norm.getResult()),
-                 isLayer ? "layer" : "rms", argument(norm.getScale()), isLayer ? argument(norm.getBias()) : 0)
+/// The rows of `value`, which the prologue makes, as a linear loads them.
+std::string SegmentEmitter::normedRows(Value value) {
+  auto norm = value.getDefiningOp<lm::NormOp>();
+  bool isLayer = norm && norm.getKind() == lm::NormKind::Layer;
+  return formatv("NormedRows<{0}, Norm::{1}, Rows::Source, {2}, {3}>", elementOf(value),
+                 isLayer ? "layer" : norm ? "rms" : "none", norm ? int64_t(argument(norm.getScale())) : -1,
+                 isLayer ? argument(norm.getBias()) : 0)
       .str();
 }
 
@@ -165,10 +142,10 @@ std::string SegmentEmitter::normedRows(lm::NormOp norm) {
 /// input may begin anywhere, so it is read one by one.
 int64_t SegmentEmitter::vectorOf(lm::LinearOp linear) {
   int64_t k = columnsOf(linear.getWeight());
-  auto norm = linear.getInput().getDefiningOp<lm::NormOp>();
-  bool isStaged = stagedAt.contains(linear.getInput());
-  auto input = dyn_cast<BlockArgument>(norm && !isStaged ? Value(norm.getInput()) : Value(linear.getInput()));
-  if (input && stride(input.getArgNumber()) != k)
+  Value from = linear.getInput();
+  for (Operation *op = from.getDefiningOp(); isa_and_nonnull<lm::NormOp, lm::GatherLastOp>(op); op = from.getDefiningOp())
+    from = op->getOperand(0);
+  if (auto input = dyn_cast<BlockArgument>(from); input && stride(input.getArgNumber()) != k)
     return 1;
   Type weight = getElementTypeOrSelf(linear.getWeight().getType());
   return std::gcd<int64_t, int64_t>(k, 16 / elementBytes(weight));
@@ -179,11 +156,8 @@ FailureOr<std::string> SegmentEmitter::linearType(lm::LinearOp linear) {
   if (auto input = dyn_cast<BlockArgument>(Value(linear.getInput())))
     rows = formatv("GlobalRows<{0}, {1}, {2}>", elementOf(input), input.getArgNumber(),
                    stride(input.getArgNumber()));
-  else if (auto at = stagedAt.find(linear.getInput()); at != stagedAt.end())
-    rows = formatv("StagedRows<{0}, {1}, {2}>", elementOf(linear.getInput()), at->second,
-                   stagedPitch(columnsOf(linear.getInput())));
-  else if (auto norm = linear.getInput().getDefiningOp<lm::NormOp>())
-    rows = normedRows(norm);
+  else if (isa<lm::NormOp, lm::EmbeddingOp, lm::GatherLastOp>(linear.getInput().getDefiningOp()))
+    rows = normedRows(linear.getInput());
   else
     return linear.emitOpError("reads a value that is neither an input nor of the prologue");
   return formatv("Linear<{0}, {1}, {2}, {3}, {4}>", elementOf(linear.getWeight()),
@@ -256,7 +230,6 @@ LogicalResult SegmentEmitter::emitValues(const lm::RegionSegment &segment) {
   {
     llvm::raw_string_ostream text(body);
     SegmentEmitter inner(kernel, parts, text);
-    inner.stagedAt = stagedAt;
     unsigned linear = 0;
     for (Operation *op : segment.ops) {
       if (auto product = dyn_cast<lm::LinearOp>(op))
@@ -373,11 +346,10 @@ void SegmentEmitter::emitStore(const lm::RegionSegment &segment) {
   out << "  }\n";
 }
 
-LogicalResult SegmentEmitter::emitSegment(const lm::RegionSegment &segment, unsigned number) {
+LogicalResult SegmentEmitter::emitSegment(const lm::RegionSegment &segment, unsigned number, StringRef shape) {
   emitLine(segment.ops.front());
   out << formatv("struct Segment{0} {{\n", number)
-      << formatv("  static constexpr int columns = {0}, head_dim = {1};\n", segment.columns,
-                 segment.headDim);
+      << formatv("  static constexpr int columns = {0}, head_dim = {1}{2};\n", segment.columns, segment.headDim, shape);
   if (!segment.linears.empty()) {
     out << "  using Linears = List<";
     for (auto [index, linear] : llvm::enumerate(segment.linears)) {

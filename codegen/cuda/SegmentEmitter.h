@@ -25,12 +25,10 @@ public:
   SegmentEmitter(plan::KernelOp kernel, const lm::RegionParts &parts, llvm::raw_ostream &out)
       : kernel(kernel), parts(parts), out(out) {}
 
-  /// struct Rows: the prologue; staged values get their places, or tiles normalise rows as they load them.
-  mlir::LogicalResult emitPrologue(bool isStaged = true);
-  /// struct Segment<number>.
-  mlir::LogicalResult emitSegment(const lm::RegionSegment &segment, unsigned number);
-
-  int64_t stagedBytes() const { return staged; }
+  /// struct Rows: the prologue. Linears normalise the rows that they multiply; what is a result is stored besides.
+  mlir::LogicalResult emitPrologue();
+  /// struct Segment<number>. `shape`: what its template asks for besides, as further constants.
+  mlir::LogicalResult emitSegment(const lm::RegionSegment &segment, unsigned number, llvm::StringRef shape = "");
 
 private:
   unsigned argument(mlir::Value value) const {
@@ -43,10 +41,9 @@ private:
   std::string nameOf(mlir::Value value);
   void emitLine(mlir::Operation *op);
 
-  int64_t stagedPitch(int64_t columns);
   mlir::FailureOr<std::string> rowSource();
-  void emitStaging(mlir::Value start, llvm::StringRef norm);
-  std::string normedRows(lm::NormOp norm);
+  void emitResults(llvm::StringRef norm);
+  std::string normedRows(mlir::Value value);
   mlir::FailureOr<std::string> linearType(lm::LinearOp linear);
   int64_t vectorOf(lm::LinearOp linear);
   mlir::LogicalResult emitValues(const lm::RegionSegment &segment);
@@ -66,8 +63,6 @@ private:
   plan::KernelOp kernel;
   const lm::RegionParts &parts;
   llvm::raw_ostream &out;
-  int64_t staged = 0;
-  llvm::DenseMap<mlir::Value, int64_t> stagedAt;
   llvm::DenseMap<mlir::Value, std::string> names;
   unsigned numNames = 0;
 };

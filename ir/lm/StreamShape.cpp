@@ -1,6 +1,7 @@
 //===- StreamShape.cpp - weights of a launch as one line of tiles ---------===//
 #include "ir/lm/StreamShape.h"
 
+#include "ir/support/RotationTiles.h"
 #include "ir/support/TileOrder.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
@@ -9,34 +10,56 @@ using namespace mlir;
 
 namespace stoop::lm {
 
-int64_t streamWidth(int64_t headDim) {
+/// Columns from which on reading the rows again for each unit is an eighth of reading its weights, for 8 rows of float32.
+static constexpr int64_t kWideUnit = 128;
+
+static int64_t leastWidth(int64_t headDim) {
   if (headDim % 32 == 0)
     return headDim ? 32 : 16;
   return std::lcm(headDim, kTileStrip);
 }
 
-int64_t streamPitch(int64_t columns) { return (alignedToTiles(columns) / kTileColumns | 1) * kTileColumns; }
+/// The widest unit that holds heads whole or equal parts of both halves in strips, and divides the columns, so that no weight
+/// is read twice.
+static int64_t wideWidth(const RegionSegment &segment) {
+  int64_t least = leastWidth(segment.headDim);
+  for (int64_t width = kWideUnit / least * least; width > least; width -= least) {
+    bool holdsHeads = width % 32 == 0 ? tileHoldsHeads(width, segment.headDim) : width % std::max<int64_t>(segment.headDim, 1) == 0;
+    if (holdsHeads && llvm::alignTo(segment.columns, kTileStrip) % width == 0)
+      return width;
+  }
+  return least;
+}
 
-StreamShape::StreamShape(const RegionParts &parts, int64_t rows) : rows(rows) {
-  for (const RegionSegment &segment : parts.segments) {
-    int64_t width = streamWidth(segment.headDim), cost = 0;
+static bool isMade(LinearOp linear) { return linear.getInput().getDefiningOp() != nullptr; }
+
+static int64_t tilesOf(LinearOp linear) {
+  return alignedToTiles(linear.getWeight().getType().getShape().back()) / kTileColumns;
+}
+
+int64_t StreamShape::rowTiles(const RegionParts &parts) {
+  for (const RegionSegment &segment : parts.segments)
     for (LinearOp linear : segment.linears)
-      cost += width / kTileStrip * (alignedToTiles(linear.getWeight().getType().getShape().back()) / kTileColumns);
-    segments.push_back({static_cast<int64_t>(llvm::divideCeil(segment.columns, width)), cost});
+      if (isMade(linear))
+        return tilesOf(linear);
+  return 0;
+}
+
+StreamShape::StreamShape(const RegionParts &parts, int64_t rows, int64_t slice)
+    : rows(rows), sliceTiles(std::min(slice, rowTiles(parts))) {
+  for (const RegionSegment &segment : parts.segments) {
+    bool isSliced = sliceTiles < rowTiles(parts) && llvm::any_of(segment.linears, isMade);
+    int64_t width = isSliced ? wideWidth(segment) : leastWidth(segment.headDim), cost = 0;
+    for (LinearOp linear : segment.linears)
+      cost += width / kTileStrip * tilesOf(linear);
+    segments.push_back({width, static_cast<int64_t>(llvm::divideCeil(segment.columns, width)), cost});
     line += segments.back().units * cost;
     sums = std::max<int64_t>(sums, segment.linears.size() * rows * (width + 4));
   }
-  auto stage = [&](Value value) {
-    if (llvm::any_of(value.getUsers(), llvm::IsaPred<LinearOp>))
-      staged += rows * streamPitch(cast<RankedTensorType>(value.getType()).getShape().back()) * 2;
-  };
-  if (parts.source)
-    stage(parts.source->getResult(0));
-  for (NormOp norm : parts.norms)
-    stage(norm.getResult());
 }
 
 int64_t StreamShape::sharedBytes(int64_t stages) const {
+  int64_t staged = sliceTiles ? rows * (sliceTiles | 1) * kTileColumns * 2 : 0; // an odd number of 64 bytes: no bank twice
   int64_t warpSums = 2 * kStreamWarps * rows * 20 * 4;
   return staged + kStreamWarps * stages * tiledBytes(kTileStrip, kTileColumns) + warpSums + sums * 4;
 }

@@ -19,25 +19,25 @@ inline constexpr int64_t kStreamWarps = 8;
 /// Multiprocessors of the GPUs that parts are balanced for: A100; H100 and H200.
 inline constexpr int64_t kBalancedFor[] = {108, 132};
 
-/// Columns of a segment that are finished together; rotated heads have both halves among them.
-int64_t streamWidth(int64_t headDim);
-
-/// Elements from one staged row of `columns` elements of 16 bits to the next: whole tiles, and an odd number of 64 bytes,
-/// so that the lanes of a fragment meet no bank twice.
-int64_t streamPitch(int64_t columns);
-
+/// Rows that a region's prologue makes are staged in shared memory a slice of columns at a time. Who has room for whole rows
+/// stages them once and finishes the fewest columns together; else each unit reads the rows again, and is as wide as it pays.
 class StreamShape {
 public:
-  /// Of a region with linears, for `rows` rows.
-  StreamShape(const RegionParts &parts, int64_t rows);
+  /// Of a region with linears, for `rows` rows, staged `slice` tiles at a time; as many as rowTiles() or more: whole.
+  StreamShape(const RegionParts &parts, int64_t rows, int64_t slice);
+
+  /// Tiles of a row that the prologue makes for linears; 0: it makes none.
+  static int64_t rowTiles(const RegionParts &parts);
+  /// Tiles of a slice, at most rowTiles().
+  int64_t slice() const { return sliceTiles; }
+  /// Columns of a segment that are finished together; rotated heads have both halves among them.
+  int64_t width(unsigned segment) const { return segments[segment].width; }
 
   /// Tiles of all weights, in the order of the line.
   int64_t tiles() const { return line; }
   /// Tiles of the largest part over those of an equal one, inverted: 1 is balance. `isSplit`: parts end anywhere, else
   /// between units.
   double balance(int64_t blocks, bool isSplit) const;
-  /// Bytes of the prologue's rows that linears read.
-  int64_t stagedBytes() const { return staged; }
   /// Bytes of shared memory of a block with that many copies a warp in flight.
   int64_t sharedBytes(int64_t stages) const;
   /// Floats that a block leaves of a unit that it shares.
@@ -45,10 +45,10 @@ public:
 
 private:
   struct Segment {
-    int64_t units, cost; ///< tiles of a unit
+    int64_t width, units, cost; ///< tiles of a unit
   };
   llvm::SmallVector<Segment> segments;
-  int64_t rows, line = 0, staged = 0, sums = 0;
+  int64_t rows, sliceTiles, line = 0, sums = 0;
 
   /// Where the part of block `block` of `blocks` begins, between units.
   int64_t borderOf(int64_t block, int64_t blocks) const;

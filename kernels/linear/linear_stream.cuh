@@ -1,9 +1,12 @@
 // Linears of at most 8 rows (decode) by tensor cores: the weights are the factor of 16 rows, the activations the one of 8
 // columns, so that 1 to 8 rows cost the same instructions. Weights lie in tiles (ir/support/TileOrder.h).
-// All weights of the launch form one line of tiles: segment by segment, block of columns by block, linear by linear, strip
-// of 16 rows by strip. The blocks of the grid, one a multiprocessor, take equal parts of the line; SPLIT: cut anywhere,
-// else between blocks of columns. The warps of a block share each strip's tiles among them and keep a ring of copies in
-// flight, each lane its own 16 bytes of a fragment: nobody has to wait for anybody. The ring runs ahead over strips.
+// All weights of the launch form one line of tiles: segment by segment, block of columns by block, linear by linear, slice
+// of the inner dimension by slice, strip of 16 rows by strip. The blocks of the grid, one a multiprocessor, take equal parts
+// of the line; SPLIT: cut anywhere, else between blocks of columns. The warps of a block share each strip's tiles among them
+// and keep a ring of copies in flight, each lane its own 16 bytes of a fragment: nobody has to wait for anybody. The ring runs
+// ahead over strips and slices.
+// Rows that a prologue makes are staged a slice at a time: whole rows where they fit beside the ring, else as much as fits,
+// and blocks of columns are wider then, because each reads the rows again (from L2). So the ring is as long for 8 rows.
 // Sums have a fixed order: a warp's tiles, then warps, then blocks; who comes last (a ticket) adds the parts of a block of
 // columns that several blocks computed. Memory traffic: n k weights once, past L1, first to leave L2; bound: memory.
 #pragma once
@@ -13,18 +16,11 @@
 
 namespace stoop::gpu {
 
-// Columns that are finished together: heads that are rotated have both halves among them.
-constexpr int stream_width(int head_dim) {
-  if (head_dim % 32 == 0) return head_dim ? 32 : 16;
-  int width = 16;
-  while (width % head_dim) width += 16;
-  return width;
-}
-
-// A segment's part of the line. A unit is a block of columns; `cost`: its tiles.
+// A segment's part of the line. A unit is a block of S::width columns that are finished together: heads that are rotated
+// have both halves among them. `cost`: its tiles.
 template <class S>
 struct Units {
-  static constexpr int width = stream_width(S::head_dim), strips = width / 16, pitch = width + 4;
+  static constexpr int width = S::width, strips = width / 16, pitch = width + 4;
   static constexpr int count = (S::columns + width - 1) / width;
   using Columns = TileColumns<width, S::head_dim>;
   template <class... L>
@@ -33,6 +29,14 @@ struct Units {
   // Places behind the last column repeat its strip and are not stored.
   static __device__ int strip(int unit, int i) { return min(Columns::column(unit, 16 * i), S::columns - 1) / 16; }
 };
+
+// Tiles of a slice of the inner dimension, after which the next strip comes: all, where activations are read from memory.
+template <class S, class L>
+constexpr int slice_tiles() { return is_normed<typename L::Input> && S::slice < L::k_tiles ? S::slice : L::k_tiles; }
+// Elements from one row of a staged slice to the next: an odd number of 64 bytes, so that the lanes of a fragment meet no
+// bank twice.
+template <class S, class L>
+constexpr int slice_pitch() { return (slice_tiles<S, L>() | 1) * kTileColumns; }
 
 template <class... S> constexpr int line_tiles() { return (Units<S>::tiles + ...); }
 // Sums of a unit, at most.
@@ -46,9 +50,23 @@ constexpr int kSumPitch = 20;  // of a warp's sums [row][column]: no two lanes o
 template <class C> constexpr int kWarps = C::threads / 32;
 template <class C> constexpr int kSumBytes = 2 * kWarps<C> * C::rows * kSumPitch * 4;
 
-template <class C, class P, class... S>
+// Of a slice of the prologue's rows, the largest that a segment asks for.
+template <class C, class S, class... L>
+constexpr int staged_bytes(List<L...>) {
+  int most = 0, bytes = 0;
+  ((bytes = is_normed<typename L::Input> ? C::rows * slice_pitch<S, L>() * 2 : 0, most = bytes > most ? bytes : most), ...);
+  return most;
+}
+template <class C, class... S>
+constexpr int staged_bytes() {
+  int most = 0, bytes = 0;
+  ((bytes = staged_bytes<C, S>(typename S::Linears()), most = bytes > most ? bytes : most), ...);
+  return most;
+}
+
+template <class C, class... S>
 constexpr int stream_shared_bytes() {
-  return P::staged_bytes + kWarps<C> * C::stages * kTileElements * 2 + kSumBytes<C> + most_unit_sums<C, S...>() * 4;
+  return staged_bytes<C, S...>() + kWarps<C> * C::stages * kTileElements * 2 + kSumBytes<C> + most_unit_sums<C, S...>() * 4;
 }
 
 // The part of the line that a block takes: [first, behind).
@@ -92,14 +110,17 @@ struct Piece {
   const char* from;
   int count;
 };
+// Tiles of the slice from tile `first` on: the last one of several may be shorter.
+__device__ inline int width_of(int first, int slice, int all) { return slice == all ? all : min(slice, all - first); }
 // The tiles of the line from `at` on, at most `most`, that lie in one strip. `at` counts from the unit's first tile.
 template <class S, class L, class... Rest, class A>
 __device__ inline Piece piece_of_unit(const A& a, int unit, int at, int most, List<L, Rest...>) {
-  constexpr int tiles = Units<S>::strips * L::k_tiles;
+  constexpr int strips = Units<S>::strips, slice = slice_tiles<S, L>(), tiles = strips * L::k_tiles;
   if (sizeof...(Rest) == 0 || at < tiles) {
-    const int k = at % L::k_tiles;
-    return {reinterpret_cast<const char*>(L::tiles(a, Units<S>::strip(unit, at / L::k_tiles)) + k * kTileElements),
-            min(L::k_tiles - k, most)};
+    const int first = at / (strips * slice) * slice, count = width_of(first, slice, L::k_tiles);
+    const int strip = (at - first * strips) / count, k = (at - first * strips) % count;
+    return {reinterpret_cast<const char*>(L::tiles(a, Units<S>::strip(unit, strip)) + (first + k) * kTileElements),
+            min(count - k, most)};
   }
   if constexpr (sizeof...(Rest) > 0) return piece_of_unit<S>(a, unit, at - tiles, most, List<Rest...>());
 }
@@ -154,11 +175,23 @@ struct WeightRing {
   }
 };
 
-// Columns k to k + 7 of a row of activations, which begin at `x`; zeros behind the last.
+// What the warps of a block share, and how far they have come.
+template <class C, class... S>
+struct Stream {
+  int rows;
+  const RowStatistics* statistics;  // of the prologue's rows
+  char* staged;                     // a slice of them
+  float *warp_sums, *unit_sums;
+  int turn = 0;   // which of two places the warps' sums of the next strip take
+  int held = -1;  // which slice of which norm is staged
+  WeightRing<C, S...> ring;
+};
+
+// Columns k to k + 7 of a row of activations, which begin at `x`; zeros behind the last, which are staged as such.
 template <class L, class T>
 __device__ inline Fragment activations(const T* x, int k) {
-  if constexpr (L::k % 8 == 0 && L::vector == 8) {
-    if (L::k % kTileColumns == 0 || k < L::k) return *reinterpret_cast<const Fragment*>(x);
+  if constexpr (is_normed<typename L::Input> || (L::k % 8 == 0 && L::vector == 8)) {
+    if (is_normed<typename L::Input> || L::k % kTileColumns == 0 || k < L::k) return *reinterpret_cast<const Fragment*>(x);
     return {};
   } else {
     union {
@@ -172,23 +205,28 @@ __device__ inline Fragment activations(const T* x, int k) {
   }
 }
 
-// This warp's sums of tiles [part) of a strip of linear L: sums [row g | g + 8][activation row 2q, 2q + 1] of lane 4 g + q.
-template <class C, class L, class Ring, class A>
-__device__ inline void stream_strip(const A& a, const char* staged, int rows, Part part, Ring& ring, float (&sums)[4]) {
+// This warp's sums of tiles [part) of a strip's slice, of linear L: sums [row g | g + 8][activation row 2q, 2q + 1] of lane
+// 4 g + q.
+template <class C, class S, class L, class Stream, class A>
+__device__ inline void stream_strip(const A& a, Stream& stream, Part part, float (&sums)[4]) {
   using T = typename L::Weight;
-  const int lane = threadIdx.x % 32;
+  const int lane = threadIdx.x % 32, row = min(lane / 4, stream.rows - 1);  // padding repeats the last row and is not stored
   const Part mine = warp_part<C>(part.behind - part.first);
   int k = (part.first + mine.first) * kTileColumns + lane % 4 * 8;
-  // Padding repeats the last row and is not stored.
-  const T* x = L::Input::row(a, staged, min(lane / 4, rows - 1)) + k;
+  const T* x;
+  if constexpr (is_normed<typename L::Input>)
+    x = reinterpret_cast<const T*>(stream.staged) + row * slice_pitch<S, L>() + k;
+  else
+    x = L::Input::row(a, row) + k;
   float odd[4] = {};
   for (int count = mine.behind - mine.first; count; --count) {
     wait_async<C::stages - 1>();
-    const Fragment low = *reinterpret_cast<const Fragment*>(ring.place), high = *reinterpret_cast<const Fragment*>(ring.place + 512);
+    const char* place = stream.ring.place;
+    const Fragment low = *reinterpret_cast<const Fragment*>(place), high = *reinterpret_cast<const Fragment*>(place + 512);
     const Fragment columns = activations<L>(x, k);
     mma<T>(sums, low.at, {columns.at[0], columns.at[1]});
     mma<T>(odd, high.at, {columns.at[2], columns.at[3]});
-    ring.request(a);
+    stream.ring.request(a);
     k += kTileColumns;
     x += kTileColumns;
   }
@@ -196,36 +234,59 @@ __device__ inline void stream_strip(const A& a, const char* staged, int rows, Pa
   for (int i = 0; i < 4; ++i) sums[i] += odd[i];
 }
 
-// Adds the warps' sums of a strip in order and leaves them at unit_sums [row][PITCH]. `turn`: two strips' sums of warps lie
-// side by side, so that one barrier a strip is enough.
-template <class C, int PITCH>
-__device__ inline void add_warps(const float (&sums)[4], float* warp_sums, int turn, float* unit_sums) {
+// Adds the warps' sums of a strip in order and leaves them at unit_sums [row][PITCH], added to what an earlier slice left
+// there. Two strips' sums of warps lie side by side, so that one barrier a strip is enough.
+template <class C, int PITCH, class Stream>
+__device__ inline void add_warps(const float (&sums)[4], Stream& stream, float* unit_sums, bool is_first_slice) {
   constexpr int stride = C::rows * kSumPitch;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane % 4 * 2, column = lane / 4;
-  float* all = warp_sums + turn * kWarps<C> * stride;
+  float* all = stream.warp_sums + stream.turn * kWarps<C> * stride;
+  stream.turn ^= 1;
 #pragma unroll
   for (int i = 0; i < 4; ++i)
     if (row + i % 2 < C::rows) all[warp * stride + (row + i % 2) * kSumPitch + column + i / 2 * 8] = sums[i];
   __syncthreads();  // the warps' sums; all are done with those of the strip before the last one
   const int place = warp + lane / 16 * 4;  // a row of activations: the halves of a warp take banks that are 16 apart
   if (warp >= 4 || place >= C::rows) return;
-  float total = 0;
+  float* sum = unit_sums + place * PITCH + lane % 16;
+  float total = is_first_slice ? 0 : *sum;
 #pragma unroll
   for (int w = 0; w < kWarps<C>; ++w) total += all[w * stride + place * kSumPitch + lane % 16];
-  unit_sums[place * PITCH + lane % 16] = total;
+  *sum = total;
 }
 
-// The tiles [part) of a unit, of one linear; `from`: where the linear's tiles begin in the unit.
-template <class C, class S, class L, class Ring, class A>
-__device__ inline void stream_linear(const A& a, const char* staged, int rows, Part part, int from, Ring& ring, float* warp_sums,
-                                     int& turn, float* unit_sums) {
-  for (int strip = 0; strip < Units<S>::strips; ++strip) {
-    const int begin = from + strip * L::k_tiles;
-    const Part tiles = {max(part.first - begin, 0), min(part.behind - begin, L::k_tiles)};
-    float sums[4] = {};
-    if (tiles.first < tiles.behind) stream_strip<C, L>(a, staged, rows, tiles, ring, sums);
-    add_warps<C, Units<S>::pitch>(sums, warp_sums, turn, unit_sums + strip * 16);
-    turn ^= 1;
+// Has the slice from tile `first` on of the rows that linear L multiplies in shared memory.
+template <class C, class S, class L, class Stream, class A>
+__device__ inline void stage_slice(const A& a, Stream& stream, int first) {
+  const int wanted = L::Input::number * L::k_tiles + first;
+  if (wanted == stream.held) return;
+  // Nobody reads the slice before any more: all have met behind its last strip.
+  stage_normed<L, C::threads, slice_tiles<S, L>() * kTileColumns, slice_pitch<S, L>()>(
+      a, reinterpret_cast<typename L::Weight*>(stream.staged), stream.rows, first * kTileColumns, stream.statistics, 0, stream.rows);
+  __syncthreads();  // the slice
+  stream.held = wanted;
+}
+
+// The tiles [part) of a unit, of one linear; `from`: where the linear's tiles begin in the unit. The first slice leaves sums of
+// all strips, be they zero.
+template <class C, class S, class L, class Stream, class A>
+__device__ inline void stream_linear(const A& a, Stream& stream, Part part, int from, float* unit_sums) {
+  constexpr int strips = Units<S>::strips, slice = slice_tiles<S, L>();
+#pragma unroll 1
+  for (int first = 0; first < L::k_tiles; first += slice) {
+    const int begin = from + first * strips, count = width_of(first, slice, L::k_tiles);
+    const bool is_ours = part.first < begin + strips * count && part.behind > begin;
+    if (first > 0 && !is_ours) continue;
+    if constexpr (is_normed<typename L::Input>)
+      if (is_ours) stage_slice<C, S, L>(a, stream, first);
+#pragma unroll 1
+    for (int strip = 0; strip < strips; ++strip) {
+      const int at = begin + strip * count;
+      const Part tiles = {max(part.first - at, 0), min(part.behind - at, count)};
+      float sums[4] = {};
+      if (tiles.first < tiles.behind) stream_strip<C, S, L>(a, stream, tiles, sums);
+      add_warps<C, Units<S>::pitch>(sums, stream, unit_sums + strip * 16, first == 0);
+    }
   }
 }
 
@@ -285,21 +346,20 @@ __device__ inline void finish_unit(const A& a, int rows, int unit, const float* 
 }
 
 // A unit, or as much of it as lies in the block's part: tiles [part) of it. `first`: where the unit begins in the line.
-template <class C, class S, class All, class Ring, class A, class... L>
-__device__ inline void stream_unit(const A& a, const char* staged, int rows, int unit, int first, Part part, Ring& ring,
-                                   float* warp_sums, int& turn, float* unit_sums, List<L...>, All) {
+template <class C, class S, class All, class Stream, class A, class... L>
+__device__ inline void stream_unit(const A& a, Stream& stream, int unit, int first, Part part, List<L...>, All) {
   constexpr int linear_stride = C::rows * Units<S>::pitch;
   int from = 0, linear = 0;
-  ((stream_linear<C, S, L>(a, staged, rows, part, from, ring, warp_sums, turn, unit_sums + linear++ * linear_stride),
+  ((stream_linear<C, S, L>(a, stream, part, from, stream.unit_sums + linear++ * linear_stride),
     from += Units<S>::strips * L::k_tiles),
    ...);
   // Else each lane goes on with the sums that it added itself.
-  if constexpr (S::head_dim > 0 || (C::split && sizeof...(L) > 1)) __syncthreads();  // the unit's sums
+  if constexpr (S::head_dim > 0 || Units<S>::strips > 1 || (C::split && sizeof...(L) > 1)) __syncthreads();  // the unit's sums
   if constexpr (C::split != 0) {
     const bool is_whole = part.first == 0 && part.behind == Units<S>::cost;
-    if (!is_whole && !All::template add<C, S>(a, first, first + Units<S>::cost, unit_sums)) return;
+    if (!is_whole && !All::template add<C, S>(a, first, first + Units<S>::cost, stream.unit_sums)) return;
   }
-  finish_unit<C, S>(a, rows, unit, unit_sums);
+  finish_unit<C, S>(a, stream.rows, unit, stream.unit_sums);
 }
 
 // All segments of a launch.
@@ -312,42 +372,37 @@ struct Line {
 };
 
 // The block's part [part) of the line from segment S on, which begins at `begin`.
-template <class C, class All, class S, class... Rest, class Ring, class A>
-__device__ inline void stream_segments(const A& a, const char* staged, int rows, Part part, int begin, Ring& ring, float* warp_sums,
-                                       int turn, float* unit_sums) {
+template <class C, class All, class S, class... Rest, class Stream, class A>
+__device__ inline void stream_segments(const A& a, Stream& stream, Part part, int begin) {
   using U = Units<S>;
   for (int unit = max(part.first - begin, 0) / U::cost; unit < U::count && begin + unit * U::cost < part.behind; ++unit) {
     const int first = begin + unit * U::cost;
     const Part tiles = {max(part.first - first, 0), min(part.behind - first, U::cost)};
-    stream_unit<C, S>(a, staged, rows, unit, first, tiles, ring, warp_sums, turn, unit_sums, typename S::Linears(), All());
+    stream_unit<C, S>(a, stream, unit, first, tiles, typename S::Linears(), All());
   }
-  if constexpr (sizeof...(Rest) > 0)
-    stream_segments<C, All, Rest...>(a, staged, rows, part, begin + U::tiles, ring, warp_sums, turn, unit_sums);
+  if constexpr (sizeof...(Rest) > 0) stream_segments<C, All, Rest...>(a, stream, part, begin + U::tiles);
 }
 
-// Shared memory: staged rows, the ring [warp][stage][fragment][lane], warps' sums, a unit's sums.
+// Shared memory: a slice of the prologue's rows, the ring [warp][stage][fragment][lane], warps' sums, a unit's sums.
 template <class C, class P, class... S, class A>
 __device__ inline void linear_stream(const A& a) {
   extern __shared__ __align__(16) char shared[];
-  __shared__ float partial[kWarps<C>];
+  __shared__ RowStatistics statistics[C::rows];
   const int block = blockIdx.x;
   if (block >= num_parts<S...>()) return;
   const Part part = {part_begin<C, S...>(block), part_begin<C, S...>(block + 1)};
-  char* copies = shared + P::staged_bytes;
-  float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * C::stages * kTileElements * 2);
   constexpr int ring_bytes = C::stages * kTileElements * 2;
+  char* copies = shared + staged_bytes<C, S...>();
+  float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * ring_bytes);
   char* place = copies + threadIdx.x / 32 * ring_bytes + threadIdx.x % 32 * 16;
-  WeightRing<C, S...> ring = {place, place + ring_bytes, nullptr, 0, part.first, part.behind, read_once_policy()};
+  Stream<C, S...> stream = {valid_rows(a, C::rows), statistics, shared, warp_sums, warp_sums + kSumBytes<C> / 4};
+  stream.ring = {place, place + ring_bytes, nullptr, 0, part.first, part.behind, read_once_policy()};
 #pragma unroll
-  for (int i = 0; i < C::stages; ++i) ring.request(a);
-  const int rows = valid_rows(a, C::rows);
-  if (rows == 0) return wait_async<0>();
-  if constexpr (P::staged_bytes > 0) {
-    prologue_rows<P, C::rows, C::threads>(a, rows, shared, block == 0, partial);
-    __syncthreads();  // the staged rows
-  }
-  stream_segments<C, Line<S...>, S...>(a, shared, rows, part, 0, ring, warp_sums, 0,
-                                       warp_sums + kSumBytes<C> / 4);
+  for (int i = 0; i < C::stages; ++i) stream.ring.request(a);
+  if (stream.rows == 0) return wait_async<0>();
+  find_statistics<P, C::threads>(a, 0, stream.rows, statistics);
+  store_results<P, C::threads>(a, stream.rows, statistics, block, num_parts<S...>());
+  stream_segments<C, Line<S...>, S...>(a, stream, part, 0);
 }
 
 }  // namespace stoop::gpu

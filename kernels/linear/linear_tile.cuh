@@ -20,19 +20,6 @@ __device__ inline void load_or_zero(const T* row, int k, int length, bool is_val
   for (int i = 0; i < N; ++i) to[i] = 0;
 }
 
-// Elements [k, k + N) of row `row` of the tile from row0 on, normalised if L asks for it, or zeros where there are none.
-template <class L, int N, class A>
-__device__ inline void load_input(const A& a, const RowStatistics* statistics, int row0, int row, int k, int rows, float (&to)[N]) {
-  const bool is_valid = row0 + row < rows;
-  if constexpr (is_normed<typename L::Input>) {
-    if (is_valid && k < L::k) return L::Input::template load<N>(a, statistics[row], row0 + row, k, to);
-#pragma unroll
-    for (int i = 0; i < N; ++i) to[i] = 0;
-  } else {
-    load_or_zero(L::Input::row(a, nullptr, row0 + row), k, L::k, is_valid, to);
-  }
-}
-
 // Float32 multiply-adds: 256 threads, each 4 rows x tile_columns / 16 columns; k in steps of 16.
 struct FmaTile {
   static constexpr int threads = 256, step = 16;
@@ -104,20 +91,6 @@ struct MmaTile {
       copy_async16(to + i * 8, L::tiles(a, is_valid ? column / 16 : 0) + s * 512 + i % 64 * 8, is_valid);
     }
   }
-  // Rows that pass through registers, because they are normalised on the way.
-  template <class L, class T, class A>
-  static __device__ void fill_normed(const A& a, T* to, int count, int k0, const RowStatistics* statistics, int row0, int rows) {
-    constexpr int chunks = step / L::vector;
-    for (int i = threadIdx.x; i < count * chunks; i += threads) {
-      const int r = i / chunks, k = i % chunks * L::vector;
-      float x[L::vector];
-      load_input<L>(a, statistics, row0, r, k0 + k, rows, x);
-      Vector<T, L::vector> v;
-#pragma unroll
-      for (int e = 0; e < L::vector; ++e) v.at[e] = from_float<T>(x[e]);
-      *reinterpret_cast<Vector<T, L::vector>*>(to + r * pitch + k) = v;
-    }
-  }
 
   template <class L, class S, class C, class A>
   static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums,
@@ -131,10 +104,10 @@ struct MmaTile {
       if (s < steps) {
         T* x = ring + s % C::stages * stage_elements;
         if constexpr (is_normed<typename L::Input>)
-          fill_normed<L>(a, x, C::tile_rows, s * step, statistics, row0, rows);
+          stage_normed<L, threads, step, pitch>(a, x, C::tile_rows, s * step, statistics, row0, rows);
         else
           stage_rows<threads, step, pitch, L::vector>(x, C::tile_rows, s * step, L::k, [&](int r) {
-            return row0 + r < rows ? L::Input::row(a, nullptr, row0 + r) : nullptr;
+            return row0 + r < rows ? L::Input::row(a, row0 + r) : nullptr;
           });
         fill_weights<L, S, C>(a, x + C::tile_rows * pitch, tile, s);
       }
@@ -213,7 +186,7 @@ __device__ inline void linear_tile(const A& a) {
   const RowStatistics* statistics = nullptr;
   if constexpr (P::Moments::exist) {
     __shared__ RowStatistics combined[C::tile_rows];
-    combine_rows<P, M::threads>(a, row0, min(C::tile_rows, rows - row0), combined);
+    find_statistics<P, M::threads>(a, row0, min(C::tile_rows, rows - row0), combined);
     statistics = combined;
   }
   tile_dispatch<M, C, S...>(a, statistics, row0, blockIdx.x, rows, shared);

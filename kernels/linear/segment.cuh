@@ -26,22 +26,14 @@ struct Linear {
   }
 };
 
-// Rows that a linear reads from memory, or that a prologue left in shared memory at OFFSET.
+// Rows that a linear reads as they are; kernels/norm/prologue.cuh has those that are normalised on the way.
 template <class T, int OPERAND, int STRIDE>
 struct GlobalRows {
   using Element = T;
   template <class A>
-  static __device__ const T* row(const A& a, const char*, int row) {
-    return input<T>(a, OPERAND) + static_cast<long long>(row) * STRIDE;
-  }
-};
-template <class T, int OFFSET, int STRIDE>
-struct StagedRows {
-  using Element = T;
-  template <class A>
-  static __device__ const T* row(const A&, const char* staged, int row) {
-    return reinterpret_cast<const T*>(staged + OFFSET) + row * STRIDE;
-  }
+  static __device__ const T* row(const A& a, int row) { return input<T>(a, OPERAND) + static_cast<long long>(row) * STRIDE; }
+  template <int N, class A>
+  static __device__ void load(const A& a, const void*, int row, int k, float (&to)[N]) { load_floats<N>(GlobalRows::row(a, row) + k, to); }
 };
 
 // How many linears a segment has, and the most of several segments.

@@ -1,5 +1,6 @@
 // Whole rows in front of linears, or alone: a row of a tensor, of the embedding, or the last valid one; its
-// normalisations; what of this is a result.
+// normalisations; what of this is a result. Linears normalise rows as they load them: each element when it is multiplied, or
+// a slice of the rows at a time into shared memory.
 // Statistics are two passes in float32 over the row in fixed order; each block that needs a row computes them anew
 // from L2, which costs less than a launch. Where the launch in front left moments of the row's blocks, a warp
 // combines those instead, in two passes too. Memory: the row, read three times, mostly from L1, or once.
@@ -133,76 +134,85 @@ __device__ inline float rms_norm(float x, RowStatistics s, float gamma) {
   return round_to<T>(round_to<T>(x * s.scale) * gamma);
 }
 
-// Finishes one row of prologue P with the whole block. P::finish gets each element; `is_owner` blocks store results.
-template <class P, int THREADS, class A>
-__device__ inline void finish_row(const A& a, int row, RowStatistics s, char* staged, bool is_owner) {
-  const auto x = P::Source::row(a, row);
-  for (int c = threadIdx.x; c < P::columns; c += THREADS)
-    P::finish(a, row, c, round_to<typename P::Source::Value>(to_float(x[c])), s, staged, is_owner);
-}
+// Linears that read inputs directly.
+struct NoPrologue {
+  using Moments = NoMoments;
+  static constexpr Norm norm = Norm::none;
+  static constexpr bool has_results = false;
+};
 
-// Statistics of rows [row0, row0 + rows) from their moments, a warp for each, for all threads of the block.
+// Statistics of rows [row0, row0 + rows) of prologue P, for all threads of the block: combined of their moments, a warp for
+// each row, or summed up by the whole block.
 template <class P, int THREADS, class A>
-__device__ inline void combine_rows(const A& a, int row0, int rows, RowStatistics* statistics) {
-  for (int row = threadIdx.x / 32; row < rows; row += THREADS / 32) {
-    const RowStatistics s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row0 + row, P::epsilon);
-    if (threadIdx.x % 32 == 0) statistics[row] = s;
+__device__ inline void find_statistics(const A& a, int row0, int rows, RowStatistics* statistics) {
+  if constexpr (P::norm == Norm::none) return;
+  if constexpr (P::Moments::exist) {
+    for (int row = threadIdx.x / 32; row < rows; row += THREADS / 32) {
+      const RowStatistics s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row0 + row, P::epsilon);
+      if (threadIdx.x % 32 == 0) statistics[row] = s;
+    }
+  } else if constexpr (P::norm != Norm::none) {
+    __shared__ float partial[THREADS / 32];
+    for (int row = 0; row < rows; ++row) {
+      const RowStatistics s = row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row0 + row, P::epsilon, partial);
+      if (threadIdx.x == 0) statistics[row] = s;
+    }
   }
   __syncthreads();  // statistics of all rows
 }
 
-// Computes `rows` rows, at most ROWS, of prologue P with the whole block; moments are combined by a warp for each row.
-template <class P, int ROWS, int THREADS, class A>
-__device__ inline void prologue_rows(const A& a, int rows, char* staged, bool is_owner, float* partial) {
-  if constexpr (P::Moments::exist) {
-    __shared__ RowStatistics statistics[ROWS];
-    combine_rows<P, THREADS>(a, 0, rows, statistics);
-    for (int row = 0; row < rows; ++row) finish_row<P, THREADS>(a, row, statistics[row], staged, is_owner);
-  } else {
-    for (int row = 0; row < rows; ++row)
-      finish_row<P, THREADS>(
-          a, row, row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row, P::epsilon, partial), staged,
-          is_owner);
-  }
+// Stores what of `rows` rows of prologue P is a result: block `block` of `blocks` its share of the elements.
+template <class P, int THREADS, class A>
+__device__ inline void store_results(const A& a, int rows, const RowStatistics* statistics, int block, int blocks) {
+  if constexpr (P::has_results)
+    for (int i = block * THREADS + threadIdx.x; i < rows * P::columns; i += blocks * THREADS) {
+      const int row = i / P::columns, c = i % P::columns;
+      P::store(a, row, c, round_to<typename P::Source::Value>(to_float(P::Source::row(a, row)[c])), statistics[row]);
+    }
 }
-
-// A stand-in for regions whose linears read inputs directly.
-struct NoPrologue {
-  static constexpr int staged_bytes = 0;
-};
 
 // A region without linears: one block a row.
 template <class P, int ROWS, int THREADS, class A>
 __device__ inline void whole_rows(const A& a) {
-  __shared__ float partial[THREADS / 32];
+  __shared__ RowStatistics statistics;
   const int row = blockIdx.x;
   if (row >= valid_rows(a, ROWS)) return;
-  RowStatistics s;
-  if constexpr (P::Moments::exist)
-    s = combined_statistics<P::norm, P::columns, typename P::Moments>(a, row, P::epsilon);  // by each warp
-  else
-    s = row_statistics<P::norm, P::columns, THREADS, typename P::Source>(a, row, P::epsilon, partial);
-  finish_row<P, THREADS>(a, row, s, nullptr, true);
+  find_statistics<P, THREADS>(a, row, 1, &statistics);
+  const auto x = P::Source::row(a, row);
+  for (int c = threadIdx.x; c < P::columns; c += THREADS)
+    P::store(a, row, c, round_to<typename P::Source::Value>(to_float(x[c])), statistics);
 }
 
-// Rows that a tile of a linear normalises as it loads them, rounded to T as a launch in front would store them.
+// N elements from column k on.
+template <int N, class T>
+__device__ inline void load_row(const T* row, int k, float (&to)[N]) { load_floats<N>(row + k, to); }
+template <int N, class T>
+__device__ inline void load_row(const TiledRow<T>& row, int k, float (&to)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) to[i] = to_float(row[k + i]);
+}
+
+// Rows of a prologue that a linear normalises as it loads them, rounded to T as a launch in front would store them.
 template <class T, Norm KIND, class Source, int GAMMA, int BETA>
 struct NormedRows {
   using Element = T;
-  // Elements [k, k + N) of a row whose statistics are s.
+  static constexpr int number = GAMMA + 1;  // another one for each norm; GAMMA is -1 where there is none
+  // Elements [k, k + N) of a row whose statistics are *s.
   template <int N, class A>
-  static __device__ void load(const A& a, RowStatistics s, int row, int k, float (&to)[N]) {
+  static __device__ void load(const A& a, const RowStatistics* s, int row, int k, float (&to)[N]) {
     float gamma[N], beta[N];
-    load_floats<N>(Source::row(a, row) + k, to);
-    load_floats<N>(input<float>(a, GAMMA) + k, gamma);
+    load_row<N>(Source::row(a, row), k, to);
+    if constexpr (KIND != Norm::none) load_floats<N>(input<float>(a, GAMMA) + k, gamma);
     if constexpr (KIND == Norm::layer) load_floats<N>(input<float>(a, BETA) + k, beta);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
       const float x = round_to<typename Source::Value>(to[i]);
       if constexpr (KIND == Norm::layer)
-        to[i] = layer_norm<T>(x, s, gamma[i], beta[i]);
+        to[i] = layer_norm<T>(x, *s, gamma[i], beta[i]);
+      else if constexpr (KIND == Norm::rms)
+        to[i] = rms_norm<T>(x, *s, gamma[i]);
       else
-        to[i] = rms_norm<T>(x, s, gamma[i]);
+        to[i] = x;
     }
   }
 };
@@ -211,15 +221,30 @@ constexpr bool is_normed = false;
 template <class T, Norm KIND, class Source, int GAMMA, int BETA>
 constexpr bool is_normed<NormedRows<T, KIND, Source, GAMMA, BETA>> = true;
 
-// The prologue of tiles that normalise nothing.
-struct NoNorm {
-  using Moments = NoMoments;
-};
+// Elements [k, k + N) of row row0 + row of what linear L multiplies, or zeros where there are none. `statistics`: of the rows
+// from row0 on.
+template <class L, int N, class A>
+__device__ inline void load_input(const A& a, const RowStatistics* statistics, int row0, int row, int k, int rows, float (&to)[N]) {
+  if (row0 + row < rows && k < L::k) return L::Input::template load<N>(a, statistics + row, row0 + row, k, to);
+#pragma unroll
+  for (int i = 0; i < N; ++i) to[i] = 0;
+}
 
-// Keeps a normalised element for the linears of this block.
-template <class T>
-__device__ inline void stage(char* at, int stride, int row, int column, float value) {
-  reinterpret_cast<T*>(at)[row * stride + column] = from_float<T>(value);
+// Columns [k0, k0 + WIDTH) of `count` normalised rows into shared memory rows PITCH elements apart, by THREADS threads; zeros
+// where there are none. Several loads of a thread are on their way together.
+template <class L, int THREADS, int WIDTH, int PITCH, class T, class A>
+__device__ inline void stage_normed(const A& a, T* to, int count, int k0, const RowStatistics* statistics, int row0, int rows) {
+  constexpr int chunks = WIDTH / L::vector;
+#pragma unroll 2
+  for (int i = threadIdx.x; i < count * chunks; i += THREADS) {
+    const int row = i / chunks, k = i % chunks * L::vector;
+    float x[L::vector];
+    load_input<L>(a, statistics, row0, row, k0 + k, rows, x);
+    Vector<T, L::vector> v;
+#pragma unroll
+    for (int e = 0; e < L::vector; ++e) v.at[e] = from_float<T>(x[e]);
+    *reinterpret_cast<Vector<T, L::vector>*>(to + row * PITCH + k) = v;
+  }
 }
 
 }  // namespace stoop::gpu

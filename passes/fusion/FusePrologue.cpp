@@ -31,7 +31,7 @@ struct FusePrologue : fusion::impl::FusePrologueBase<FusePrologue> {
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {.capabilities = capabilities, .maxPrologueBytes = maxPrologueBytes, .maxPrologueRows = maxPrologueRows,
+        graph, {.capabilities = capabilities, .maxPrologueRows = maxPrologueRows,
                 .maxGatheredRows = maxGatheredRows, .tileCosts = tileCosts});
     for (Operation *op : llvm::reverse(graph.ops()))
       if (fusion::roleOf(op) == lm::FusionRole::Prologue)

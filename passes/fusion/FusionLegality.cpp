@@ -92,7 +92,7 @@ std::optional<Refusal> FusionLegality::refuseRoles(Operation *producer, Operatio
   return std::nullopt;
 }
 
-/// A prologue is computed by each thread for itself, so long rows and many rows do not pay.
+/// A prologue is computed by each thread, or block of threads, for itself, so many rows do not pay.
 std::optional<int64_t> FusionTarget::exceededRows(Operation *producer) const {
   bool selects = cast<lm::FusibleOpInterface>(producer).selectsRows();
   int64_t limit = selects ? maxGatheredRows : maxPrologueRows;
@@ -194,19 +194,8 @@ std::optional<Refusal> FusionLegality::refusePrologue(Operation *producer) const
   std::string kind = anchorKind(producer).str();
   if (auto refusal = refuseCapability(kind + "_prologue", nameOf(producer) + " in front"))
     return refusal;
-  int64_t rows = resultType(producer).getDimSize(0);
   if (std::optional<int64_t> limit = target.exceededRows(producer))
     return refuseManyRows(producer, *limit);
-  bool isHeld = llvm::any_of(graph.users(producer),
-                             [](Operation *user) { return roleOf(user) == FusionRole::Linear; });
-  int64_t bytes = tensorBytes(resultType(producer)).value_or(0);
-  if (isHeld && target.maxPrologueBytes && bytes > target.maxPrologueBytes)
-    return Refusal{("its " + Twine(rows) + (rows == 1 ? " row takes " : " rows take ") +
-                    Twine(bytes) + " bytes; a prologue holds at most " +
-                    Twine(target.maxPrologueBytes))
-                       .str(),
-                   rows > 1 ? remedyOfRows(producer, target.maxPrologueBytes * rows / bytes)
-                            : "a narrower --dtype, if the weights allow"};
   return std::nullopt;
 }
 

@@ -22,7 +22,6 @@ namespace stoop::fusion {
 ///    "rope_epilogue").
 struct FusionTarget {
   llvm::ArrayRef<std::string> capabilities;
-  int64_t maxPrologueBytes = 0;   ///< most of rows that a prologue hands to a linear; 0: any
   int64_t maxPrologueRows = 0;    ///< most rows that it is worth to map in a prologue; 0: any
   int64_t maxGatheredRows = 0;    ///< most rows that a prologue may select; 0: any
   /// Widths of the tiles of columns that linears of few and of many rows have: one of each has to hold rotated heads,

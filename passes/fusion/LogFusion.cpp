@@ -307,7 +307,7 @@ struct LogFusion : fusion::impl::LogFusionBase<LogFusion> {
   void runOnEntry(lm::EntryOp entry) {
     RegionGraph graph(entry);
     fusion::FusionLegality legality(
-        graph, {capabilities, maxPrologueBytes, maxPrologueRows, maxGatheredRows, rotationTiles, momentsBlock,
+        graph, {capabilities, maxPrologueRows, maxGatheredRows, rotationTiles, momentsBlock,
                 leastMomentsColumns, tileCosts});
     SmallVector<Edge> edges = EdgeFinder(graph, legality).find();
     if (momentsBlock > 0)

@@ -19,7 +19,6 @@ defvar tileOptions = [
   ListOption<"tileCosts", "tile-costs", "int64_t", "what tiles that normalise rows cost (FusionLegality.h); none: they do not">
 ];
 defvar prologueOptions = [
-  Option<"maxPrologueBytes", "max-prologue-bytes", "int64_t", "0", "most bytes of rows that a prologue hands to a linear; 0: any">,
   Option<"maxPrologueRows", "max-prologue-rows", "int64_t", "0", "most rows that it is worth to map in a prologue; 0: any">,
   Option<"maxGatheredRows", "max-gathered-rows", "int64_t", "0", "most rows that a prologue may select; 0: any">
 ];

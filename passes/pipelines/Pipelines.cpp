@@ -69,14 +69,12 @@ void buildFusedPipeline(OpPassManager &pm, const FusedPipelineOptions &options) 
   pm.addPass(fusion::createFuseColumns({capabilities, rotationTiles}));
   // In front of prologues: what reads the same rows shares one.
   pm.addPass(fusion::createFuseSegments({capabilities}));
-  pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueBytes,
-                                         options.maxPrologueRows, options.maxGatheredRows, tileCosts}));
+  pm.addPass(fusion::createFusePrologue({capabilities, options.maxPrologueRows, options.maxGatheredRows, tileCosts}));
   // Takes every op that no fusion wanted.
   fusion::FormFusedRegionsOptions form;
   form.kinds.assign(options.kinds.begin(), options.kinds.end());
   pm.addPass(fusion::createFormFusedRegions(form));
-  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueBytes, options.maxPrologueRows,
-                                      options.maxGatheredRows, rotationTiles, options.momentsBlock,
+  pm.addPass(fusion::createLogFusion({capabilities, options.maxPrologueRows, options.maxGatheredRows, rotationTiles, options.momentsBlock,
                                       options.leastMomentsColumns, tileCosts}));
   pm.addPass(fusion::createVerifyFused());
 }

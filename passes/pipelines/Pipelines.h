@@ -42,10 +42,6 @@ struct FusedPipelineOptions : public mlir::PassPipelineOptions<FusedPipelineOpti
   ListOption<std::string> capabilities{
       *this, "capabilities",
       llvm::cl::desc("what the target's linear kernels can hold (passes/fusion/FusionLegality.h)")};
-  Option<int64_t> maxPrologueBytes{
-      *this, "max-prologue-bytes",
-      llvm::cl::desc("most bytes of rows that a prologue hands to a linear; 0: any"),
-      llvm::cl::init(0)};
   Option<int64_t> maxPrologueRows{
       *this, "max-prologue-rows",
       llvm::cl::desc("most rows that it is worth to map in a prologue; 0: any"), llvm::cl::init(0)};

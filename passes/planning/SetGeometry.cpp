@@ -9,7 +9,6 @@
 
 #include "ir/lm/StreamShape.h"
 #include "ir/plan/PlanOps.h"
-#include "ir/support/DType.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -52,7 +51,6 @@ private:
   static int64_t rowsOf(Value value) {
     return cast<RankedTensorType>(value.getType()).getDimSize(0);
   }
-  int64_t stagedBytes(const lm::RegionParts &parts) const;
   int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
   int64_t mostLinears(const lm::RegionParts &parts) const;
   plan::GeometryAttr streamedLinears(const lm::RegionParts &parts, int64_t rows);
@@ -63,20 +61,6 @@ private:
   StringRef name;
 };
 } // namespace
-
-/// Prologue values that linears read lie in shared memory, each from a multiple of 16 bytes on.
-int64_t GeometryOf::stagedBytes(const lm::RegionParts &parts) const {
-  int64_t bytes = 0;
-  auto add = [&](Value value) {
-    if (llvm::any_of(value.getUsers(), [](Operation *user) { return isa<lm::LinearOp>(user); }))
-      bytes += llvm::alignTo(*tensorBytes(cast<RankedTensorType>(value.getType())), 16);
-  };
-  if (parts.source)
-    add(parts.source->getResult(0));
-  for (lm::NormOp norm : parts.norms)
-    add(norm.getResult());
-  return bytes;
-}
 
 int64_t GeometryOf::columnTiles(const lm::RegionParts &parts, int64_t width) const {
   int64_t tiles = 0;
@@ -94,7 +78,7 @@ int64_t GeometryOf::mostLinears(const lm::RegionParts &parts) const {
 
 /// As many blocks as the GPU has multiprocessors. Behind the tickets, two shared units a block.
 plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int64_t rows) {
-  lm::StreamShape shape(parts, rows);
+  lm::StreamShape shape(parts, rows, tunable("slice"));
   int64_t blocks = std::min(lm::kMostStreamBlocks, shape.tiles());
   Builder builder(kernel->getContext());
   SmallVector<NamedAttribute> balance;
@@ -163,8 +147,7 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
     return streamedLinears(*parts, numRows);
   if (small) {
     int64_t width = kSmallWarps * tunable("columns_per_warp");
-    return make({columnTiles(*parts, width), 1, 1}, kThreads,
-                stagedBytes(*parts) + mostLinears(*parts) * numRows * width * 4);
+    return make({columnTiles(*parts, width), 1, 1}, kThreads, mostLinears(*parts) * numRows * width * 4);
   }
   int64_t width = tunable("tile_columns");
   int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4

@@ -98,6 +98,7 @@ static void readSplit(plan::KernelOp kernel, KernelReport &report) {
     report.splitCount = 1;
     for (int64_t blocks : geometry.getGrid().asArrayRef())
       report.splitCount *= std::max<int64_t>(blocks, 1);
+    report.sharedBytes = geometry.getShared();
     if (geometry.getGrid()[1] == 0)
       report.splitUnit += ", one a multiprocessor at most";
   }

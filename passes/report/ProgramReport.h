@@ -109,6 +109,7 @@ struct KernelReport {
   int64_t splitRowBlocks = 0; ///< blocks of rows that threads share out besides; 0: they do not
   /// By multiprocessors of a GPU: an equal part over the largest.
   std::vector<std::pair<std::string, double>> splitBalance;
+  int64_t sharedBytes = 0; ///< that the plan gives a block of a GPU
   Cost cost;              ///< of one launch, in the entry where it serves fewest sequences
   std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };

@@ -166,6 +166,8 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
     }
     object["split"] = std::move(split);
   }
+  if (kernel.sharedBytes)
+    object["shared_bytes"] = kernel.sharedBytes;
   json::Array code;
   for (const CodeReport &level : kernel.code) {
     json::Object entry{{"level", level.level}};

@@ -86,21 +86,31 @@ static int64_t tileColumns(const TargetInfo &target, int64_t headDim, bool isWid
 /// Least balance of parts that end between units; worse ones are cut anywhere, which costs a meeting at the end.
 static constexpr double kLeastBalance = 0.97;
 /// Shared memory of linear_stream, so that two blocks share a multiprocessor of the large GPUs and one fits everywhere, and
-/// the most copies of a warp in flight: 64 KiB a block.
-static constexpr int64_t kStreamShared = 98 << 10, kMostStages = 8;
+/// the copies of a warp in flight: 64 KiB a block.
+static constexpr int64_t kStreamShared = 98 << 10, kStages = 8;
+
+/// Tiles of the prologue's rows that are staged at a time: whole rows if they fit beside the copies, else as few slices as do,
+/// of as many tiles for each warp.
+static int64_t chooseSlice(const lm::RegionParts &parts, int64_t rows) {
+  int64_t all = lm::StreamShape::rowTiles(parts);
+  for (int64_t slices = 1;; ++slices) {
+    int64_t slice = slices == 1 ? std::max<int64_t>(all, 1) : llvm::alignTo(llvm::divideCeil(all, slices), lm::kStreamWarps);
+    if (slice <= lm::kStreamWarps || lm::StreamShape(parts, rows, slice).sharedBytes(kStages) <= kStreamShared)
+      return slice;
+  }
+}
 
 static bool chooseStream(lm::FusedOp fused, int64_t rows, Choice &choice) {
   FailureOr<lm::RegionParts> parts = lm::takeApart(fused.getBody().front());
   if (failed(parts))
     return false;
-  lm::StreamShape shape(*parts, rows);
+  int64_t slice = chooseSlice(*parts, rows);
+  lm::StreamShape shape(*parts, rows, slice);
   bool isSplit = llvm::any_of(lm::kBalancedFor, [&](int64_t blocks) { return shape.balance(blocks, false) < kLeastBalance; });
-  int64_t stages = kMostStages;
-  while (stages > 1 && shape.sharedBytes(stages) > kStreamShared)
-    --stages;
   choice.name = "linear_stream";
+  choice.set("slice", slice);
   choice.set("split", isSplit);
-  choice.set("stages", stages);
+  choice.set("stages", kStages);
   return true;
 }
 

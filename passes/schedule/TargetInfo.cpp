@@ -77,16 +77,15 @@ static const TargetInfo targets[] = {
      cpuLevels,
      cpuTemplates,
      /*cachedWeightBytes=*/256 << 10,
-     {cpuCapabilities, /*maxPrologueBytes=*/0, /*maxPrologueRows=*/0,
-      /*maxGatheredRows=*/kernels::kGemvRows, /*rotationTiles=*/{},
+     {cpuCapabilities, /*maxPrologueRows=*/0, /*maxGatheredRows=*/kernels::kGemvRows, /*rotationTiles=*/{},
       // Rows that leave the 32 KiB of a core's first cache (passes/README.md has figures).
       /*momentsBlock=*/256, /*leastMomentsColumns=*/8193}},
     {"cuda",
      gpuLevels,
      gpuTemplates,
      /*cachedWeightBytes=*/0,
-     // Rows of two norms, the sums and some of the weights fit into the 99 KiB of shared memory that a block has everywhere.
-     {gpuCapabilities, /*maxPrologueBytes=*/36 << 10, /*maxPrologueRows=*/8, /*maxGatheredRows=*/4, gpuRotationTiles,
+     // Linears of up to 8 rows make the rows of their prologue slice by slice, or as they load them, however long they are.
+     {gpuCapabilities, /*maxPrologueRows=*/8, /*maxGatheredRows=*/8, gpuRotationTiles,
       // What 16 lanes finish together: a read of the row saves two barriers, whatever its length.
       /*momentsBlock=*/16, /*leastMomentsColumns=*/0, /*normTileRows=*/64, /*normTileColumns=*/64},
      /*multiprocessors=*/108},
@@ -102,8 +101,7 @@ std::string FusionInfo::pipelineOptions() const {
   std::string text;
   if (!capabilities.empty())
     text = "capabilities=" + llvm::join(capabilities, ",") + " ";
-  return text + "max-prologue-bytes=" + std::to_string(maxPrologueBytes) +
-         " max-prologue-rows=" + std::to_string(maxPrologueRows) +
+  return text + "max-prologue-rows=" + std::to_string(maxPrologueRows) +
          " max-gathered-rows=" + std::to_string(maxGatheredRows) +
          " moments-block=" + std::to_string(momentsBlock) +
          " least-moments-columns=" + std::to_string(leastMomentsColumns) +

@@ -69,9 +69,8 @@ template <typename Names> llvm::StringRef commonLevel(const Names &names) {
 struct FusionInfo {
   /// Names as passes/fusion/FusionLegality.h defines them: "multi_linear", "norm_prologue", ...
   llvm::ArrayRef<llvm::StringRef> capabilities;
-  /// Longest row that a prologue works on, most rows that it pays to map in each thread's prologue,
-  /// and most rows that one may gather; 0: no limit.
-  int64_t maxPrologueBytes, maxPrologueRows, maxGatheredRows;
+  /// Most rows that it pays to map in each thread's prologue, and that one may gather; 0: no limit.
+  int64_t maxPrologueRows, maxGatheredRows;
   /// Widths of tiles that hold rotated heads, rising; none: rotations do not care.
   llvm::ArrayRef<int64_t> rotationTiles = {};
   /// Columns of a block that linears leave the next norm's moments of (0: none), and from how many columns on that pays.

@@ -22,9 +22,9 @@
 // FUSED-NEXT: lm-leave-moments{anywhere=false capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} least-moments-columns=32 max-prologue-rows=8 moments-block=16 tile-costs={{\{?}}64,64,1,2,3,4{{\}?}}},
 // FUSED-NEXT: lm-fuse-columns{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} rotation-tiles={{\{?}}8,64{{\}?}}},
 // FUSED-NEXT: lm-fuse-segments{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}}},
-// FUSED-NEXT: lm-fuse-prologue{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-bytes=0 max-prologue-rows=8 tile-costs={{\{?}}64,64,1,2,3,4{{\}?}}},
+// FUSED-NEXT: lm-fuse-prologue{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} max-gathered-rows=4 max-prologue-rows=8 tile-costs={{\{?}}64,64,1,2,3,4{{\}?}}},
 // FUSED-NEXT: lm-form-fused-regions{kinds={{\{?}}linear,norm{{\}?}}},
-// FUSED-NEXT: lm-log-fusion{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} least-moments-columns=32 max-gathered-rows=4 max-prologue-bytes=0 max-prologue-rows=8 moments-block=16 rotation-tiles={{\{?}}8,64{{\}?}} tile-costs={{\{?}}64,64,1,2,3,4{{\}?}}},
+// FUSED-NEXT: lm-log-fusion{capabilities={{\{?}}multi_linear,norm_prologue{{\}?}} least-moments-columns=32 max-gathered-rows=4 max-prologue-rows=8 moments-block=16 rotation-tiles={{\{?}}8,64{{\}?}} tile-costs={{\{?}}64,64,1,2,3,4{{\}?}}},
 // FUSED-NEXT: lm-verify-fused
 // FUSED-NEXT: )
 

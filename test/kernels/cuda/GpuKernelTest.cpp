@@ -65,8 +65,10 @@ std::string linearKernel(llvm::StringRef schedule, int rows, int n, int k, llvm:
 std::string smallSchedule(int perWarp) {
   return formatv("\"linear_small\", source = \"test\", tunables = {{columns_per_warp = {0} : i64}", perWarp);
 }
-std::string streamSchedule(int stages, bool isSplit) {
-  return formatv("\"linear_stream\", source = \"test\", tunables = {{split = {1} : i64, stages = {0} : i64}", stages, int(isSplit));
+/// `slice`: tiles of normalised rows that are staged at a time.
+std::string streamSchedule(int stages, bool isSplit, int slice = 4096) {
+  return formatv("\"linear_stream\", source = \"test\", tunables = {{slice = {2} : i64, split = {1} : i64, stages = {0} : i64}", stages,
+                 int(isSplit), slice);
 }
 std::string fmaSchedule(int columns) {
   return formatv("\"linear_fma\", source = \"test\", tunables = {{tile_columns = {0} : i64}", columns);
@@ -192,10 +194,11 @@ std::string leavingKernel(llvm::StringRef schedule, int rows, int n, int k, llvm
                  schedule, k, n, (n + 15) / 16 * (isLayer ? 2 : 1), X, W, Y, M, isLayer ? "layer" : "rms");
 }
 
-/// A norm that reads moments, in front of a linear and yielded, or alone.
-std::string normOfMoments(llvm::StringRef schedule, int rows, int columns, llvm::StringRef type, bool isLayer, bool isAlone) {
+/// A norm that reads moments, in front of a linear of `n` columns and yielded, or alone.
+std::string normOfMoments(llvm::StringRef schedule, int rows, int columns, llvm::StringRef type, bool isLayer, bool isAlone,
+                          int n = 20) {
   std::string X = tensor(rows, columns, "f32"), N = tensor(rows, columns, type), M = momentsType(rows, columns, isLayer),
-              W = tensor(20, columns, type), Y = tensor(rows, 20, type), V = formatv("tensor<{0}xf32>", columns);
+              W = tensor(n, columns, type), Y = tensor(rows, n, type), V = formatv("tensor<{0}xf32>", columns);
   std::string bias = isLayer ? ", %b" : "", biasType = isLayer ? V + ", " : "";
   std::string norm = formatv("%n = lm.norm {0} %x, %g{1} moments(%m by 16) eps(1.0e-5) : ({2}, {3}, {4}{5}) -> {6}",
                              isLayer ? "layer" : "rms", bias, X, V, biasType, M, N);
@@ -207,15 +210,33 @@ std::string normOfMoments(llvm::StringRef schedule, int rows, int columns, llvm:
         lm.yield %n : {7}
       })",
                    schedule, columns, stride, X, V, M, norm, N);
-  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, 0, 20, {1}]) {{
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, {2}, 0, {10}, {1}]) {{
     ^bb0(%x: {3}, %g: {4}, %b: {4}, %m: {5}, %w: {6}):
       {7}
       %0 = lm.linear %n, %w : ({8}, {6}) -> {9}
       lm.yield %0, %n : {9}, {8}
     })",
-                 schedule, columns, stride, X, V, M, W, norm, N, Y);
+                 schedule, columns, stride, X, V, M, W, norm, N, Y, n);
 }
 } // namespace
+
+/// Rows are staged by slices: the last one shorter, in units of many strips, cut anywhere between blocks; lengths that fill no
+/// tile and no vector.
+TEST(GpuMoments, SlicesAreNormalised) {
+  struct Shape {
+    int rows, valid, n, k, slice, stages, multiprocessors;
+    const char *type;
+    bool isSplit;
+  };
+  for (bool isLayer : {true, false})
+    for (Shape s : {Shape{8, 7, 128, 600, 8, 8, 3, "bf16", true}, Shape{8, 8, 160, 1000, 3, 2, 5, "f16", true},
+                    Shape{3, 3, 260, 100, 2, 4, 2, "bf16", false}, Shape{5, 4, 100, 77, 1, 3, 7, "bf16", true},
+                    Shape{1, 1, 64, 330, 4, 1, 1, "f16", false}, Shape{4, 0, 32, 64, 1, 2, 2, "bf16", true}}) {
+      GpuStep step = stepOf(s.rows, s.valid);
+      step.multiprocessors = s.multiprocessors;
+      expectRight(normOfMoments(streamSchedule(s.stages, s.isSplit, s.slice), s.rows, s.k, s.type, isLayer, false, s.n), step, s.type);
+    }
+}
 
 /// Tiles normalise rows as they load them: two norms of one value, segments of their own, padding rows.
 TEST(GpuMoments, TilesNormaliseRows) {
@@ -255,6 +276,8 @@ TEST(GpuMoments, LeftAndRead) {
     expectRight(leavingKernel(mmaSchedule(64, 3), 70, 85, 64, "bf16", isLayer), stepOf(70, 66), "f32");
     for (auto [rows, valid, columns, type] : {std::tuple{1, 1, 600, "bf16"}, {8, 7, 45, "f32"}, {3, 3, 1100, "f16"}}) {
       expectRight(normOfMoments(smallSchedule(2), rows, columns, type, isLayer, false), stepOf(rows, valid), type);
+      if (llvm::StringRef(type) != "f32")
+        expectRight(normOfMoments(streamSchedule(4, true), rows, columns, type, isLayer, false), stepOf(rows, valid), type);
       expectRight(normOfMoments(plainSchedule("norm_rows"), rows, columns, type, isLayer, true), stepOf(rows, valid), type);
     }
     std::string X = tensor(5, 300, "f32"), M = momentsType(5, 300, isLayer);
@@ -457,6 +480,7 @@ TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
   for (const Shape &s : {Shape{1, 1, 32, smallSchedule(2), "f32"}, Shape{4, 3, 40, smallSchedule(1), "bf16"},
                          Shape{2, 2, 8, smallSchedule(2), "f16"}, Shape{1, 1, 64, streamSchedule(4, false), "bf16"},
                          Shape{4, 3, 40, streamSchedule(2, true), "bf16"}, Shape{8, 7, 32, streamSchedule(3, true), "f16"},
+                         Shape{4, 3, 40, streamSchedule(2, true, 1), "bf16"}, Shape{8, 7, 64, streamSchedule(3, true, 1), "bf16"},
                          Shape{2, 2, 8, streamSchedule(1, false), "f16"}}) {
     int heads = 3, kv = 1, hidden = 48, qkv = (heads + 2 * kv) * s.headDim, up = 56;
     std::string row = tensor(s.rows, hidden, "f32"), n = tensor(s.rows, hidden, s.type);
@@ -492,7 +516,7 @@ TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
 /// Two linears summed with a residual; the embedding in front of two norms, yielded as well.
 TEST(GpuFused, OutDownAndEmbedding) {
   for (auto [schedule, type] : {std::pair{smallSchedule(2), "f32"}, {smallSchedule(2), "bf16"}, {streamSchedule(2, true), "bf16"},
-                                {streamSchedule(3, false), "f16"}}) {
+                                {streamSchedule(3, false), "f16"}, {streamSchedule(2, true, 1), "bf16"}}) {
     std::string a = tensor(2, 24, type), u = tensor(2, 100, type), wo = tensor(40, 24, type), wd = tensor(40, 100, type);
     expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([24, 100, 0, 0, 40, 40]) {{
       ^bb0(%a: {1}, %u: {2}, %wo: {3}, %wd: {4}, %r: tensor<2x40xf32>):

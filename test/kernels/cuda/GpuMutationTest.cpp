@@ -44,11 +44,13 @@ std::vector<Sample> samples() {
     })",
            stepOf(2)},
           {"linear_stream", R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
-      tunables = {split = 1 : i64, stages = 3 : i64}>) row_strides([600, 0, 0, 40]) {
-    ^bb0(%x: tensor<2x600xf32>, %g: tensor<600xf32>, %w: tensor<40x600xbf16>):
-      %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<2x600xf32>, tensor<600xf32>) -> tensor<2x600xbf16>
-      %0 = lm.linear %n, %w : (tensor<2x600xbf16>, tensor<40x600xbf16>) -> tensor<2x40xf32>
-      lm.yield %0 : tensor<2x40xf32>
+      tunables = {slice = 1 : i64, split = 1 : i64, stages = 3 : i64}>) row_strides([104, 0, 0, 0, 160]) {
+    ^bb0(%x: tensor<2x104xf32>, %g: tensor<104xf32>, %w: tensor<160x104xbf16>, %u: tensor<160x104xbf16>):
+      %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<2x104xf32>, tensor<104xf32>) -> tensor<2x104xbf16>
+      %0 = lm.linear %n, %w : (tensor<2x104xbf16>, tensor<160x104xbf16>) -> tensor<2x160xf32>
+      %1 = lm.linear %n, %u : (tensor<2x104xbf16>, tensor<160x104xbf16>) -> tensor<2x160xf32>
+      %2 = lm.binary mul %0, %1 : tensor<2x160xf32>
+      lm.yield %2 : tensor<2x160xf32>
     })",
            stepOf(2)},
           {"linear_fma", R"(plan.kernel @k schedule(#plan.schedule<"linear_fma", source = "test",

@@ -1,7 +1,7 @@
 // RUN: stoop-opt %s --lm-fuse-prologue="capabilities=norm_prologue,embedding_prologue,gather_last_prologue max-gathered-rows=2 max-prologue-rows=4" | FileCheck %s
-// RUN: stoop-opt %s --lm-fuse-prologue="capabilities=norm_prologue max-prologue-bytes=4" | FileCheck %s --check-prefix=NONE
+// RUN: stoop-opt %s --lm-fuse-prologue="capabilities=rope_epilogue" | FileCheck %s --check-prefix=NONE
 
-// Rows beyond what a prologue holds stay outside.
+// Kernels that take no prologue have none.
 // NONE-NOT: lm.fused
 
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 2 : i64,

@@ -3,9 +3,9 @@
 // Grids follow from the schedule and the parts of the region; kernels of other templates keep none.
 
 plan.program @p target("cuda") metadata({}) {
-  // Two segments of 48 and 40 columns in tiles of 16: 3 + 3 blocks. Shared: one staged row of 64 bf16, one linear's sums.
+  // Two segments of 48 and 40 columns in tiles of 16: 3 + 3 blocks. Shared: one linear's sums.
   // CHECK-LABEL: plan.kernel @small
-  // CHECK-SAME: attributes {plan.geometry = #plan.geometry<grid = [6, 1, 1], threads = 256, shared = 192, scratch = 0>}
+  // CHECK-SAME: attributes {plan.geometry = #plan.geometry<grid = [6, 1, 1], threads = 256, shared = 64, scratch = 0>}
   plan.kernel @small schedule(<"linear_small", source = "heuristic", tunables = {columns_per_warp = 2 : i64}>)
       row_strides([64, 0, 0, 0, 0, 48, 40]) {
   ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
@@ -20,7 +20,18 @@ plan.program @p target("cuda") metadata({}) {
   // CHECK-LABEL: plan.kernel @stream
   // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 7168
   // CHECK-SAME: split = {balance = {"108" = 1.000000e+00 : f64, "132" = 1.000000e+00 : f64}, count = 12 : i64, unit = "tiles of 16 x 32 weights"}
-  plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {split = 1 : i64, stages = 4 : i64}>)
+  plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {slice = 2 : i64, split = 1 : i64, stages = 4 : i64}>)
+      row_strides([64, 0, 0, 0, 0, 48, 40]) {
+  ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
+    %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>
+    %0 = lm.linear %n, %w : (tensor<1x64xbf16>, tensor<48x64xbf16>) -> tensor<1x48xbf16>
+    %1 = lm.linear %n, %u : (tensor<1x64xbf16>, tensor<40x64xbf16>) -> tensor<1x40xbf16>
+    lm.yield %0, %1 : tensor<1x48xbf16>, tensor<1x40xbf16>
+  }
+  // By slices of one tile: a row of 32 elements, and units that are as wide as divides the columns, of 48 here.
+  // CHECK-LABEL: plan.kernel @sliced
+  // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 10240
+  plan.kernel @sliced schedule(<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 1 : i64, stages = 4 : i64}>)
       row_strides([64, 0, 0, 0, 0, 48, 40]) {
   ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
     %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>
