@@ -76,6 +76,39 @@ __device__ inline void load_floats(const T* from, float (&to)[N]) {
   for (int i = 0; i < N; ++i) to[i] = to_float(raw.at[i]);
 }
 
+// Two floats rounded to T, `low` in the lower half.
+template <class T> __device__ inline u32 pack(float low, float high);
+template <>
+__device__ inline u32 pack<bf16>(float low, float high) {
+  u32 both;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
+}
+template <>
+__device__ inline u32 pack<f16>(float low, float high) {
+  u32 both;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
+}
+// N floats rounded to T.
+template <class T, int N>
+__device__ inline Vector<T, N> narrow(const float (&from)[N]) {
+  if constexpr (N % 2 == 0) {
+    union {
+      u32 pairs[N / 2];
+      Vector<T, N> elements;
+    } to;
+#pragma unroll
+    for (int i = 0; i < N; i += 2) to.pairs[i / 2] = pack<T>(from[i], from[i + 1]);
+    return to.elements;
+  } else {
+    Vector<T, N> to;
+#pragma unroll
+    for (int i = 0; i < N; ++i) to.at[i] = from_float<T>(from[i]);
+    return to;
+  }
+}
+
 // Sum over a warp; the same order of additions in every lane.
 __device__ inline float warp_sum(float v) {
 #pragma unroll

@@ -68,21 +68,6 @@ __device__ inline void load_transposed16(u32 (&to)[4], const T* from, int pitch)
                : "memory");
 }
 
-// Two floats rounded to T, `low` in the lower half.
-template <class T> __device__ inline u32 pack(float low, float high);
-template <>
-__device__ inline u32 pack<bf16>(float low, float high) {
-  u32 both;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
-  return both;
-}
-template <>
-__device__ inline u32 pack<f16>(float low, float high) {
-  u32 both;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
-  return both;
-}
-
 // Tiles of 16 rows x 32 columns, as ir/support/TileOrder.h says: two fragments of 32 lanes x 16 bytes.
 constexpr int kTileColumns = 32, kTileElements = 512;
 using Fragment = Vector<u32, 4>;

@@ -2,9 +2,9 @@
 // columns, so that 1 to 8 rows cost the same instructions. Weights lie in tiles (ir/support/TileOrder.h).
 // All weights of the launch form one line of tiles: segment by segment, block of columns by block, linear by linear, slice
 // of the inner dimension by slice, strip of 16 rows by strip. The blocks of the grid, one a multiprocessor, take equal parts
-// of the line; SPLIT: cut anywhere, else between blocks of columns. The warps of a block share each strip's tiles among them
-// and keep a ring of copies in flight, each lane its own 16 bytes of a fragment: nobody has to wait for anybody. The ring runs
-// ahead over strips and slices.
+// of the line; SPLIT: cut anywhere, else between blocks of columns. The warps of a block take equal parts of each slice of up to
+// 8 strips and keep a ring of copies in flight, each lane its own 16 bytes of a fragment: nobody has to wait for anybody. The
+// ring runs ahead over strips and slices.
 // Rows that a prologue makes are staged a slice at a time: whole rows where they fit beside the ring, else as much as fits,
 // and blocks of columns are wider then, because each reads the rows again (from L2). So the ring is as long for 8 rows.
 // Sums have a fixed order: a warp's tiles, then warps, then blocks; who comes last (a ticket) adds the parts of a block of
@@ -48,7 +48,8 @@ constexpr int most_unit_sums() {
 }
 constexpr int kSumPitch = 20;  // of a warp's sums [row][column]: no two lanes of a fragment meet in a bank
 template <class C> constexpr int kWarps = C::threads / 32;
-template <class C> constexpr int kSumBytes = 2 * kWarps<C> * C::rows * kSumPitch * 4;
+template <class C> constexpr int kSumBytes = 2 * kWarps<C> * C::rows * kSumPitch * 4;  // of two strips a warp
+constexpr int kGroupStrips = 8;  // that the warps share at a time: as many as there are warps, so none has more than two
 
 // Of a slice of the prologue's rows, the largest that a segment asks for.
 template <class C, class S, class... L>
@@ -105,22 +106,22 @@ __device__ inline int owner_of(int at) {
   return static_cast<int>((static_cast<u64>(at + 1) * num_parts<S...>() - 1) / line_tiles<S...>());
 }
 
-// Consecutive tiles of a strip.
+// Consecutive tiles of a strip, and all that follow in its group of strips, of one slice.
 struct Piece {
   const char* from;
-  int count;
+  int count, group;
 };
 // Tiles of the slice from tile `first` on: the last one of several may be shorter.
 __device__ inline int width_of(int first, int slice, int all) { return slice == all ? all : min(slice, all - first); }
-// The tiles of the line from `at` on, at most `most`, that lie in one strip. `at` counts from the unit's first tile.
+// The tiles of the line from `at` on, at most `most`. `at` counts from the unit's first tile.
 template <class S, class L, class... Rest, class A>
 __device__ inline Piece piece_of_unit(const A& a, int unit, int at, int most, List<L, Rest...>) {
   constexpr int strips = Units<S>::strips, slice = slice_tiles<S, L>(), tiles = strips * L::k_tiles;
   if (sizeof...(Rest) == 0 || at < tiles) {
-    const int first = at / (strips * slice) * slice, count = width_of(first, slice, L::k_tiles);
-    const int strip = (at - first * strips) / count, k = (at - first * strips) % count;
+    const int first = at / (strips * slice) * slice, count = width_of(first, slice, L::k_tiles), place = at - first * strips;
+    const int strip = place / count, k = place % count, behind = min(strip / kGroupStrips * kGroupStrips + kGroupStrips, strips);
     return {reinterpret_cast<const char*>(L::tiles(a, Units<S>::strip(unit, strip)) + (first + k) * kTileElements),
-            min(count - k, most)};
+            min(count - k, most), min(behind * count - place, most)};
   }
   if constexpr (sizeof...(Rest) > 0) return piece_of_unit<S>(a, unit, at - tiles, most, List<Rest...>());
 }
@@ -142,10 +143,11 @@ __device__ inline Part warp_part(int count) {
 template <class C, class... S>
 struct WeightRing {
   char *place, *end;  // of this lane: in the stage that is read next and then filled again; behind the last stage
-  const char* from;   // of this lane, in the next tile to copy
-  int left;           // tiles of this warp from there on
-  int at, behind;     // of the line: what is copied next
+  int at, behind;     // of the line: what the block copies behind the group that this warp copies
   u64 policy;
+  const char* from = nullptr;  // of this lane, in the next tile to copy
+  int left = 0;                // tiles of its strip from there on, for this warp
+  int next = 0, last = 0;      // of the line: what this warp copies of the group behind them
 
   // Has the next tile copied to the stage that was read last; behind the last tile an empty group keeps the count.
   template <class A>
@@ -165,12 +167,19 @@ struct WeightRing {
   // Goes on to the next strip of which this warp has tiles.
   template <class A>
   __device__ void seek(const A& a) {
-    while (left == 0 && at < behind) {
-      const Piece piece = piece_at<S...>(a, at, behind - at);
-      const Part mine = warp_part<C>(piece.count);
-      from = piece.from + mine.first * (kTileElements * 2) + threadIdx.x % 32 * 16;
-      left = mine.behind - mine.first;
-      at += piece.count;
+    while (left == 0 && (next < last || at < behind)) {
+      if (next == last) {
+        const int count = piece_at<S...>(a, at, behind - at).group;
+        const Part mine = warp_part<C>(count);
+        next = at + mine.first;
+        last = at + mine.behind;
+        at += count;
+      } else {
+        const Piece piece = piece_at<S...>(a, next, last - next);
+        from = piece.from + threadIdx.x % 32 * 16;
+        left = piece.count;
+        next += left;
+      }
     }
   }
 };
@@ -182,9 +191,8 @@ struct Stream {
   const RowStatistics* statistics;  // of the prologue's rows
   char* staged;                     // a slice of them
   float *warp_sums, *unit_sums;
-  int turn = 0;   // which of two places the warps' sums of the next strip take
-  int held = -1;  // which slice of which norm is staged
   WeightRing<C, S...> ring;
+  int held = -1;  // which slice of which norm is staged
 };
 
 // Columns k to k + 7 of a row of activations, which begin at `x`; zeros behind the last, which are staged as such.
@@ -205,21 +213,20 @@ __device__ inline Fragment activations(const T* x, int k) {
   }
 }
 
-// This warp's sums of tiles [part) of a strip's slice, of linear L: sums [row g | g + 8][activation row 2q, 2q + 1] of lane
-// 4 g + q.
+// Sums of `count` tiles of a strip's slice, from its tile `first` on, of linear L: [row g | g + 8][activation row 2q, 2q + 1] of
+// lane 4 g + q.
 template <class C, class S, class L, class Stream, class A>
-__device__ inline void stream_strip(const A& a, Stream& stream, Part part, float (&sums)[4]) {
+__device__ inline void stream_strip(const A& a, Stream& stream, int first, int count, float (&sums)[4]) {
   using T = typename L::Weight;
   const int lane = threadIdx.x % 32, row = min(lane / 4, stream.rows - 1);  // padding repeats the last row and is not stored
-  const Part mine = warp_part<C>(part.behind - part.first);
-  int k = (part.first + mine.first) * kTileColumns + lane % 4 * 8;
+  int k = first * kTileColumns + lane % 4 * 8;
   const T* x;
   if constexpr (is_normed<typename L::Input>)
     x = reinterpret_cast<const T*>(stream.staged) + row * slice_pitch<S, L>() + k;
   else
     x = L::Input::row(a, row) + k;
   float odd[4] = {};
-  for (int count = mine.behind - mine.first; count; --count) {
+  for (; count; --count) {
     wait_async<C::stages - 1>();
     const char* place = stream.ring.place;
     const Fragment low = *reinterpret_cast<const Fragment*>(place), high = *reinterpret_cast<const Fragment*>(place + 512);
@@ -234,25 +241,54 @@ __device__ inline void stream_strip(const A& a, Stream& stream, Part part, float
   for (int i = 0; i < 4; ++i) sums[i] += odd[i];
 }
 
-// Adds the warps' sums of a strip in order and leaves them at unit_sums [row][PITCH], added to what an earlier slice left
-// there. Two strips' sums of warps lie side by side, so that one barrier a strip is enough.
-template <class C, int PITCH, class Stream>
-__device__ inline void add_warps(const float (&sums)[4], Stream& stream, float* unit_sums, bool is_first_slice) {
-  constexpr int stride = C::rows * kSumPitch;
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane % 4 * 2, column = lane / 4;
-  float* all = stream.warp_sums + stream.turn * kWarps<C> * stride;
-  stream.turn ^= 1;
+// Calls `visit(row, strip)` for the places (row, strip, lane % 16) of a unit's sums, `strips` of them. Half warps take 16
+// columns of a row each, the second half a row whose banks are 16 further.
+template <class C, class Visit>
+__device__ inline void for_each_place(int strips, Visit visit) {
+  for (int i = threadIdx.x / 32; i < 4 * strips; i += kWarps<C>) {
+    const int row = i % 4 + threadIdx.x % 32 / 16 * 4;
+    if (row < C::rows) visit(row, i / 4);
+  }
+}
+
+// Where a warp leaves its sums of the first or second strip that it has tiles of.
+template <class C, class Stream>
+__device__ inline float* warp_place(const Stream& stream, int warp, int turn) {
+  return stream.warp_sums + (turn * kWarps<C> + warp) * C::rows * kSumPitch;
+}
+
+// Multiplies tiles [part) of a group of strips, `count` tiles of each; the sums are added to what earlier slices left at
+// unit_sums [row][pitch].
+template <class C, class S, class L, class Stream, class A>
+__device__ inline void stream_group(const A& a, Stream& stream, Part part, int strips, int count, float* unit_sums, bool is_first_slice) {
+  static_assert(kWarps<C> == kGroupStrips);
+  const int lane = threadIdx.x % 32, row = lane % 4 * 2, column = lane / 4, all = part.behind - part.first;
+  const Part mine = warp_part<C>(all);
+  int turn = 0;
+#pragma unroll 1
+  for (int at = part.first + mine.first; at < part.first + mine.behind; ++turn) {
+    const int k = at % count, tiles = min(count - k, part.first + mine.behind - at);
+    float sums[4] = {};
+    stream_strip<C, S, L>(a, stream, k, tiles, sums);
+    float* to = warp_place<C>(stream, threadIdx.x / 32, turn);
 #pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (row + i % 2 < C::rows) all[warp * stride + (row + i % 2) * kSumPitch + column + i / 2 * 8] = sums[i];
-  __syncthreads();  // the warps' sums; all are done with those of the strip before the last one
-  const int place = warp + lane / 16 * 4;  // a row of activations: the halves of a warp take banks that are 16 apart
-  if (warp >= 4 || place >= C::rows) return;
-  float* sum = unit_sums + place * PITCH + lane % 16;
-  float total = is_first_slice ? 0 : *sum;
-#pragma unroll
-  for (int w = 0; w < kWarps<C>; ++w) total += all[w * stride + place * kSumPitch + lane % 16];
-  *sum = total;
+    for (int i = 0; i < 4; ++i)
+      if (row + i % 2 < C::rows) to[(row + i % 2) * kSumPitch + column + i / 2 * 8] = sums[i];
+    at += tiles;
+  }
+  __syncthreads();  // the warps' sums
+  // In order of the warps that have tiles of the strip.
+  for_each_place<C>(strips, [&](int row, int strip) {
+    float* sum = unit_sums + row * Units<S>::pitch + strip * 16 + threadIdx.x % 16;
+    float total = is_first_slice ? 0 : *sum;
+    const int begin = strip * count - part.first, end = begin + count;  // in the part
+    for (int warp = all ? max((begin + 1) * kWarps<C> - 1, 0) / all : kWarps<C>; warp < kWarps<C>; ++warp) {
+      const int from = all * warp / kWarps<C>, to = all * (warp + 1) / kWarps<C>;
+      if (from >= end) break;
+      if (from < to) total += warp_place<C>(stream, warp, from < begin)[row * kSumPitch + threadIdx.x % 16];
+    }
+    *sum = total;
+  });
 }
 
 // Has the slice from tile `first` on of the rows that linear L multiplies in shared memory.
@@ -260,10 +296,9 @@ template <class C, class S, class L, class Stream, class A>
 __device__ inline void stage_slice(const A& a, Stream& stream, int first) {
   const int wanted = L::Input::number * L::k_tiles + first;
   if (wanted == stream.held) return;
-  // Nobody reads the slice before any more: all have met behind its last strip.
+  // Nobody reads the slice before any more: all have met behind its last strips.
   stage_normed<L, C::threads, slice_tiles<S, L>() * kTileColumns, slice_pitch<S, L>()>(
       a, reinterpret_cast<typename L::Weight*>(stream.staged), stream.rows, first * kTileColumns, stream.statistics, 0, stream.rows);
-  __syncthreads();  // the slice
   stream.held = wanted;
 }
 
@@ -274,29 +309,18 @@ __device__ inline void stream_linear(const A& a, Stream& stream, Part part, int 
   constexpr int strips = Units<S>::strips, slice = slice_tiles<S, L>();
 #pragma unroll 1
   for (int first = 0; first < L::k_tiles; first += slice) {
-    const int begin = from + first * strips, count = width_of(first, slice, L::k_tiles);
-    const bool is_ours = part.first < begin + strips * count && part.behind > begin;
-    if (first > 0 && !is_ours) continue;
-    if constexpr (is_normed<typename L::Input>)
-      if (is_ours) stage_slice<C, S, L>(a, stream, first);
+    const int count = width_of(first, slice, L::k_tiles);
 #pragma unroll 1
-    for (int strip = 0; strip < strips; ++strip) {
-      const int at = begin + strip * count;
-      const Part tiles = {max(part.first - at, 0), min(part.behind - at, count)};
-      float sums[4] = {};
-      if (tiles.first < tiles.behind) stream_strip<C, S, L>(a, stream, tiles, sums);
-      add_warps<C, Units<S>::pitch>(sums, stream, unit_sums + strip * 16, first == 0);
+    for (int strip = 0; strip < strips; strip += kGroupStrips) {
+      const int group = min(strips - strip, kGroupStrips), begin = from + first * strips + strip * count;
+      const Part tiles = {max(part.first - begin, 0), min(part.behind - begin, group * count)};
+      const bool is_ours = tiles.first < tiles.behind;
+      if (first > 0 && !is_ours) continue;
+      if constexpr (is_normed<typename L::Input>)
+        if (is_ours) stage_slice<C, S, L>(a, stream, first);
+      __syncthreads();  // the slice; all have added the warps' sums of the group before
+      stream_group<C, S, L>(a, stream, is_ours ? tiles : Part{0, 0}, group, count, unit_sums + strip * 16, first == 0);
     }
-  }
-}
-
-// Calls `visit(row, strip)` for the places (row, strip, lane % 16) of a unit's sums, `strips` of them. Half warps take 16
-// columns of a row each, the second half a row whose banks are 16 further.
-template <class C, class Visit>
-__device__ inline void for_each_place(int strips, Visit visit) {
-  for (int i = threadIdx.x / 32; i < 4 * strips; i += kWarps<C>) {
-    const int row = i % 4 + threadIdx.x % 32 / 16 * 4;
-    if (row < C::rows) visit(row, i / 4);
   }
 }
 
@@ -354,7 +378,7 @@ __device__ inline void stream_unit(const A& a, Stream& stream, int unit, int fir
     from += Units<S>::strips * L::k_tiles),
    ...);
   // Else each lane goes on with the sums that it added itself.
-  if constexpr (S::head_dim > 0 || Units<S>::strips > 1 || (C::split && sizeof...(L) > 1)) __syncthreads();  // the unit's sums
+  if constexpr (S::head_dim > 0 || (C::split && sizeof...(L) > 1)) __syncthreads();  // the unit's sums
   if constexpr (C::split != 0) {
     const bool is_whole = part.first == 0 && part.behind == Units<S>::cost;
     if (!is_whole && !All::template add<C, S>(a, first, first + Units<S>::cost, stream.unit_sums)) return;
@@ -396,7 +420,7 @@ __device__ inline void linear_stream(const A& a) {
   float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * ring_bytes);
   char* place = copies + threadIdx.x / 32 * ring_bytes + threadIdx.x % 32 * 16;
   Stream<C, S...> stream = {valid_rows(a, C::rows), statistics, shared, warp_sums, warp_sums + kSumBytes<C> / 4};
-  stream.ring = {place, place + ring_bytes, nullptr, 0, part.first, part.behind, read_once_policy()};
+  stream.ring = {place, place + ring_bytes, part.first, part.behind, read_once_policy()};
 #pragma unroll
   for (int i = 0; i < C::stages; ++i) stream.ring.request(a);
   if (stream.rows == 0) return wait_async<0>();

@@ -240,10 +240,7 @@ __device__ inline void stage_normed(const A& a, T* to, int count, int k0, const 
     const int row = i / chunks, k = i % chunks * L::vector;
     float x[L::vector];
     load_input<L>(a, statistics, row0, row, k0 + k, rows, x);
-    Vector<T, L::vector> v;
-#pragma unroll
-    for (int e = 0; e < L::vector; ++e) v.at[e] = from_float<T>(x[e]);
-    *reinterpret_cast<Vector<T, L::vector>*>(to + row * PITCH + k) = v;
+    *reinterpret_cast<Vector<T, L::vector>*>(to + row * PITCH + k) = narrow<T>(x);
   }
 }
 

@@ -480,6 +480,7 @@ TEST(GpuFused, NormQkvUpWithRotationAndAppend) {
   for (const Shape &s : {Shape{1, 1, 32, smallSchedule(2), "f32"}, Shape{4, 3, 40, smallSchedule(1), "bf16"},
                          Shape{2, 2, 8, smallSchedule(2), "f16"}, Shape{1, 1, 64, streamSchedule(4, false), "bf16"},
                          Shape{4, 3, 40, streamSchedule(2, true), "bf16"}, Shape{8, 7, 32, streamSchedule(3, true), "f16"},
+                         Shape{2, 2, 44, streamSchedule(2, true, 1), "f16"}, // 11 strips are finished together
                          Shape{4, 3, 40, streamSchedule(2, true, 1), "bf16"}, Shape{8, 7, 64, streamSchedule(3, true, 1), "bf16"},
                          Shape{2, 2, 8, streamSchedule(1, false), "f16"}}) {
     int heads = 3, kv = 1, hidden = 48, qkv = (heads + 2 * kv) * s.headDim, up = 56;
