@@ -179,16 +179,18 @@ static GranuleFindings produceTiles(const WeightPack &pack, uint64_t rows, Granu
 static GranuleFindings produceQuantized(const WeightPack &pack, uint64_t rows,
                                         GranuleScratch &scratch, uint8_t *out) {
   int64_t cols = static_cast<int64_t>(pack.cols);
-  uint64_t storedRowBytes = pack.cols * byteWidth(pack.origin.element());
-  scratch.converted.resize(pack.cols * sizeof(float));
+  scratch.converted.resize(rows * pack.cols * sizeof(float));
   const float *values = reinterpret_cast<const float *>(scratch.converted.data());
+  GranuleFindings all = convert(pack.origin.element(), ElementType::F32, scratch.stored.data(),
+                                scratch.converted.data(), rows * pack.cols);
+  quant::Row quantized[panelRows];
+  if (scratch.inputs)
+    scratch.inputs->quantizeRows(*pack.scheme, values, static_cast<int64_t>(rows), quantized);
   std::fill_n(out, granuleBytes(pack), uint8_t(0));
-  GranuleFindings all;
-  quant::Row row;
   for (uint64_t lane = 0; lane < rows; ++lane) {
-    all |= convert(pack.origin.element(), ElementType::F32, &scratch.stored[lane * storedRowBytes],
-                   scratch.converted.data(), pack.cols);
-    quant::quantizeRow(*pack.scheme, values, cols, quant::Rounding::Search, row);
+    quant::Row &row = quantized[lane];
+    if (!scratch.inputs)
+      quant::quantizeRow(*pack.scheme, values + lane * pack.cols, cols, quant::Rounding::Search, row);
     all.overflowed |= std::any_of(row.scales.begin(), row.scales.end(),
                                   [](float scale) { return std::isinf(scale); });
     quant::packRow(*pack.scheme, row, static_cast<int64_t>(lane), cols, out);
@@ -265,6 +267,16 @@ static void produceRope(const RopeTable &rope, uint64_t first, uint64_t rows, fl
       out[j] = roundTo(rope.rounding, static_cast<float>(std::cos(angle)) * rope.factor);
       out[half + j] = roundTo(rope.rounding, static_cast<float>(std::sin(angle)) * rope.factor);
     }
+}
+
+llvm::Error readFloats(const WeightOrigin &origin, const WeightReader &reader, uint64_t first,
+                       uint64_t count, float *out) {
+  uint64_t elements = count * origin.cols();
+  std::vector<uint8_t> stored(elements * byteWidth(origin.element()));
+  if (llvm::Error failed = reader.readRows(origin, first, count, stored.data()))
+    return failed;
+  convert(origin.element(), ElementType::F32, stored.data(), out, elements);
+  return llvm::Error::success();
 }
 
 llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const WeightReader &reader,

@@ -9,12 +9,15 @@
 #define STOOP_CODEGEN_PACKAGE_PACKLAYOUT_H
 
 #include "codegen/package/WeightPacker.h"
+#include "codegen/quant/Anticipate.h"
+#include <memory>
 
 namespace stoop::codegen {
 
 /// Buffers of one thread, kept between granules.
 struct GranuleScratch {
   std::vector<uint8_t> stored, converted;
+  std::shared_ptr<const quant::Anticipation> inputs; ///< of the weight at hand; null: not known
 };
 
 /// What the conversion of one granule met.
@@ -42,10 +45,15 @@ uint64_t granuleBytes(const WeightPack &pack);
 uint64_t numGranules(const WeightPack &pack);
 
 /// Writes granule `index` of `pack` to `out`, granuleBytes(pack) long (the last one: what is left).
-/// The stored rows that it read stay in scratch.stored.
+/// Integers are rounded against scratch.inputs, if there are any. The stored rows that it read stay
+/// in scratch.stored.
 llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const WeightReader &reader,
                                                uint64_t index, GranuleScratch &scratch,
                                                uint8_t *out);
+
+/// Rows of a weight as float32, whatever it will be packed as.
+llvm::Error readFloats(const WeightOrigin &origin, const WeightReader &reader, uint64_t first,
+                       uint64_t count, float *out);
 
 } // namespace stoop::codegen
 

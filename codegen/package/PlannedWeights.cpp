@@ -8,6 +8,7 @@
 
 #include "ir/lm/LmDialect.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Path.h"
 
@@ -159,9 +160,41 @@ static FailureOr<WeightPack> readWeight(plan::WeightOp op, llvm::StringRef folde
   return pack;
 }
 
+/// Finds the weights that an lm.inputs names.
+static LogicalResult readInputs(plan::WeightOp op, const llvm::StringMap<size_t> &places,
+                                WeightPack &pack) {
+  auto inputs = op.getOrigin().getAs<lm::InputsAttr>("inputs");
+  if (!inputs)
+    return success();
+  InputsSource source;
+  auto find = [&](FlatSymbolRefAttr name, auto &place) -> LogicalResult {
+    if (!name)
+      return success();
+    auto found = places.find(name.getValue());
+    if (found == places.end())
+      return op.emitOpError() << "expects inputs from " << name << ", which is no weight";
+    place = found->second;
+    return success();
+  };
+  if (failed(find(inputs.getTable(), source.table)) || failed(find(inputs.getScale(), source.scale)) ||
+      failed(find(inputs.getBias(), source.bias)) || failed(find(inputs.getMatrix(), source.matrix)) ||
+      failed(find(inputs.getOffset(), source.offset)) || failed(find(inputs.getFactor(), source.factor)))
+    return failure();
+  source.formula.first = inputs.getFirst();
+  source.formula.rows = inputs.getRows();
+  source.formula.head = inputs.getHead();
+  source.formula.repeats = inputs.getRepeats();
+  if (inputs.getActivation())
+    source.formula.activation = static_cast<quant::Activation>(inputs.getActivation().getValue());
+  source.formula.gated = bool(inputs.getFactor());
+  pack.inputs = std::move(source);
+  return success();
+}
+
 FailureOr<PlannedWeights> readPlannedWeights(plan::ProgramOp program,
                                              llvm::StringRef weightsFolder) {
   PlannedWeights weights;
+  llvm::StringMap<size_t> places;
   for (auto arena : program.getBody().getOps<plan::ArenaOp>())
     if (arena.getLifetime() == plan::Lifetime::Constant)
       weights.arenaBytes = static_cast<uint64_t>(arena.getSize());
@@ -169,8 +202,12 @@ FailureOr<PlannedWeights> readPlannedWeights(plan::ProgramOp program,
     FailureOr<WeightPack> pack = readWeight(op, weightsFolder);
     if (failed(pack))
       return failure();
+    places[pack->name] = weights.packs.size();
     weights.packs.push_back(std::move(*pack));
   }
+  for (auto [op, pack] : llvm::zip_equal(program.getBody().getOps<plan::WeightOp>(), weights.packs))
+    if (failed(readInputs(op, places, pack)))
+      return failure();
   return weights;
 }
 

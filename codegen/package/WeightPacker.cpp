@@ -24,13 +24,35 @@ static constexpr uint64_t unitBytes = 16 << 20;
 
 namespace {
 
+/// What matrices are rounded against: computed by the first thread that needs it, kept while one does.
+class AnticipationCache {
+public:
+  AnticipationCache(const std::vector<WeightPack> &packs, const WeightReader &reader)
+      : packs(packs), reader(reader), entries(packs.size()) {}
+
+  /// Null if nothing is known of what enters.
+  llvm::Expected<std::shared_ptr<const quant::Anticipation>> get(size_t pack);
+
+private:
+  llvm::Error readVector(std::optional<size_t> pack, std::vector<float> &out) const;
+  llvm::Expected<quant::InputSamples> draw(const InputsSource &source) const;
+
+  struct Entry {
+    std::mutex mutex;
+    std::weak_ptr<const quant::Anticipation> inputs;
+  };
+  const std::vector<WeightPack> &packs;
+  const WeightReader &reader;
+  std::vector<Entry> entries;
+};
+
 /// One run of packWeights: shared state of its threads.
 class Packing {
 public:
   Packing(const std::vector<WeightPack> &packs, uint64_t arenaBytes, uint64_t blockBytes,
           const ArenaSink &sink, const PackProgress &progress)
       : packs(packs), arenaBytes(arenaBytes), blockBytes(blockBytes), sink(sink),
-        progress(progress) {}
+        progress(progress), anticipations(packs, reader) {}
 
   llvm::Error prepare();
   llvm::Error addStored(const StoredTensor &tensor);
@@ -51,6 +73,7 @@ private:
   const ArenaSink &sink;
   const PackProgress &progress;
   WeightReader reader;
+  AnticipationCache anticipations;
   std::vector<size_t> byOffset;    ///< indices of packs, by place in the arena
   std::vector<size_t> firstTensor; ///< per pack: index of its first source in summary.tensors
   PackSummary summary;
@@ -61,6 +84,50 @@ private:
 };
 
 } // namespace
+
+llvm::Error AnticipationCache::readVector(std::optional<size_t> pack,
+                                          std::vector<float> &out) const {
+  if (!pack)
+    return llvm::Error::success();
+  const WeightOrigin &origin = packs[*pack].origin;
+  out.resize(origin.rows() * origin.cols());
+  return readFloats(origin, reader, 0, origin.rows(), out.data());
+}
+
+llvm::Expected<quant::InputSamples> AnticipationCache::draw(const InputsSource &source) const {
+  quant::InputsFormula formula = source.formula;
+  formula.tableRows = static_cast<int64_t>(packs[source.table].origin.rows());
+  for (auto [pack, vector] : {std::pair{std::optional(source.scale), &formula.scale},
+                              {source.bias, &formula.bias},
+                              {source.offset, &formula.offset}})
+    if (llvm::Error failed = readVector(pack, *vector))
+      return failed;
+  auto rowsOf = [&](std::optional<size_t> pack) {
+    return [this, pack](int64_t row, float *out) {
+      return readFloats(packs[*pack].origin, reader, static_cast<uint64_t>(row), 1, out);
+    };
+  };
+  return quant::drawInputs(formula, rowsOf(source.table), rowsOf(source.matrix), rowsOf(source.factor));
+}
+
+llvm::Expected<std::shared_ptr<const quant::Anticipation>> AnticipationCache::get(size_t pack) {
+  if (!packs[pack].inputs)
+    return nullptr;
+  std::lock_guard<std::mutex> lock(entries[pack].mutex);
+  std::shared_ptr<const quant::Anticipation> inputs = entries[pack].inputs.lock();
+  if (inputs)
+    return inputs;
+  llvm::Expected<quant::InputSamples> samples = draw(*packs[pack].inputs);
+  if (!samples)
+    return samples.takeError();
+  if (samples->columns() != static_cast<int64_t>(packs[pack].cols))
+    return llvm::createStringError("weight '" + packs[pack].name + "' has " +
+                                   std::to_string(packs[pack].cols) + " columns, its inputs have " +
+                                   std::to_string(samples->columns()));
+  inputs = std::make_shared<const quant::Anticipation>(*samples);
+  entries[pack].inputs = inputs;
+  return inputs;
+}
 
 /// A vector stored as [1, n] or [n] is n rows of one element.
 static llvm::Error checkSources(const WeightPack &pack) {
@@ -175,6 +242,10 @@ void Packing::account(size_t packIndex, uint64_t granule, const GranuleFindings 
 llvm::Error Packing::packInto(size_t packIndex, uint64_t first, uint64_t size, uint8_t *buffer,
                               GranuleScratch &scratch, std::vector<uint8_t> &border) {
   const WeightPack &pack = packs[packIndex];
+  auto inputs = anticipations.get(packIndex);
+  if (!inputs)
+    return inputs.takeError();
+  scratch.inputs = std::move(*inputs);
   uint64_t step = granuleBytes(pack), total = pack.packedBytes(), last = first + size;
   uint64_t granule = first > pack.offset ? (first - pack.offset) / step : 0;
   for (; granule * step < total; ++granule) {

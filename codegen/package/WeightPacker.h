@@ -10,6 +10,7 @@
 #define STOOP_CODEGEN_PACKAGE_WEIGHTPACKER_H
 
 #include "codegen/package/WeightReader.h"
+#include "codegen/quant/Samples.h"
 #include "codegen/quant/Stored.h"
 #include "ir/support/QuantScheme.h"
 #include <functional>
@@ -47,6 +48,13 @@ struct StoredSource {
   StoredTensor codes, zeros, scales;
 };
 
+/// What enters a matrix (quant::InputsFormula), by places of other weights in the list of packs.
+struct InputsSource {
+  size_t table = 0, scale = 0;
+  std::optional<size_t> bias = {}, matrix = {}, offset = {}, factor = {};
+  quant::InputsFormula formula = {}; ///< without vectors
+};
+
 /// One weight of the plan.
 struct WeightPack {
   std::string name;
@@ -60,6 +68,7 @@ struct WeightPack {
   quant::StoredForm storedForm = quant::StoredForm::Gptq;
   std::vector<StoredSource> stored; ///< matrices of integers, stacked in order; else empty
   std::optional<RopeTable> rope;
+  std::optional<InputsSource> inputs; ///< of a matrix in integers: what it is rounded against
 
   /// Bytes that layout, type and shape come to, with padding.
   uint64_t packedBytes() const;

@@ -109,19 +109,14 @@ FailureOr<Tensor> Weights::readStored(lm::WeightOp weight, StringAttr form) {
   return tensor;
 }
 
-FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
-  if (auto form = weight->getAttrOfType<StringAttr>(lm::kStoredFormAttrName))
-    return readStored(weight, form);
-  if (lm::RopeTableAttr table = weight.getGeneratorAttr())
-    return generate(weight, table);
-  RankedTensorType type = weight.getTensorType();
-  bool isVector = type.getRank() == 1;
-  FailureOr<Element> element = elementOf(type.getElementType());
-  if (failed(element))
-    return weight.emitOpError() << "has an element type that cannot be evaluated: " << type;
+/// A vector's elements are rows of one column: layouts permute them like rows of a matrix.
+static std::pair<int64_t, int64_t> shapeOf(RankedTensorType type) {
+  return {type.getDimSize(0), type.getRank() == 1 ? 1 : type.getDimSize(1)};
+}
 
-  // A vector's elements are rows of one column: layouts permute them like rows of a matrix.
-  int64_t rows = type.getDimSize(0), cols = isVector ? 1 : type.getDimSize(1), filled = 0;
+FailureOr<std::vector<float>> Weights::readFloats(lm::WeightOp weight) {
+  auto [rows, cols] = shapeOf(weight.getTensorType());
+  int64_t filled = 0;
   std::vector<float> stored(rows * cols);
   for (Attribute attr : weight.getSourcesAttr()) {
     auto source = cast<lm::SourceAttr>(attr);
@@ -139,23 +134,105 @@ FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
            stored.data() + filled);
     filled += count;
   }
-
-  Tensor tensor(isVector ? 1 : rows, isVector ? rows : cols, *element);
   lm::QkvLayoutAttr layout = weight.getLayoutAttr();
+  if (!layout)
+    return stored;
+  std::vector<float> ordered(stored.size());
+  for (int64_t row = 0; row < rows; ++row)
+    std::copy_n(&stored[layout.storedRow(row) * cols], cols, &ordered[row * cols]);
+  return ordered;
+}
+
+FailureOr<quant::Anticipation> Weights::anticipate(lm::WeightOp weight, lm::InputsAttr inputs) {
+  auto read = [&](FlatSymbolRefAttr name) -> FailureOr<std::vector<float>> {
+    if (!name)
+      return std::vector<float>();
+    auto source = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(weight, name);
+    if (!source)
+      return weight.emitOpError() << "expects inputs from " << name << ", which is no weight";
+    return readFloats(source);
+  };
+  auto table = read(inputs.getTable()), scale = read(inputs.getScale()), bias = read(inputs.getBias()),
+       matrix = read(inputs.getMatrix()), offset = read(inputs.getOffset()),
+       factor = read(inputs.getFactor());
+  for (const auto *values : {&table, &scale, &bias, &matrix, &offset, &factor})
+    if (failed(*values))
+      return failure();
+  const int64_t cols = static_cast<int64_t>(scale->size());
+  quant::InputsFormula formula;
+  formula.tableRows = static_cast<int64_t>(table->size()) / cols;
+  formula.scale = std::move(*scale);
+  formula.bias = std::move(*bias);
+  formula.offset = std::move(*offset);
+  formula.first = inputs.getFirst();
+  formula.rows = inputs.getRows();
+  formula.head = inputs.getHead();
+  formula.repeats = inputs.getRepeats();
+  if (inputs.getActivation())
+    formula.activation = static_cast<quant::Activation>(inputs.getActivation().getValue());
+  formula.gated = bool(inputs.getFactor());
+  auto rowsOf = [cols](const std::vector<float> &values) {
+    return [cols, &values](int64_t row, float *out) {
+      std::copy_n(&values[row * cols], cols, out);
+      return llvm::Error::success();
+    };
+  };
+  llvm::Expected<quant::InputSamples> samples =
+      quant::drawInputs(formula, rowsOf(*table), rowsOf(*matrix), rowsOf(*factor));
+  if (!samples)
+    return weight.emitOpError() << llvm::toString(samples.takeError());
+  if (samples->columns() != weight.getTensorType().getDimSize(1))
+    return weight.emitOpError() << "has " << weight.getTensorType().getDimSize(1)
+                                << " columns, its inputs have " << samples->columns();
+  return quant::Anticipation(*samples);
+}
+
+/// Fills in what the integers of a weight's scheme stand for.
+LogicalResult Weights::quantize(lm::WeightOp weight, const std::vector<float> &stored, Tensor &tensor) {
+  QuantScheme scheme = *quantSchemeOf(weight.getTensorType());
+  int64_t rows = tensor.rows(), cols = tensor.cols();
+  std::vector<quant::Row> integers(rows);
+  if (auto inputs = weight->getAttrOfType<lm::InputsAttr>(lm::kInputsAttrName)) {
+    FailureOr<quant::Anticipation> anticipation = anticipate(weight, inputs);
+    if (failed(anticipation))
+      return failure();
+    anticipation->quantizeRows(scheme, stored.data(), rows, integers.data());
+  } else {
+    for (int64_t row = 0; row < rows; ++row)
+      quant::quantizeRow(scheme, &stored[row * cols], cols, quant::Rounding::Search, integers[row]);
+  }
+  for (int64_t row = 0; row < rows; ++row)
+    quant::dequantizeRow(scheme, integers[row], cols, tensor.mutableValues().data() + row * cols);
+  return success();
+}
+
+FailureOr<Tensor> Weights::read(lm::WeightOp weight) {
+  if (auto form = weight->getAttrOfType<StringAttr>(lm::kStoredFormAttrName))
+    return readStored(weight, form);
+  if (lm::RopeTableAttr table = weight.getGeneratorAttr())
+    return generate(weight, table);
+  RankedTensorType type = weight.getTensorType();
+  bool isVector = type.getRank() == 1;
+  FailureOr<Element> element = elementOf(type.getElementType());
+  if (failed(element))
+    return weight.emitOpError() << "has an element type that cannot be evaluated: " << type;
+  auto [rows, cols] = shapeOf(type);
+  FailureOr<std::vector<float>> stored = readFloats(weight);
+  if (failed(stored))
+    return failure();
+  Tensor tensor(isVector ? 1 : rows, isVector ? rows : cols, *element);
+  if (quantSchemeOf(type)) {
+    if (failed(quantize(weight, *stored, tensor)))
+      return failure();
+    return tensor;
+  }
   Element round = Element::F32;
   if (std::optional<Type> narrower = weight.getRound())
     if (FailureOr<Element> known = elementOf(*narrower); succeeded(known))
       round = *known;
-  std::optional<QuantScheme> scheme = quantSchemeOf(type);
-  quant::Row integers;
   for (int64_t row = 0; row < rows; ++row) {
-    const float *from = stored.data() + (layout ? layout.storedRow(row) : row) * cols;
+    const float *from = stored->data() + row * cols;
     float *to = tensor.mutableValues().data() + row * cols;
-    if (scheme) {
-      quant::quantizeRow(*scheme, from, cols, quant::Rounding::Search, integers);
-      quant::dequantizeRow(*scheme, integers, cols, to);
-      continue;
-    }
     for (int64_t c = 0; c < cols; ++c)
       to[c] = roundTo(roundTo(from[c], round), *element);
   }

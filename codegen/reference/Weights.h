@@ -7,6 +7,7 @@
 #ifndef STOOP_CODEGEN_REFERENCE_WEIGHTS_H
 #define STOOP_CODEGEN_REFERENCE_WEIGHTS_H
 
+#include "codegen/quant/Anticipate.h"
 #include "codegen/quant/Stored.h"
 #include "codegen/reference/Tensor.h"
 #include "ir/lm/LmOps.h"
@@ -31,6 +32,11 @@ public:
 
 private:
   llvm::FailureOr<Tensor> read(lm::WeightOp weight);
+  /// Values as stored, rows in the weight's order.
+  llvm::FailureOr<std::vector<float>> readFloats(lm::WeightOp weight);
+  /// What a matrix in integers is rounded against.
+  llvm::FailureOr<quant::Anticipation> anticipate(lm::WeightOp weight, lm::InputsAttr inputs);
+  llvm::LogicalResult quantize(lm::WeightOp weight, const std::vector<float> &stored, Tensor &tensor);
   llvm::FailureOr<Tensor> readStored(lm::WeightOp weight, mlir::StringAttr form);
   llvm::FailureOr<std::vector<quant::StoredMatrix>> mapStored(lm::WeightOp weight,
                                                               mlir::StringAttr form);

@@ -41,6 +41,7 @@ LogicalResult chooseSchemes(Session &session, ModuleOp module, const Quantizatio
   choice.overrides.assign(options.overrides.begin(), options.overrides.end());
   PassManager manager(&session.context(), ModuleOp::getOperationName());
   manager.addPass(graph::createQuantizeWeights(choice));
+  manager.addPass(graph::createExpectInputs());
   return manager.run(module);
 }
 

@@ -35,6 +35,19 @@ static std::string layersText(const json::Object &object) {
 // Sections
 //===----------------------------------------------------------------------===//
 
+/// How many matrices each scheme has, and of how many rounding knew what enters.
+static std::string weightsText(const json::Object &model) {
+  std::string text;
+  for (const json::Value &value : listAt(model, "quantization")) {
+    const json::Object &entry = asObject(value);
+    text += (text.empty() ? "" : ", ") + grouped(numberAt(entry, "matrices")) + " " +
+            (textAt(entry, "scheme") == "none" ? "unquantised" : textAt(entry, "scheme"));
+    if (numberAt(entry, "anticipated") > 0)
+      text += " (" + grouped(numberAt(entry, "anticipated")) + " rounded against sample inputs)";
+  }
+  return text;
+}
+
 /// Two or three lines: dimensions, limits, target.
 static void printHead(const json::Object &report, const TextOutput &out) {
   const json::Object &model = objectAt(report, "model"), &target = objectAt(report, "target");
@@ -49,6 +62,8 @@ static void printHead(const json::Object &report, const TextOutput &out) {
                           counted("kv_heads", "KV head") + " of " + number("head_dim")});
   table.add({"", "vocabulary " + number("vocab") + ", context " + number("max_positions") +
                      " tokens, batch " + number("batch")});
+  if (std::string weights = weightsText(model); !weights.empty())
+    table.add({"weights", weights});
   std::string needs =
       scalarText(json::Value(json::Array(listAt(objectAt(report, "needs"), "libraries"))));
   table.add({"target", textAt(target, "name") + " " +

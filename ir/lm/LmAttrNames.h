@@ -15,6 +15,9 @@ inline constexpr llvm::StringLiteral kFusionLogAttrName = "lm.fusion_log";
 /// scales of each): "gptq", "gptq_v2" or "awq". Formulas: codegen/quant/Stored.h.
 inline constexpr llvm::StringLiteral kStoredFormAttrName = "lm.stored_form";
 
+/// On an lm.weight in integers: an lm.inputs, what rounding may expect to meet (codegen/quant/Anticipate.h).
+inline constexpr llvm::StringLiteral kInputsAttrName = "lm.inputs";
+
 } // namespace stoop::lm
 
 #endif // STOOP_IR_LM_LMATTRNAMES_H

@@ -92,6 +92,25 @@ def Lm_RopeTableAttr : Lm_Attr<"RopeTable", "rope_table"> {
   let assemblyFormat = "`<` struct(custom<ExactFloats>($invFreq), $factor, $positions, $round) `>`";
 }
 
+def Lm_InputsAttr : Lm_Attr<"Inputs", "inputs"> {
+  let summary = "what enters a matrix product, as far as weights alone say";
+  let description = [{
+    The result of a norm of rows of `table`, an embedding, with vectors `scale` and `bias` (none: an RMS norm). With
+    `matrix`, rows [first, first + rows) of matrix · result + `offset` enter: through `activation`, times the same rows of
+    `factor` · result, or, with `head` rows in a block, mixed over tokens by attention, which reads each block `repeats`
+    times. Formulas: codegen/quant/Samples.h.
+
+    Example: `#lm.inputs<table = @embed, scale = @norm, bias = @norm.bias, matrix = @up, rows = 1024, activation = gelu>`
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$table, "::mlir::FlatSymbolRefAttr":$scale,
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$bias, OptionalParameter<"::mlir::FlatSymbolRefAttr">:$matrix,
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$offset, OptionalParameter<"::mlir::FlatSymbolRefAttr">:$factor,
+    DefaultValuedParameter<"int64_t", "0">:$first, DefaultValuedParameter<"int64_t", "0">:$rows,
+    DefaultValuedParameter<"int64_t", "0">:$head, DefaultValuedParameter<"int64_t", "1">:$repeats,
+    OptionalParameter<"::stoop::lm::ActivationKindAttr">:$activation);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Lm_SourceArrayAttr : TypedArrayAttrBase<Lm_SourceAttr, "list of checkpoint tensors"> {}
 
 def Lm_KvType : TypeDef<Lm_Dialect, "Kv"> {

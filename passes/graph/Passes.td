@@ -34,6 +34,21 @@ def QuantizeWeights : Pass<"lm-quantize-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::lm::LmDialect"];
 }
 
+def ExpectInputs : Pass<"lm-expect-inputs", "::mlir::ModuleOp"> {
+  let summary = "What rounding may expect of the inputs of matrices in integers";
+  let description = [{
+    Gives each quantised matrix the attribute `lm.inputs` where its input is a norm's result, or an activation, a gated
+    product or attention behind a linear layer of one: packaging then draws samples of these inputs from the embedding and
+    the weights between, and rounds against them. The output head is left out, as what its norm reads has little left of
+    the embedding; so are inputs behind matrices that the checkpoint stores as integers, and matrices that several inputs
+    enter. metadata.quantization counts the matrices of each scheme that have the attribute as `anticipated`. Without
+    this pass rounding minimises the error of each weight alone.
+
+    Example: test/passes/graph/lm-expect-inputs.mlir
+  }];
+  let dependentDialects = ["::stoop::lm::LmDialect"];
+}
+
 def SplitEntryPoints : Pass<"lm-split-entry-points", "::mlir::ModuleOp"> {
   let summary = "One static entry per decode batch, prompt chunk and scoring chunk";
   let description = [{

@@ -37,6 +37,7 @@ void buildGraphPipeline(OpPassManager &pm, const GraphPipelineOptions &options) 
   quantize.overrides.assign(options.quantizationOverrides.begin(),
                             options.quantizationOverrides.end());
   pm.addPass(graph::createQuantizeWeights(quantize));
+  pm.addPass(graph::createExpectInputs());
   graph::SplitEntryPointsOptions split;
   split.prefillBuckets.assign(options.prefillBuckets.begin(), options.prefillBuckets.end());
   split.batch = options.batch;

@@ -198,6 +198,7 @@ static void lowerWeightSymbol(OpBuilder &builder, lm::WeightOp weight) {
   add("generator", weight.getGeneratorAttr());
   add("round", weight.getRoundAttr());
   add("stored_form", weight->getAttr(lm::kStoredFormAttrName));
+  add("inputs", weight->getAttr(lm::kInputsAttrName));
   RankedTensorType type = weight.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
   auto scheme = cast_or_null<StringAttr>(type.getEncoding());

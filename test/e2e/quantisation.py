@@ -18,17 +18,16 @@ import safetensors_io
 from models import CompiledModel, ReferenceModel, RunError
 
 WINDOW = 256
-# Goals: mean divergence at most 0.9 times that of nearest with the search for ranges and 0.6 times calibrated; likelihood
-# +0.02 % for int8 and +0.25 % for int4; greedy choice of int8 equal in 99 % of steps.
+# Mean divergence at most 0.9 times that of nearest for int4 without a text (measured: 0.71 to 0.77) and 0.6 times calibrated (0.22
+# to 0.39); likelihood +0.02 % for int8 and +0.25 % for int4; greedy choice of int8 equal in 99 % of steps.
 NLL = {"int8": 2e-4, "int4-g32": 2.5e-3, "int4-g128": 2.5e-3, "int4-g32 calibrated": 2.5e-3, "int4-g128 calibrated": 2.5e-3}
 GREEDY = {"int8": 0.99}
-# The search misses its goal: 0.97 to 0.99, 0.93 to 1.05 and 0.90 to 0.97 times (it lessens the error of weights, not that of
-# outputs); the bounds are just above. Calibrated: 0.25 to 0.39 and 0.22 to 0.39.
-KL_OF_NEAREST = {"int8": 1.0, "int4-g32": 1.06, "int4-g128": 0.98, "int4-g32 calibrated": 0.6, "int4-g128 calibrated": 0.6}
-# Missed on tiny-seed: +0.35 %, +0.39 % and 98.83 %. Exact nearest costs it +0.46 %, +0.49 % and 98.73 %: tokens trade places
-# whose logits lie within 0.13 of each other, where half of all steps have 0.7 between the best two.
-NLL_MISSED = {("tiny-seed", "int4-g32"): 3.6e-3, ("tiny-seed", "int4-g128"): 4e-3}
-GREEDY_MISSED = {("tiny-seed", "int8"): 0.988}
+# int8, whose error is that of embedding and head for the most part: 0.89 to 0.92.
+KL_OF_NEAREST = {"int8": 0.93, "int4-g32": 0.9, "int4-g128": 0.9, "int4-g32 calibrated": 0.6, "int4-g128 calibrated": 0.6}
+# Missed on tiny-seed: +0.30 % and 98.93 %. Exact nearest costs it +0.49 % and 98.73 %: tokens trade places whose logits lie within
+# 0.13 of each other, where half of all steps have 0.7 between the best two.
+NLL_MISSED = {("tiny-seed", "int4-g128"): 3.1e-3}
+GREEDY_MISSED = {("tiny-seed", "int8"): 0.989}
 KERNEL_TOLERANCE = 1e-3  # of the largest logit: integer activations
 FLOAT_TOLERANCE = checks.LOGIT_TOLERANCE  # float activations: nothing but sums is rounded
 KERNEL_NLL = 1e-4  # relative

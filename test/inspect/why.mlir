@@ -4,6 +4,7 @@
 
 // CHECK: lm.linear layers.1.up, reads model.layers.1.mlp.up_proj.weight
 // CHECK-NEXT: decode_b1: launch 2 of 3, kernel k0 (linear, forced), moves 1.19 KiB
+// CHECK-NEXT: the same in each of the layers 0 to 1
 // CHECK-NEXT: with layers.1.up.bias
 // CHECK-NEXT: fused -> lm.bias layers.1.up.bias: 32 B saved
 

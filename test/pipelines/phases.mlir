@@ -9,6 +9,7 @@
 // RUN: stoop-opt %s --stoop-graph-pipeline="prefill-buckets=16,256 batch=4 score-rows=8" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=GRAPH
 // GRAPH: builtin.module(
 // GRAPH-NEXT: lm-quantize-weights{{.*}}scheme=none},
+// GRAPH-NEXT: lm-expect-inputs,
 // GRAPH-NEXT: lm-split-entry-points{batch=4 prefill-buckets={{\{?}}16,256{{\}?}} score-rows=8},
 // GRAPH-NEXT: lm-reduce-logits,
 // GRAPH-NEXT: cse{{.*}},

@@ -8,6 +8,7 @@
 
 #include "PackageTestSupport.h"
 #include "codegen/package/Crc32c.h"
+#include "codegen/quant/Anticipate.h"
 #include "codegen/quant/Panel.h"
 #include <cmath>
 #include <cstring>
@@ -138,6 +139,62 @@ TEST_F(WeightPackerTest, QuantizedPanelsHoldTheQuantizersIntegers) {
         EXPECT_EQ(found.codes, expected.codes) << name << ", row " << r;
       }
     }
+}
+
+/// Embedding, scale and bias of a norm, a matrix behind it, and one in integers behind its gelu.
+TEST_F(WeightPackerTest, QuantizedPanelsAreRoundedAgainstWhatEntersThem) {
+  constexpr uint64_t hidden = 45, inner = 70, rows = 21;
+  Stored scale = store("scale", ElementType::F32, hidden, 1), bias = store("bias", ElementType::BF16, hidden, 1),
+         up = store("up", ElementType::BF16, inner + 6, hidden), down = store("down", ElementType::F16, rows, inner),
+         table = store("table", ElementType::BF16, 200, hidden);
+  std::vector<WeightPack> packs;
+  uint64_t offset = 0;
+  for (auto [kind, stored] : {std::pair<PackKind, Stored *>{PackKind::Panel16, &down}, {PackKind::Vector, &scale},
+                              {PackKind::Vector, &bias}, {PackKind::Panel16, &up}, {PackKind::Panel16, &table}}) {
+    packs.push_back(matrix(kind, ElementType::F32, *stored, offset));
+    offset = (offset + packs.back().bytes + 63) & ~uint64_t(63);
+  }
+  const uint64_t arenaBytes = (offset + (1 << 20) - 1) >> 20 << 20;
+  packs[0].scheme = stoop::QuantScheme::parse("int4-g32");
+  packs[0].bytes = packs[0].packedBytes();
+  InputsSource source{.table = 4, .scale = 1, .bias = 2, .matrix = 3};
+  source.formula.first = 6;
+  source.formula.rows = inner;
+  source.formula.activation = stoop::quant::Activation::Gelu;
+  packs[0].inputs = source;
+  std::vector<uint8_t> arena = pack(packs, arenaBytes);
+  ASSERT_FALSE(arena.empty()) << message;
+
+  stoop::quant::InputsFormula formula = source.formula;
+  formula.tableRows = 200;
+  formula.scale = scale.values;
+  formula.bias = bias.values;
+  auto rowsOf = [](const Stored &stored) {
+    return [&stored](int64_t row, float *out) {
+      std::copy_n(&stored.values[row * hidden], hidden, out);
+      return llvm::Error::success();
+    };
+  };
+  auto samples = stoop::quant::drawInputs(formula, rowsOf(table), rowsOf(up), rowsOf(up));
+  ASSERT_TRUE(bool(samples));
+  std::vector<stoop::quant::Row> expected(rows);
+  stoop::quant::Anticipation(*samples).quantizeRows(*packs[0].scheme, down.values.data(), rows, expected.data());
+  unsigned moved = 0;
+  for (int64_t r = 0; r < int64_t(rows); ++r) {
+    stoop::quant::Row nearest, found;
+    stoop::quant::quantizeRow(*packs[0].scheme, &down.values[size_t(r) * inner], inner,
+                              stoop::quant::Rounding::Search, nearest);
+    stoop::quant::unpackRow(*packs[0].scheme, &arena[size_t(r / 16 * packs[0].scheme->panelBytes(inner))], r % 16,
+                            inner, found);
+    EXPECT_EQ(found.codes, expected[size_t(r)].codes) << "row " << r;
+    EXPECT_EQ(found.scales, expected[size_t(r)].scales) << "row " << r;
+    moved += nearest.codes != found.codes;
+  }
+  EXPECT_GT(moved, rows / 2);
+
+  packs[0].inputs->formula.rows = inner - 1;
+  EXPECT_TRUE(pack(packs, arenaBytes).empty());
+  EXPECT_EQ(message, "weight 'down' has 70 columns, its inputs have 69");
 }
 
 /// Walks the tiles as lanes of a warp read them.
