@@ -18,35 +18,16 @@
 
 namespace stoop::kernels {
 
-// Weights of type W multiplied in float32.
+// Weights of type W (float32 or float16) multiplied in float32.
 template <class W>
-struct FmaPolicy;
-
-template <>
-struct FmaPolicy<F32> {
-  using Weight = F32::T;
+struct FmaPolicy {
+  using Weight = typename W::T;
   using A = float;  // packed activation
   static constexpr i64 kUnitColumns = 1, kUnitElements = 16, kSubs = 1;
   struct Fragment {
     f32x16 v[1];
   };
-  STOOP_INLINE static Fragment load(const Weight *p) { return {{F32::load16(p)}}; }
-  STOOP_INLINE static f32x16 mac(f32x16 acc, f32x16 w, A a) { return fma16(w, splat(a), acc); }
-  template <class X>
-  STOOP_INLINE static void pack(A *out, const typename X::T *x, i64 valid) {
-    out[0] = X::load1(x);
-  }
-};
-
-template <>
-struct FmaPolicy<F16> {
-  using Weight = F16::T;
-  using A = float;
-  static constexpr i64 kUnitColumns = 1, kUnitElements = 16, kSubs = 1;
-  struct Fragment {
-    f32x16 v[1];
-  };
-  STOOP_INLINE static Fragment load(const Weight *p) { return {{F16::load16(p)}}; }
+  STOOP_INLINE static Fragment load(const Weight *p) { return {{W::load16(p)}}; }
   STOOP_INLINE static f32x16 mac(f32x16 acc, f32x16 w, A a) { return fma16(w, splat(a), acc); }
   template <class X>
   STOOP_INLINE static void pack(A *out, const typename X::T *x, i64 valid) {
