@@ -227,8 +227,10 @@ Expected<HfConfig> parseHfConfig(const ConfigText &config,
   result.spec.family = (*family)->name.str();
   (*family)->readConfig(reader, result.spec);
   for (StringRef key : {"torch_dtype", "dtype"})
-    if (result.torchDtype.empty() && reader.peek(key).is_string())
+    if (result.torchDtype.empty() && reader.peek(key).is_string()) {
       result.torchDtype = reader.peek(key).get<std::string>();
+      result.torchDtypeKey = key.str();
+    }
   auto quantization = readQuantization(reader);
   if (!quantization)
     return quantization.takeError();

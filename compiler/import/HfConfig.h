@@ -30,6 +30,7 @@ struct HfConfig {
   std::optional<StoredQuantization> quantization; ///< of matrices that are integers already
   std::string sha256; ///< of config.json's bytes, in hex
   std::string torchDtype; ///< what config.json says of the weights ("bfloat16"); may be empty
+  std::string torchDtypeKey; ///< under which key
 };
 
 /// A JSON text and the path it came from (for messages).

@@ -100,13 +100,21 @@ graphOptions(MLIRContext &context, const ModelSpec &spec, const WeightMap &weigh
   return graph;
 }
 
-/// The checkpoint that a config.json describes, with a warning of what that rests on.
-static Checkpoint describeCheckpoint(const HfConfig &config, const WeightMap &weights,
-                                     const ImportOptions &options, Ledger &ledger) {
+/// The checkpoint that a config.json describes, with a warning of what that rests on. Without weights torch_dtype says how
+/// they are stored; Hugging Face calls it dtype since version 5.
+static Expected<Checkpoint> describeCheckpoint(const HfConfig &config, const WeightMap &weights,
+                                               const ImportOptions &options, Ledger &ledger) {
   StringRef dtype = llvm::StringSwitch<StringRef>(config.torchDtype)
                         .Case("float32", "F32")
                         .Case("float16", "F16")
-                        .Default("BF16");
+                        .Cases({"bfloat16", ""}, "BF16")
+                        .Default("");
+  if (dtype.empty())
+    return fileError(options.checkpointDir,
+                     "key '" + config.torchDtypeKey + "': '" + config.torchDtype +
+                         "' is none of float32, float16, bfloat16; without weights it decides how they are stored");
+  if (!config.torchDtype.empty())
+    ledger.used("config", config.torchDtypeKey);
   ledger.warn("no weights were read: shapes are what config.json asks for, stored in " + dtype +
               (config.torchDtype.empty() ? " (it names no torch_dtype)" : ""));
   return Checkpoint::described(options.checkpointDir,
@@ -165,6 +173,8 @@ Expected<OwningOpRef<ModuleOp>> importCheckpoint(MLIRContext &context,
                        "key 'quantization_config': which matrices are quantised is known from the "
                        "weights alone; download them, or remove the key");
     checkpoint = describeCheckpoint(*config, weights, options, ledger);
+    if (!checkpoint)
+      return checkpoint.takeError();
   }
   if (Error error = weights.resolve(*checkpoint, config->quantization, spec.tiedHead,
                                     options.forceTie, ledger))

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/inspect/Diff.h"
 
+#include "passes/report/ModelPaths.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -28,6 +29,10 @@ struct Facts : std::vector<Fact> {
   void addOptional(std::string name, const json::Value *value) {
     if (value && value->kind() != json::Value::Null)
       push_back({std::move(name), *value, -1, true});
+  }
+  /// Of a key or tensor, whose name may say a layer: "transformer.h.3.mlp.dense.weight".
+  void addNamed(llvm::StringRef kind, const std::string &key, json::Value value) {
+    push_back({(kind + " " + report::anyLayer(key)).str(), std::move(value), report::layerOf(key).value_or(-1)});
   }
   /// What is the same for several layers, as one fact for each.
   void addForLayers(const json::Object &object, const std::string &name, const json::Value &value);
@@ -173,7 +178,7 @@ static void ledgerFacts(const json::Object &report, Facts &facts) {
         const json::Object &entry = asObject(value);
         std::string key = entry.empty() ? scalarText(value) : textAt(entry, "key");
         std::string note = textAt(entry, "value") + textAt(entry, "reason");
-        facts.add((name + " " + key).str(), note.empty() ? fate.str() : (fate + ": " + note).str());
+        facts.addNamed(name, key, note.empty() ? fate.str() : (fate + ": " + note).str());
       }
 }
 
@@ -183,7 +188,7 @@ static void provenanceFacts(const json::Object &report, Facts &facts) {
     if (name != "tensors")
       facts.add(name.str(), *value);
   for (const json::Value &value : listAt(provenance, "tensors"))
-    facts.add("tensor " + textAt(asObject(value), "key"), textAt(asObject(value), "hash"));
+    facts.addNamed("tensor", textAt(asObject(value), "key"), textAt(asObject(value), "hash"));
 }
 
 static constexpr Section sections[] = {

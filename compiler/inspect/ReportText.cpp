@@ -302,8 +302,9 @@ static std::string percentText(double part, double whole) {
   return std::to_string(whole > 0 ? std::llround(part * 100 / whole) : 0) + " %";
 }
 
-/// Kernels of one entry (empty: all) by the time that their launches take at best.
-static void printKernels(const json::Object &report, const std::string &entry, size_t limit,
+/// Kernels of one entry by the time that their launches take at best; in full with flops and the schedule's source, which
+/// the summary names only where it is not the rule.
+static void printKernels(const json::Object &report, const std::string &entry, size_t limit, bool isFull,
                          const TextOutput &out) {
   struct Row {
     const json::Object *kernel;
@@ -314,32 +315,42 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   double total = 0;
   for (const json::Value &value : listAt(report, "kernels")) {
     const json::Object &kernel = asObject(value);
-    int64_t launches =
-        entry.empty() ? numberAt(kernel, "launches") : numberAt(objectAt(kernel, "entries"), entry);
+    int64_t launches = numberAt(objectAt(kernel, "entries"), entry);
     if (launches)
       rows.push_back({&kernel, launches, double(launches) * double(numberAt(kernel, "roofline_ns"))});
     total += launches ? rows.back().time : 0;
   }
   llvm::stable_sort(rows, [](const Row &a, const Row &b) { return a.time > b.time; });
-  out.line("kernels", Tone::Heading);
+  const bool hasCode = !rows.empty() && rows.front().kernel->get("code");
   Table table;
-  table.add(
-      {"", entry, "template", ">launches", ">each moves", ">at best", "bound", ">share", listAt(report, "kernels").empty() || !asObject(listAt(report, "kernels")[0]).get("code") ? "split" : "code"},
-      Tone::Dim);
+  std::vector<std::string> head = {"", entry, "template", ">launches", ">each moves"};
+  if (isFull)
+    head.push_back(">MFLOP");
+  head.insert(head.end(), {">at best", "bound", ">share", hasCode ? "code" : "split"});
+  table.add(std::move(head), Tone::Dim);
   for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
     const json::Object &kernel = *row.kernel, &split = objectAt(kernel, "split");
     std::string tunables = textAt(kernel, "template");
     for (const auto &[name, value] : sortedMembers(objectAt(kernel, "tunables")))
       tunables += " " + name.str() + "=" + scalarText(*value);
-    if (std::string source = textAt(kernel, "schedule_source"); source != "heuristic")
+    if (std::string source = textAt(kernel, "schedule_source"); isFull || source != "heuristic")
       tunables += " (" + source + ")";
-    table.add({textAt(kernel, "name"), shortened(pathsText(listAt(kernel, "paths")), 36), tunables, ">" + grouped(row.launches),
-               ">" + byteText(numberAt(kernel, "bytes")),
-               ">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
-               ">" + percentText(row.time, total), kernel.get("code") ? codeText(kernel) : splitText(split)});
+    std::vector<std::string> cells = {textAt(kernel, "name"), shortened(pathsText(listAt(kernel, "paths")), 36), tunables,
+                                      ">" + grouped(row.launches), ">" + byteText(numberAt(kernel, "bytes"))};
+    if (isFull)
+      cells.push_back(">" + llvm::formatv("{0:f3}", double(numberAt(kernel, "flops")) / 1e6).str());
+    cells.insert(cells.end(), {">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
+                               ">" + percentText(row.time, total), hasCode ? codeText(kernel) : splitText(split)});
+    table.add(std::move(cells));
   }
   table.print(out);
   printRest(rows.size(), limit, "kernels", out);
+}
+
+static void printAllKernels(const json::Object &report, const TextOutput &out) {
+  out.line("kernels", Tone::Heading);
+  for (const json::Value &entry : listAt(report, "entries"))
+    printKernels(report, textAt(asObject(entry), "name"), kAll, /*isFull=*/true, out);
 }
 
 /// "binary layers.*-1.residual -> norm layers.*.norm": ops may share a path.
@@ -481,7 +492,7 @@ void printSummary(const json::Object &report, const TextOutput &out) {
   printEntries(report, kFew, out);
   const json::Array &entries = listAt(report, "entries");
   if (!entries.empty())
-    printKernels(report, textAt(asObject(entries[0]), "name"), kFew, out);
+    out.line("kernels", Tone::Heading), printKernels(report, textAt(asObject(entries[0]), "name"), kFew, /*isFull=*/false, out);
   printPredictions(report, 1, out);
   printFusion(report, kFew, /*isFull=*/false, out);
   printLedger(report, /*isFull=*/false, out);
@@ -508,7 +519,7 @@ void printSections(const json::Object &report, llvm::ArrayRef<std::string> secti
   if (isAsked("launches"))
     printLaunches(report, out);
   if (isAsked("kernels"))
-    printKernels(report, "", kAll, out);
+    printAllKernels(report, out);
   if (isAsked("fusion"))
     printFusion(report, kAll, /*isFull=*/true, out);
   if (isAsked("ledger"))

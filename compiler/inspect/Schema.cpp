@@ -11,6 +11,7 @@
 #include "compiler/inspect/Json.h"
 #include "compiler/inspect/Text.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 extern "C" const char stoop_report_schema[], stoop_report_schema_end[];
 
@@ -170,7 +171,21 @@ static std::string check(const json::Value &value, const json::Object &reference
   return "";
 }
 
-/// What a schema cannot say: layers in order, and as many as a group counts.
+/// What a schema cannot say: that launches name kernels that the report has.
+static std::string checkKernelNames(const json::Object &report) {
+  llvm::StringSet<> known;
+  for (const json::Value &kernel : listAt(report, "kernels"))
+    known.insert(textAt(asObject(kernel), "name"));
+  for (const json::Value &entry : listAt(report, "entries"))
+    for (const json::Value &group : listAt(asObject(entry), "groups"))
+      for (const json::Value &launch : listAt(asObject(group), "launches"))
+        if (std::string name = textAt(asObject(launch), "kernel"); !known.contains(name))
+          return "entry '" + textAt(asObject(entry), "name") + "': a launch names kernel '" + name +
+                 "', which the report's kernels lack";
+  return "";
+}
+
+/// Likewise: layers in order, and as many as a group counts.
 static std::string checkLayers(const json::Object &object, const std::string &path) {
   const json::Array &layers = listAt(object, "layers");
   if (layers.empty())
@@ -206,6 +221,8 @@ llvm::Error checkAgainstSchema(const json::Object &report) {
   std::string wrong = check(json::Object(report), schemaFile(), "");
   if (wrong.empty())
     wrong = checkAllLayers(report);
+  if (wrong.empty())
+    wrong = checkKernelNames(report);
   return wrong.empty() ? llvm::Error::success() : llvm::createStringError(printable(wrong));
 }
 

@@ -35,6 +35,8 @@ struct Place {
 static std::string normalized(llvm::StringRef name) {
   name.consume_front("transformer.") || name.consume_front("model.");
   name.consume_back(".weight");
+  if (name == "lm_head")
+    return "head"; // where it is tied, no tensor of the checkpoint is called so
   std::string text = name.starts_with("h.") ? ("layers." + name.drop_front(2)).str() : name.str();
   return anyLayer(text);
 }

@@ -308,6 +308,20 @@ class ConfigAlone(MemoryCase):
         self.expect(run("inspect", folder), 0, "no weights were read")
         self.expect(run("compile", folder / "config.json", "-o", self.dir / "m"), 1, "not a directory")
 
+    def test_the_stored_type_is_the_configs(self):
+        report = self.plan(self.config_alone("rand-11b"))
+        self.assertIn("torch_dtype", report["ledger"]["config"]["used"])
+        wide = self.plan(self.config_alone("rand-f32"))  # of float32, says its config
+        self.assertEqual(classes(wide), classes(self.plan(self.checkpoint("rand-f32", copy=False))))
+        for key in "torch_dtype", "dtype":
+            narrow = self.plan(self.config_alone("rand-f32", **{"torch_dtype": None, "dtype": None, key: "bfloat16"}))
+            self.assertIn(key, narrow["ledger"]["config"]["used"])
+            self.assertLess(classes(narrow)["weights"], 0.7 * classes(wide)["weights"])
+        # With weights it is they that say so.
+        known = self.plan(self.checkpoint("rand-11b", copy=False))
+        self.assertIn("torch_dtype", [entry["key"] for entry in known["ledger"]["config"]["ignored_by_spec"]])
+        self.expect(run("plan", self.config_alone("rand-11b", torch_dtype="float8")), 1, "torch_dtype", "'float8' is none of float32, float16, bfloat16")
+
     def test_bad_configs(self):
         (self.dir / "broken.json").write_text('{"model_type": "falcon"')
         self.expect(run("plan", self.dir / "broken.json"), 1, "broken.json")

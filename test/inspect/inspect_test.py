@@ -215,6 +215,10 @@ class Inspect(Case):
         kernels = self.text(self.json, "--section=kernels")
         for kernel in self.report["kernels"]:
             self.assertRegex(kernels, rf"(?m)^  {kernel['name']} ")
+            self.assertIn(f"({kernel['schedule_source']})", kernels)
+            self.assertIn(f" {kernel['flops'] / 1e6:.3f} ", kernels)
+        for entry in self.report["entries"]:  # launches and shares are those of one entry
+            self.assertRegex(kernels, rf"(?m)^ +{entry['name']} +template")
         ledger = self.text(self.json, "--section", "ledger")
         for key in self.report["ledger"]["tensors"]["used"]:
             self.assertIn(key, ledger)
@@ -231,7 +235,7 @@ class Inspect(Case):
         return self.text(self.json, "--why", query, *arguments)
 
     def test_names_of_checkpoint_and_ir_tell_the_same(self):
-        for names in (("layers.1.self_attention.dense", "transformer.h.1.self_attention.dense.weight", "layers.1.attn.out"),
+        for names in (("lm_head", "lm_head.weight", "head"), ("layers.1.self_attention.dense", "transformer.h.1.self_attention.dense.weight", "layers.1.attn.out"),
                       ("layers.0.mlp.dense_h_to_4h", "transformer.h.0.mlp.dense_h_to_4h", "layers.0.mlp.up")):
             stories = {self.story(name) for name in names}
             self.assertEqual(len(stories), 1, stories)
@@ -397,6 +401,18 @@ class Inspect(Case):
         for what in kernels:
             self.assertRegex(what, r" \(layer 1\)$")
 
+    def test_keys_and_tensors_of_equal_layers_are_told_once(self):
+        reports = [copy.deepcopy(self.report) for _ in range(2)]
+        tensors = reports[1]["ledger"]["tensors"]["used"]
+        tensors[:] = [name for name in tensors if not name.endswith("self_attention.dense.weight")]
+        paths = [self.dir / "a.json", self.dir / "b.json"]
+        for path, report in zip(paths, reports):
+            path.write_text(json.dumps(report))
+        found = json.loads(self.expect(run("diff", *paths, "--json"), 1).stdout)["differences"]
+        layers = self.report["model"]["layers"]
+        self.assertEqual([d["what"] for d in found if d["section"] == "ledger"],
+                         [f"tensors transformer.h.*.self_attention.dense.weight (layers 0-{layers - 1})"])
+
     def test_lost_fusions_come_first_and_changes_are_rounded(self):
         reports = [copy.deepcopy(self.report) for _ in range(2)]
         edge = lambda path, **more: {"entry": "decode_b1", "pass": "p", "producer": {"op": "lm.norm", "path": "layers.*.norm"}, "count": 5,
@@ -556,6 +572,7 @@ class Inspect(Case):
                 (lambda r: group(r).update(layers=[0, 2 ** 62]), "entries[0].groups[0].layers[1]: expected integer of at least 0, at most"),
                 (lambda r: r["entries"][0]["groups"][1].update(count=9), "entries[0].groups[1].count: expected"),
                 (lambda r: r["memory"]["classes"].pop(4), "memory.classes"),
+                (lambda r: r["kernels"].pop(), "which the report's kernels lack"),
                 (lambda r: r["model"].update(layers="two"), "model.layers: expected integer"),
                 (lambda r: r["fusion"]["missed"][0].pop("reason"), "fusion.missed[0].reason: is missing"),
                 (lambda r: r["provenance"]["tensors"].append(7), "expected object, got 7"),

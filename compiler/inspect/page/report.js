@@ -448,7 +448,7 @@ function drawChanges() {
   if (!data.diff) return;
   find("#changes").hidden = false;
   const sections = [...new Set(data.diff.map((change) => change.section))];
-  fill("#changes .lead", data.diff.length ? `${plain(data.diff.length)} differences, most important first.` : "The two are the same.");
+  fill("#changes .lead", data.diff.length ? `${plain(data.diff.length)} difference${data.diff.length > 1 ? "s, most important first" : ""}.` : "The two are the same.");
   fill("#changes .body", sections.map((section, index) => {
     const changes = data.diff.filter((change) => change.section === section);
     return h("details", {open: index < 3 ? "" : undefined}, h("summary", {}, `${section} (${changes.length})`), changes.map(drawChange));
