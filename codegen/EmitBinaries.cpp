@@ -48,7 +48,9 @@ static void addBinary(OpBuilder &builder, const codegen::KernelBinary &binary) {
   if (!binary.role.empty())
     op->setAttr("role", builder.getStringAttr(binary.role));
   if (binary.cudaVersion)
-    op->setAttr("cuda_version", builder.getI64IntegerAttr(binary.cudaVersion));
+    op->setAttr(plan::kCudaVersionAttrName, builder.getI64IntegerAttr(binary.cudaVersion));
+  if (binary.moduleBytes)
+    op->setAttr(plan::kModulesAttrName, builder.getI64IntegerAttr(binary.moduleBytes));
   SmallVector<NamedAttribute> resources;
   for (const auto &[key, value] : binary.resources)
     resources.push_back(builder.getNamedAttr(key, builder.getI64IntegerAttr(value)));
@@ -67,6 +69,8 @@ struct EmitBinaries : public codegen::impl::EmitBinariesBase<EmitBinaries> {
     if (failed(backend))
       return signalPassFailure();
     codegen::CompileOptions options{architectures, numThreads, progress};
+    if (failed((*backend)->checkPlan(program, architectures)))
+      return signalPassFailure();
     FailureOr<std::vector<codegen::KernelBinary>> binaries = (*backend)->compile(program, options);
     if (failed(binaries))
       return signalPassFailure();
@@ -74,6 +78,20 @@ struct EmitBinaries : public codegen::impl::EmitBinariesBase<EmitBinaries> {
         program.getBody().empty() ? &program.getBody().emplaceBlock() : &program.getBody().front());
     for (const codegen::KernelBinary &binary : *binaries)
       addBinary(builder, binary);
+    if (program->hasAttr(plan::kModulesAttrName) && failed(countModules(**backend)))
+      signalPassFailure();
+  }
+
+  /// What was reserved for code on a device is known now.
+  LogicalResult countModules(const codegen::TargetBackend &backend) {
+    plan::ProgramOp program = getOperation();
+    FailureOr<codegen::CodeTable> code = backend.codeTable(program);
+    if (failed(code) || !code->gpu)
+      return failure();
+    Builder builder(&getContext());
+    program->setAttr(plan::kModulesAttrName, builder.getI64IntegerAttr(static_cast<int64_t>(code->gpu->modulesBytes)));
+    program->setAttr(plan::kCudaVersionAttrName, builder.getI64IntegerAttr(code->gpu->cudaVersion));
+    return success();
   }
 };
 } // namespace

@@ -37,12 +37,16 @@ def SizeThreads : Pass<"plan-size-threads", "::stoop::plan::ProgramOp"> {
     `stack_bytes`, the stack of each thread but the caller's; with the option also `max_threads`, more than which the
     program refuses to start. A program takes its arenas that are not constant, a workspace per thread and a stack per
     thread but one, and nothing else that the plan decides. On a target that starts no threads `stack_bytes` is 0 and the
-    workspace is taken once, on the device.
+    workspace is taken once, on the device; `modules_bytes` and `graphs_bytes` are what its driver is expected to take there
+    for code and graphs, `cuda_version` the compiler that is going to make the code, if it is here. With the option
+    `architectures`, fails where one of them cannot run a launch.
 
     Example: test/codegen/cpu/plan-size-threads.mlir
   }];
   let options = [
-    Option<"maxThreads", "max-threads", "unsigned", "0", "most threads of the program; 0: no limit of its own">
+    Option<"maxThreads", "max-threads", "unsigned", "0", "most threads of the program; 0: no limit of its own">,
+    Option<"architectures", "architectures", "std::string", "\"\"",
+           "comma list that the launches are checked for, in the target's words; empty: none">
   ];
 }
 

@@ -23,8 +23,8 @@ struct BinariesPipelineOptions : public PassPipelineOptions<BinariesPipelineOpti
 };
 } // namespace
 
-void codegen::addPlannedPasses(OpPassManager &pm, unsigned maxThreads) {
-  pm.nest<plan::ProgramOp>().addPass(createSizeThreads({maxThreads}));
+void codegen::addPlannedPasses(OpPassManager &pm, unsigned maxThreads, StringRef architectures) {
+  pm.nest<plan::ProgramOp>().addPass(createSizeThreads({maxThreads, architectures.str()}));
 }
 
 void codegen::buildBinariesPipeline(OpPassManager &pm, const CompileOptions &options) {

@@ -8,8 +8,8 @@
 namespace stoop::codegen {
 
 /// The last step of phase planned, behind its pipeline in passes/: what only a target knows.
-/// `maxThreads` 0: the program has no limit of its own.
-void addPlannedPasses(mlir::OpPassManager &pm, unsigned maxThreads);
+/// `maxThreads` 0: the program has no limit of its own; `architectures`: what the code is going to be for.
+void addPlannedPasses(mlir::OpPassManager &pm, unsigned maxThreads, llvm::StringRef architectures);
 
 /// Phase binaries: planned program -> program with code. `pm` runs on a module that holds the
 /// program.

@@ -255,6 +255,7 @@ Constant *DescriptorBuilder::gpuProgram() {
   }
   return out.global(out.record<stoop_gpu_program>(
                         {out.array(list, "gpu_kernels"), gpuImages(code.gpu->sampling), out.u32(code.gpu->cudaVersion), out.u32(0),
+                         out.u64(code.gpu->modulesBytes), out.u64(code.gpu->graphsBytes),
                          out.zeros(sizeof(stoop_gpu_program::reserved) / sizeof(uint64_t))}),
                     "gpu");
 }

@@ -2,7 +2,8 @@
 //
 // Last step of phase planned, here and not in passes/ because only a target knows what its kernels
 // need and how they deal work to threads. Sizes are what the runtime takes: workspaces are whole cache lines. A target that starts no
-// threads has one workspace, on its device, and no stacks.
+// threads has one workspace, on its device, and no stacks; what the driver takes there besides is planned too. Whether each
+// architecture runs the launches is asked here, so that a plan is refused where its code would be.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Passes.h"
@@ -37,6 +38,8 @@ struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
     FailureOr<const codegen::TargetBackend *> backend = codegen::targetOf(program);
     if (failed(backend))
       return signalPassFailure();
+    if (!architectures.empty() && failed((*backend)->checkPlan(program, architectures)))
+      return signalPassFailure();
     FailureOr<codegen::CodeTable> code = (*backend)->codeTable(program);
     if (failed(code))
       return signalPassFailure();
@@ -51,6 +54,12 @@ struct SizeThreads : public codegen::impl::SizeThreadsBase<SizeThreads> {
     set(plan::kStackAttrName, code->stackBytes);
     if (maxThreads && code->stackBytes)
       set(plan::kMaxThreadsAttrName, maxThreads);
+    if (!code->gpu)
+      return;
+    set(plan::kModulesAttrName, code->gpu->modulesBytes);
+    set(plan::kGraphsAttrName, code->gpu->graphsBytes);
+    if (code->gpu->cudaVersion)
+      set(plan::kCudaVersionAttrName, code->gpu->cudaVersion);
   }
 };
 } // namespace

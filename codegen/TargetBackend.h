@@ -43,6 +43,8 @@ struct KernelBinary {
   std::vector<std::pair<std::string, int64_t>> resources;
   /// Of the CUDA that made it, as drivers count (13000: 13.0); 0: not CUDA. Becomes the attribute `cuda_version`.
   int64_t cudaVersion = 0;
+  /// What it takes on a device once it is loaded; becomes the attribute `modules_bytes`.
+  int64_t moduleBytes = 0;
 };
 
 /// What a kernel deals to threads, for the report; becomes the attribute `split`.
@@ -76,7 +78,9 @@ struct CodeTable {
   struct GpuTable {
     std::vector<GpuKernel> kernels; ///< in program order
     std::vector<plan::BinaryOp> sampling;
-    uint32_t cudaVersion = 0; ///< stoop_gpu_program.cuda_version
+    uint32_t cudaVersion = 0; ///< of what made the images; of the compiler that is here where there are none; 0: neither
+    /// What the driver is expected to take on the device, beside what the plan allocates there.
+    uint64_t modulesBytes = 0, graphsBytes = 0;
   };
   std::optional<GpuTable> gpu;
 };
@@ -97,6 +101,14 @@ public:
 
   /// Kinds of fused regions that the target has kernels for.
   virtual std::vector<std::string> fusedKinds() const = 0;
+
+  /// Whether what compiles kernels is on this machine; the error says how to get it.
+  virtual llvm::Error checkCompiler() const { return llvm::Error::success(); }
+
+  /// Checks that each of the architectures can run the launches as they are planned. Reports at the kernel that does not fit.
+  virtual mlir::LogicalResult checkPlan(plan::ProgramOp program, llvm::StringRef architectures) const {
+    return mlir::success();
+  }
 
   /// Compiles all kernels of a planned program. Reports at the kernel that fails.
   /// IR before: plan.kernel with body, schedule and strides. IR after: unchanged.

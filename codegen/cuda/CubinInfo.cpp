@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/CubinInfo.h"
+#include "codegen/cuda/DriverMemory.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/Endian.h"
 
@@ -46,6 +47,8 @@ Expected<codegen::CubinInfo> codegen::readCubin(StringRef cubin, StringRef kerne
     auto name = file->getSectionName(section);
     if (!name)
       return name.takeError();
+    if ((section.sh_flags & ELF::SHF_ALLOC) && !name->starts_with(".nv.shared"))
+      info.deviceBytes += alignTo(section.sh_size, codegen::kSectionAlign);
     if (*name == (".text." + kernel).str()) {
       symbol = section.sh_info & 0xffffff;
       hasCode = true;

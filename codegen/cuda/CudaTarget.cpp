@@ -1,13 +1,14 @@
 //===- CudaTarget.cpp - NVIDIA GPUs as a target ---------------------------===//
 //
 // Prints every kernel in program order (MLIR, one thread), then compiles each distinct source for each
-// architecture on a few threads. Levels are architectures and, with "ptx" in the list, the PTX of each for
-// GPUs that have none of the cubins. The result is ordered by program and level.
+// architecture on a few threads. Levels are architectures and, with "ptx" in the list, PTX for GPUs that have none of the
+// cubins: of the oldest architecture that is named, which most GPUs load. The result is ordered by program and level.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/ParallelJobs.h"
 #include "codegen/TargetBackend.h"
 #include "codegen/cuda/CubinInfo.h"
+#include "codegen/cuda/DriverMemory.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/LocalGpus.h"
 #include "codegen/cuda/NvrtcCompiler.h"
@@ -58,6 +59,8 @@ public:
   std::vector<codegen::ArchitectureInfo> describe() const override;
   llvm::Expected<std::vector<std::string>> resolve(StringRef architectures) const override;
   std::vector<std::string> fusedKinds() const override;
+  llvm::Error checkCompiler() const override { return Nvrtc::get().takeError(); }
+  LogicalResult checkPlan(plan::ProgramOp program, StringRef architectures) const override;
   FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
@@ -108,8 +111,17 @@ static std::optional<Level> findLevel(StringRef name) {
   return Level{architecture, isPtx};
 }
 
-/// Architectures in rising order, each once; "ptx" adds a level for each of them. Best last: code of a
-/// newer architecture before an older one's, any cubin before PTX.
+/// The architecture whose PTX every GPU from that capability on takes; PTX with the features of one generation is refused
+/// by all others.
+static const kernels::GpuArchitecture &plainForm(const kernels::GpuArchitecture &architecture) {
+  for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures())
+    if (a.capability == architecture.capability && !a.exact)
+      return a;
+  return architecture;
+}
+
+/// Architectures in rising order, each once; "ptx" adds PTX of the oldest, in its plain form: kernels have one source for
+/// all. Best last: code of a newer architecture before an older one's, any cubin before PTX.
 llvm::Expected<std::vector<std::string>> CudaTarget::resolve(StringRef list) const {
   SmallVector<StringRef> words;
   list.split(words, ',', -1, /*KeepEmpty=*/false);
@@ -128,16 +140,22 @@ llvm::Expected<std::vector<std::string>> CudaTarget::resolve(StringRef list) con
       return llvm::createStringError("unknown architecture '" + word + "'; known: " + known + "ptx");
     }
   }
+  for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures()) {
+    if (!withPtx || !wanted.count(a.name.str()))
+      continue;
+    wanted.insert(plainForm(a).name.str() + kPtxSuffix.str());
+    break;
+  }
   std::vector<std::string> ptx, cubins;
   for (const kernels::GpuArchitecture &a : kernels::gpuArchitectures()) {
     std::string name = a.name.str(), ptxName = name + kPtxSuffix.str();
-    if ((withPtx && wanted.count(name)) || wanted.count(ptxName))
+    if (wanted.count(ptxName))
       ptx.push_back(ptxName);
     if (wanted.count(name))
       cubins.push_back(name);
   }
   if (cubins.empty() && ptx.empty())
-    return llvm::createStringError(withPtx ? "ptx is the PTX of the architectures named beside it: sm_80,ptx"
+    return llvm::createStringError(withPtx ? "ptx is the PTX of the oldest architecture named beside it: sm_80,ptx"
                                            : "no architecture is named; 'stoop targets' lists them");
   ptx.insert(ptx.end(), cubins.begin(), cubins.end());
   return ptx;
@@ -179,8 +197,30 @@ static Location locationOf(plan::KernelOp kernel) {
   return anchor->getLoc();
 }
 
+/// The levels of a list of architectures, best last. Reports at the program.
+static FailureOr<SmallVector<Level>> levelsOf(plan::ProgramOp program, llvm::Expected<std::vector<std::string>> names) {
+  if (!names)
+    return program.emitOpError() << llvm::toString(names.takeError());
+  SmallVector<Level> levels;
+  for (const std::string &name : *names)
+    levels.push_back(*findLevel(name));
+  return levels;
+}
+
+static SmallVector<const kernels::GpuArchitecture *> architecturesOf(ArrayRef<Level> levels) {
+  SmallVector<const kernels::GpuArchitecture *> architectures;
+  for (const Level &level : levels)
+    if (!llvm::is_contained(architectures, level.architecture))
+      architectures.push_back(level.architecture);
+  return architectures;
+}
+
 /// Shared memory that the plan reserves for a block has to be there on each architecture: no driver would launch it.
-static LogicalResult checkShared(plan::ProgramOp program, ArrayRef<const kernels::GpuArchitecture *> architectures) {
+LogicalResult CudaTarget::checkPlan(plan::ProgramOp program, StringRef list) const {
+  FailureOr<SmallVector<Level>> levels = levelsOf(program, resolve(list));
+  if (failed(levels))
+    return failure();
+  SmallVector<const kernels::GpuArchitecture *> architectures = architecturesOf(*levels);
   for (auto kernel : program.getOps<plan::KernelOp>()) {
     auto geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
     for (const kernels::GpuArchitecture *architecture : architectures)
@@ -226,27 +266,18 @@ static KernelBinary makeBinary(const Source &source, const Level &level, const C
 
 FailureOr<std::vector<KernelBinary>>
 CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &options) const {
-  llvm::Expected<std::vector<std::string>> names = resolve(options.architectures);
-  if (!names)
-    return program.emitOpError() << llvm::toString(names.takeError());
+  FailureOr<SmallVector<Level>> levels = levelsOf(program, resolve(options.architectures));
+  if (failed(levels))
+    return failure();
   llvm::Expected<const Nvrtc *> nvrtc = Nvrtc::get();
   if (!nvrtc)
     return program.emitOpError() << llvm::toString(nvrtc.takeError());
   FailureOr<std::vector<Source>> sources = emitAll(program);
   if (failed(sources))
     return failure();
-  std::vector<Level> levels;
-  SmallVector<const kernels::GpuArchitecture *> architectures;
-  for (const std::string &name : *names) {
-    levels.push_back(*findLevel(name));
-    if (!llvm::is_contained(architectures, levels.back().architecture))
-      architectures.push_back(levels.back().architecture);
-  }
-  if (failed(checkShared(program, architectures)))
-    return failure();
   std::vector<Job> jobs;
   for (const Source &source : *sources)
-    for (const kernels::GpuArchitecture *architecture : architectures)
+    for (const kernels::GpuArchitecture *architecture : architecturesOf(*levels))
       jobs.push_back({&source, architecture, {}, {}});
   codegen::runJobs(jobs, options, [&](Job &job) { runJob(job, **nvrtc); });
 
@@ -258,11 +289,12 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
         job.code.cubin, job.source->kernels.empty() ? codegen::kChooseName : codegen::kEntryName);
     if (!info)
       return program.emitOpError() << llvm::toString(info.takeError());
-    for (const Level &level : levels) {
+    for (const Level &level : *levels) {
       if (level.architecture != job.architecture)
         continue;
       binaries.push_back(makeBinary(*job.source, level, job.code));
       binaries.back().cudaVersion = (*nvrtc)->versionNumber();
+      binaries.back().moduleBytes = info->deviceBytes;
       if (!level.isPtx)
         binaries.back().resources = {{"registers", info->registers},
                                      {"static_shared_bytes", info->sharedBytes},
@@ -340,6 +372,14 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
     return static_cast<uint32_t>(number ? number.getInt() : otherwise);
   };
   table.scratchBytes += stoop_gpu_launch_scratch_offset(fact("max_batch", 1), fact("vocab", 0));
+  table.gpu->modulesBytes = codegen::modulesBytes(program);
+  table.gpu->graphsBytes = codegen::graphsBytes(program);
+  if (table.levels.empty()) { // what is going to make the code, if it is here
+    if (llvm::Expected<const Nvrtc *> nvrtc = Nvrtc::get())
+      table.gpu->cudaVersion = (*nvrtc)->versionNumber();
+    else
+      llvm::consumeError(nvrtc.takeError());
+  }
   table.gpu->sampling.resize(table.levels.size());
   for (auto binary : program.getOps<plan::BinaryOp>()) {
     size_t level = levels[binary.getLevel()];

@@ -1,6 +1,6 @@
 //===- Budget.cpp - what a plan needs against what there is ---------------===//
 //
-// Classes come from the plan; only the code, until it is linked, is a reserve.
+// Classes come from the plan; only the code, until it is linked, is a reserve, and what a driver takes a prediction.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Budget.h"
@@ -31,7 +31,10 @@ std::optional<MemoryNeed> MemoryNeed::of(const llvm::json::Object &report) {
     need.threads =
         defaultThreads(inspect::numberAt(inspect::objectAt(memory, "planning"), plan::kMaxThreadsAttrName));
   const llvm::json::Object &target = inspect::objectAt(report, "target");
-  uint64_t linked = inspect::numberAt(inspect::asObject(inspect::listAt(memory, "classes").back()), "bytes");
+  uint64_t linked = 0;
+  for (const llvm::json::Value &row : inspect::listAt(memory, "classes"))
+    if (inspect::textAt(inspect::asObject(row), "class") == "code")
+      linked = inspect::numberAt(inspect::asObject(row), "bytes");
   uint64_t kernels = inspect::listAt(report, "kernels").size() * inspect::listAt(target, "levels").size();
   const codegen::TargetBackend *backend = codegen::findTarget(inspect::textAt(target, "name"));
   need.code = linked ? linked : kRuntimeReserve + kernels * (backend ? backend->kernelCodeReserve() : 0);
@@ -40,13 +43,20 @@ std::optional<MemoryNeed> MemoryNeed::of(const llvm::json::Object &report) {
 
 std::vector<std::pair<std::string, uint64_t>> MemoryNeed::list() const {
   auto bytes = [](int64_t value) { return static_cast<uint64_t>(value); };
-  return {{"weights", bytes(classes.weights)},
-          {"code", code},
-          {"stacks", bytes(classes.stacks(threads))},
-          {"workspace", bytes(classes.workspaces(threads))},
-          {"io", bytes(classes.io)},
-          {"activations", bytes(classes.activations)},
-          {"kv", bytes(classes.kv)}};
+  std::vector<std::pair<std::string, uint64_t>> rows = {{"weights", bytes(classes.weights)}};
+  if (isOnDevice())
+    rows.insert(rows.end(), {{"modules", bytes(classes.modules)}, {"graphs", bytes(classes.graphs)}});
+  else
+    rows.insert(rows.end(), {{"code", code}, {"stacks", bytes(classes.stacks(threads))}});
+  rows.insert(rows.end(), {{"workspace", bytes(classes.workspaces(threads))},
+                           {"io", bytes(classes.io)},
+                           {"activations", bytes(classes.activations)},
+                           {"kv", bytes(classes.kv)}});
+  return rows;
+}
+
+std::string MemoryNeed::totalText() const {
+  return sizeText(total()) + (isOnDevice() ? " of GPU memory" : "");
 }
 
 uint64_t MemoryNeed::total() const {
@@ -59,20 +69,19 @@ uint64_t MemoryNeed::total() const {
 std::string MemoryNeed::table(std::optional<uint64_t> budget) const {
   std::string text;
   uint64_t left = budget.value_or(0);
+  auto row = [](llvm::StringRef name, uint64_t bytes) {
+    return llvm::formatv("  {0,-12} {1,12}", name, sizeText(bytes)).str();
+  };
   for (const auto &[name, bytes] : list()) {
-    if (name == "stacks" && !classes.isPerThread())
-      continue;
-    text += llvm::formatv("  {0,-12} {1,12}", name, sizeText(bytes));
-    if (name == "code" && !classes.isPerThread()) {
-      text += "  of the host\n";
-      continue;
-    }
+    text += row(name, bytes);
     uint64_t held = std::min(left, bytes);
     left -= held;
     if (budget && held < bytes)
       text += llvm::formatv("  {0} short", sizeText(bytes - held));
     text += "\n";
   }
+  if (isOnDevice())
+    text += row("code", code) + "  of the host, not counted\n";
   return text;
 }
 

@@ -29,13 +29,16 @@ struct MemoryNeed {
   /// and level if not. None of a report without classes, as older ones.
   static std::optional<MemoryNeed> of(const llvm::json::Object &report);
 
-  /// All classes: weights and code are mapped from the file, the others allocated.
+  /// Whether the program's memory is a device's; its code stays with the host.
+  bool isOnDevice() const { return !classes.isPerThread(); }
+  /// What counts against --memory-budget: all classes of `list`. Weights and code are mapped from the file, the others
+  /// allocated; on a device the driver takes modules and graphs.
   uint64_t total() const;
-  /// What counts against --memory-budget: the code of a device's program stays with the host.
-  uint64_t budgeted() const { return classes.isPerThread() ? total() : total() - code; }
-  /// Name and bytes of each class, fixed ones first, the KV cache last.
+  /// Name and bytes of each class where the program's memory is, fixed ones first, the KV cache last.
   std::vector<std::pair<std::string, uint64_t>> list() const;
-  /// One indented line per class. With a budget also what of the class does not fit when memory is
+  /// "2.00 GiB", on a device "2.00 GiB of GPU memory".
+  std::string totalText() const;
+  /// One indented line per class, with what a device leaves to the host behind them. With a budget also what of the class does not fit when memory is
   /// given to them in this order: the shortfall by class.
   std::string table(std::optional<uint64_t> budget) const;
   /// {threads, bytes, budget_bytes} for the report.

@@ -108,7 +108,6 @@ int Compilation::configure() {
     return requested == "host" ? ExitMachine : ExitUsage;
   }
   levels = std::move(*resolved);
-  session.setArchitectures(llvm::join(levels, ","));
   if (modelOptions.fitContext && !compileOptions.memoryBudget) {
     session.error("--max-seq-len fit needs --memory-budget: fit into what?");
     return ExitUsage;
@@ -122,7 +121,7 @@ int Compilation::configure() {
     return ExitBadInput;
   tuningOptions = std::move(*tuning);
   preparePhases(session);
-  if (failed(session.disablePasses(compileOptions.disabledPasses)))
+  if (failed(session.disablePasses(compileOptions.disabledPasses, compileOptions.target)))
     return ExitUsage;
   if (!compileOptions.remarksFilter.empty() &&
       failed(session.printRemarks(compileOptions.remarksFilter)))
@@ -147,6 +146,7 @@ void Compilation::preparePhases(Session &phases) const {
   phases.setPipelineOptions(Phase::Scheduled,
                             target + " target-cpu-levels=" + llvm::join(levels, ",") + tuningOptions);
   phases.setPipelineOptions(Phase::Planned, target);
+  phases.setArchitectures(llvm::join(levels, ","));
   phases.setMaxThreads(compileOptions.memoryBudget ? threads() : compileOptions.maxThreads);
 }
 
@@ -201,13 +201,24 @@ LogicalResult Compilation::checkDisabled(Phase first, Phase last) {
   return success();
 }
 
+LogicalResult Compilation::checkCompiler(Phase last) {
+  if (last < Phase::Binaries)
+    return success();
+  llvm::Error missing = codegen::findTarget(compileOptions.target)->checkCompiler();
+  if (!missing)
+    return success();
+  failedFor = ExitMachine;
+  session.error(std::move(missing));
+  return failure();
+}
+
 /// Whether what comes of phase `to` is linked with code for this machine's memory; a device's is not there.
 bool Compilation::isLinked(Phase to) const {
   return to >= Phase::Binaries && compileOptions.target == "cpu";
 }
 
 LogicalResult Compilation::fromCheckpoint(Phase to) {
-  if (failed(checkDisabled(Phase::Import, to)))
+  if (failed(checkDisabled(Phase::Import, to)) || failed(checkCompiler(to)))
     return failure();
   linksCode = isLinked(to);
   if (modelOptions.fitContext && failed(fitContext()))
@@ -249,7 +260,10 @@ LogicalResult Compilation::advance(Phase from, Phase to, bool runFrom) {
   }
   if (failed(checkBudget()))
     return failure();
-  return session.advance(module(), from, to, /*runFrom=*/false);
+  if (failed(session.advance(module(), from, to, /*runFrom=*/false)))
+    return failure();
+  // What was reserved for code on a device is known now; a host's is counted when it is linked.
+  return to >= Phase::Binaries ? checkBudget() : success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -300,7 +314,7 @@ LogicalResult Compilation::fromFile(const std::string &path, Phase from, Phase t
   std::string contradiction = contradictsPhase(flags, from);
   if (!contradiction.empty())
     return refuseUsage(contradiction);
-  if (failed(checkDisabled(nextPhase(from), to)))
+  if (failed(checkDisabled(nextPhase(from), to)) || (from < Phase::Binaries && failed(checkCompiler(to))))
     return failure();
   if (!checkpoint.module)
     checkpoint.module = session.parse(path);

@@ -68,6 +68,8 @@ private:
   mlir::LogicalResult refuseUsage(const llvm::Twine &message);
   /// Refuses --disable-pass of a pass that no phase from `first` to `last` runs.
   mlir::LogicalResult checkDisabled(Phase first, Phase last);
+  /// Refuses to begin what phase binaries could not end on this machine.
+  mlir::LogicalResult checkCompiler(Phase last);
   mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
   mlir::LogicalResult fitContext();
   mlir::LogicalResult chooseActivations();

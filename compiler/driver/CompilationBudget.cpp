@@ -34,7 +34,7 @@ std::optional<uint64_t> Compilation::mostCodeBytes() {
   if (!compileOptions.memoryBudget)
     return std::nullopt;
   MemoryNeed planned = need();
-  if (!planned.classes.isPerThread())
+  if (planned.isOnDevice())
     return std::nullopt;
   return *compileOptions.memoryBudget - (planned.total() - planned.code);
 }
@@ -46,7 +46,7 @@ std::optional<Compilation::Trial> Compilation::tryOut(Shape shape) {
     output.quiet = true;
     trialSession = std::make_unique<Session>(output);
     preparePhases(*trialSession);
-    if (failed(trialSession->disablePasses(compileOptions.disabledPasses)))
+    if (failed(trialSession->disablePasses(compileOptions.disabledPasses, compileOptions.target)))
       return std::nullopt;
   }
   ModelOptions options = modelOptions;
@@ -118,7 +118,7 @@ std::optional<int64_t> Compilation::largest(int64_t most,
     fits = largestThatFits(most, *compileOptions.memoryBudget,
                            [&](int64_t value) -> std::optional<uint64_t> {
                              std::optional<Trial> trial = tryOut(shapeOf(value));
-                             return trial ? std::optional<uint64_t>(trial->need.budgeted())
+                             return trial ? std::optional<uint64_t>(trial->need.total())
                                           : std::nullopt;
                            });
     if (!fits || !linksCode || fits == before)
@@ -153,7 +153,7 @@ LogicalResult Compilation::checkBudget() {
   if (!budget)
     return success();
   MemoryNeed planned = need();
-  uint64_t bytes = planned.budgeted();
+  uint64_t bytes = planned.total();
   if (bytes <= *budget)
     return success();
   // A reserve for the code decides nothing that linking is going to.
@@ -175,13 +175,13 @@ void Compilation::refuse(const MemoryNeed &planned) {
   int64_t context = metadata.getAs<IntegerAttr>("max_positions").getInt(),
           batch = metadata.getAs<IntegerAttr>("max_batch").getInt();
   failedFor = ExitMachine;
-  session.error("the program needs " + sizeText(planned.budgeted()) + " with context " +
+  session.error("the program needs " + planned.totalText() + " with context " +
                 llvm::Twine(context) +
                 (planned.classes.isPerThread()
                      ? ", batch " + std::to_string(batch) + " and " + std::to_string(planned.threads) +
                            (planned.threads == 1 ? " thread" : " threads") + " (--max-threads), "
                      : " and batch " + std::to_string(batch) + ", ") +
-                sizeText(planned.budgeted() - budget) + " more than --memory-budget " +
+                sizeText(planned.total() - budget) + " more than --memory-budget " +
                 sizeText(budget) + "\n" + planned.table(budget) + "  " +
                 (isFromFile ? "compile from the checkpoint to learn what fits"
                             : whatFits({context, batch})));

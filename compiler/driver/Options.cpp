@@ -208,7 +208,7 @@ void declareCompileOptions(CLI::App &app, CompileOptions &options) {
       ->allow_extra_args(false) // else the list would swallow CHECKPOINT
       ->capture_default_str();
   app.add_option("--cuda-arch", options.cudaArchitectures,
-                 "GPU architecture, or a comma list: one code version each; ptx adds PTX for newer GPUs")
+                 "GPU architecture, or a comma list: one code version each; ptx adds PTX of the oldest, for GPUs that none of the others runs on")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();

@@ -55,9 +55,11 @@ void printPlan(Session &session, Compilation &compilation) {
     DictionaryAttr model = (*compilation.module().getOps<plan::ProgramOp>().begin()).getMetadata();
     auto number = [&](llvm::StringRef key) { return model.getAs<IntegerAttr>(key).getInt(); };
     llvm::outs() << inspect::printable(model.getAs<StringAttr>("name").getValue()) << " needs "
-                 << sizeText(need.total()) << ": context " << number("max_positions") << ", batch "
-                 << number("max_batch") << ", " << model.getAs<StringAttr>("dtype").getValue()
-                 << ", " << need.threads << (need.threads == 1 ? " thread\n" : " threads\n");
+                 << need.totalText() << ": context " << number("max_positions") << ", batch "
+                 << number("max_batch") << ", " << model.getAs<StringAttr>("dtype").getValue();
+    if (!need.isOnDevice())
+      llvm::outs() << ", " << need.threads << (need.threads == 1 ? " thread" : " threads");
+    llvm::outs() << "\n";
   }
   printReport(session, report);
 }

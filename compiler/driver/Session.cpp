@@ -131,7 +131,7 @@ std::vector<std::string> passFlags(MLIRContext &context, Phase phase) {
   if (const PassPipelineInfo *pipeline = PassPipelineInfo::lookup(phasePipeline(phase)))
     (void)pipeline->addToPipeline(manager, "", ignore);
   if (phase == Phase::Planned)
-    codegen::addPlannedPasses(manager, 0);
+    codegen::addPlannedPasses(manager, 0, "");
   if (phase == Phase::Binaries)
     codegen::buildBinariesPipeline(manager, codegen::CompileOptions());
   // Passes that are nested in others' ops are in the text alone: op(pass{options},op(pass)).
@@ -151,13 +151,15 @@ std::vector<std::string> passFlags(MLIRContext &context, Phase phase) {
   return flags;
 }
 
-/// Passes without which no module passes the gate of their phase.
+/// Passes without which no module passes the gate of their phase, and those that only some targets need.
 static constexpr llvm::StringLiteral kRequiredPasses[] = {
     "lm-split-entry-points", "lm-form-fused-regions", "lm-log-fusion", "lm-select-schedule",
     "plan-lower-fused", "plan-pack-weights", "plan-layout-kv-cache", "plan-assign-offsets",
-    "plan-emit-binaries"};
+    "plan-size-threads", "plan-emit-binaries"};
+static constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral> kRequiredByTarget[] = {
+    {"plan-set-geometry", "cuda"}};
 
-LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
+LogicalResult Session::disablePasses(const std::vector<std::string> &flags, llvm::StringRef target) {
   if (flags.empty())
     return success();
   std::vector<std::string> known;
@@ -171,6 +173,10 @@ LogicalResult Session::disablePasses(const std::vector<std::string> &flags) {
     }
     if (llvm::is_contained(kRequiredPasses, flag)) {
       error("--disable-pass: every program needs '" + flag + "'");
+      return failure();
+    }
+    if (llvm::any_of(kRequiredByTarget, [&](const auto &row) { return row.first == flag && row.second == target; })) {
+      error("--disable-pass: every program of --target " + target + " needs '" + flag + "'");
       return failure();
     }
     if (!llvm::is_contained(known, flag)) {
@@ -226,7 +232,7 @@ LogicalResult Session::runPhase(ModuleOp module, Phase phase) {
   if (failed(pipeline->addToPipeline(manager, pipelineOptions[static_cast<size_t>(phase)], report)))
     return failure();
   if (phase == Phase::Planned)
-    codegen::addPlannedPasses(manager, maxThreads);
+    codegen::addPlannedPasses(manager, maxThreads, architectures);
   ProgressStep step(style, ("phase " + phaseName(phase)).str(), 0);
   return manager.run(module);
 }

@@ -49,9 +49,9 @@ public:
   /// Reads IR from a file, text or bytecode. Null after an error.
   mlir::OwningOpRef<mlir::ModuleOp> parse(const std::string &path);
 
-  /// Leaves out these passes, named by their flags. Fails on a gate, and on a name that is no pass of
-  /// a phase.
-  mlir::LogicalResult disablePasses(const std::vector<std::string> &flags);
+  /// Leaves out these passes, named by their flags. Fails on a gate, on what every program (of the target) needs, and on a
+  /// name that is no pass of a phase.
+  mlir::LogicalResult disablePasses(const std::vector<std::string> &flags, llvm::StringRef target);
   /// Prints the passes' remarks of categories that match. Fails on what is no regular expression.
   mlir::LogicalResult printRemarks(const std::string &filter);
   /// Writes the module to DIR/N-phase.mlir after each phase.

@@ -117,7 +117,7 @@ static void memoryFacts(const json::Object &report, Facts &facts) {
   for (const json::Value &value : listAt(memory, "classes")) { // the others are sums of arenas
     const json::Object &row = asObject(value);
     if (std::string name = textAt(row, "class");
-        name == "workspace" || name == "stacks" || name == "code") {
+        llvm::is_contained({"workspace", "stacks", "modules", "graphs", "code"}, name)) {
       facts.addOptional(name, row.get("bytes"));
       facts.addOptional(name + " a thread", row.get("bytes_per_thread"));
     }

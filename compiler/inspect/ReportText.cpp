@@ -143,13 +143,17 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
   }
   int64_t total = numberAt(memory, "total_bytes");
   table.add({"arenas", ">" + grouped(total), "together", byteText(total)});
+  bool isOnDevice = false;
   for (const json::Value &value : listAt(memory, "classes")) { // what is no arena
     const json::Object &row = asObject(value);
     std::string name = textAt(row, "class");
+    isOnDevice |= name == "stacks" && !row.get("bytes_per_thread");
     if (row.get("bytes_per_thread"))
       table.add({name, ">" + grouped(numberAt(row, "bytes_per_thread")), "a thread"});
     else if (name == "workspace")
       table.add({name, ">" + grouped(numberAt(row, "bytes")), "device"});
+    else if ((name == "modules" || name == "graphs") && numberAt(row, "bytes"))
+      table.add({name, ">" + grouped(numberAt(row, "bytes")), "driver", "predicted"});
     else if (name == "code" && row.getInteger("bytes"))
       table.add({name, ">" + grouped(numberAt(row, "bytes")), "mapped"});
     else if (name == "code" && memory.get("need"))
@@ -158,7 +162,7 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
   }
   if (const json::Object &need = objectAt(memory, "need"); !need.empty()) {
     int64_t threads = numberAt(need, "threads"), bytes = numberAt(need, "bytes");
-    table.add({"all", ">" + grouped(bytes), "needed",
+    table.add({"all", ">" + grouped(bytes), isOnDevice ? "needed on the device, without the code" : "needed",
                byteText(bytes) + (threads == 1 ? "" : " with " + grouped(threads) + " threads")});
   }
   table.print(out);

@@ -40,6 +40,10 @@ inline constexpr llvm::StringLiteral kPackingAttrName = "packing";
 inline constexpr llvm::StringLiteral kWorkspaceAttrName = "workspace_bytes",
                                      kStackAttrName = "stack_bytes",
                                      kMaxThreadsAttrName = "max_threads";
+/// On plan.program of a target with a driver: bytes of the device that the driver is expected to take for code and its
+/// constants and for captured graphs, and the version of the compiler that is going to make the code, as drivers count.
+inline constexpr llvm::StringLiteral kModulesAttrName = "modules_bytes", kGraphsAttrName = "graphs_bytes",
+                                     kCudaVersionAttrName = "cuda_version";
 } // namespace stoop::plan
 
 #endif // STOOP_IR_PLAN_PLANDIALECT_H

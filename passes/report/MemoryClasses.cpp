@@ -30,6 +30,8 @@ MemoryClasses MemoryClasses::of(plan::ProgramOp program) {
   };
   classes.workspace = noted(plan::kWorkspaceAttrName);
   classes.stack = noted(plan::kStackAttrName);
+  classes.modules = noted(plan::kModulesAttrName);
+  classes.graphs = noted(plan::kGraphsAttrName);
   return classes;
 }
 
@@ -40,7 +42,8 @@ std::optional<MemoryClasses> MemoryClasses::of(const llvm::json::Array &rows) {
   std::pair<llvm::StringRef, int64_t MemoryClasses::*> members[] = {
       {"weights", &MemoryClasses::weights},         {"kv", &MemoryClasses::kv},
       {"activations", &MemoryClasses::activations}, {"io", &MemoryClasses::io},
-      {"workspace", &MemoryClasses::workspace},     {"stacks", &MemoryClasses::stack}};
+      {"workspace", &MemoryClasses::workspace},     {"stacks", &MemoryClasses::stack},
+      {"modules", &MemoryClasses::modules},         {"graphs", &MemoryClasses::graphs}};
   for (const llvm::json::Value &row : rows)
     for (auto [name, member] : members)
       if (const llvm::json::Object *object = row.getAsObject();
@@ -59,7 +62,9 @@ llvm::json::Array toJson(const MemoryClasses &classes) {
                            Object{{"class", "io"}, {"bytes", classes.io}},
                            Object{{"class", "workspace"}, {taken, classes.workspace}},
                            Object{{"class", "stacks"}, {taken, classes.stack}},
-                           Object{{"class", "code"}, {"bytes", nullptr}}};
+                           Object{{"class", "code"}, {"bytes", nullptr}},
+                           Object{{"class", "modules"}, {"bytes", classes.modules}},
+                           Object{{"class", "graphs"}, {"bytes", classes.graphs}}};
 }
 
 } // namespace stoop::report

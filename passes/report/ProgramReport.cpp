@@ -27,15 +27,22 @@ static void collectMetadata(plan::ProgramOp program, ProgramReport &report) {
   report.model = model.getDictionary(program.getContext());
 }
 
+/// The compiler that made a binary, or is going to make a program's code.
+static void noteVersion(Operation *op, ProgramReport &report) {
+  if (auto version = op->getAttrOfType<IntegerAttr>(plan::kCudaVersionAttrName))
+    report.cudaVersion = std::max(report.cudaVersion, version.getInt());
+}
+
 /// Levels of the binaries; before there are any, those that the compilation is for.
 static void collectTarget(plan::ProgramOp program, ProgramReport &report) {
   report.target = program.getTarget().str();
   for (plan::BinaryOp binary : program.getOps<plan::BinaryOp>()) {
     if (!llvm::is_contained(report.levels, binary.getLevel()))
       report.levels.push_back(binary.getLevel().str());
-    if (auto version = binary->getAttrOfType<IntegerAttr>("cuda_version"))
-      report.cudaVersion = std::max(report.cudaVersion, version.getInt());
+    noteVersion(binary, report);
   }
+  if (report.levels.empty())
+    noteVersion(program, report);
   auto planned = program.getMetadata().getAs<ArrayAttr>(kLevels);
   if (report.levels.empty() && planned)
     for (auto level : planned.getAsRange<StringAttr>())
@@ -68,7 +75,8 @@ static void collectMemory(plan::ProgramOp program, ProgramReport &report) {
       persistent += bytes;
   }
   report.classes = MemoryClasses::of(program);
-  report.planning = notesOn(program, {"fusion_log", plan::kWorkspaceAttrName, plan::kStackAttrName});
+  report.planning = notesOn(program, {"fusion_log", plan::kWorkspaceAttrName, plan::kStackAttrName, plan::kModulesAttrName,
+                                      plan::kGraphsAttrName, plan::kCudaVersionAttrName});
   auto dimension = [&](llvm::StringRef name) {
     auto value = program.getMetadata().getAs<IntegerAttr>(name);
     return value ? value.getInt() : 0;

@@ -217,7 +217,7 @@ static json::Object targetJson(const ProgramReport &report) {
 
 static json::Array predictionsJson(const ProgramReport &report) {
   json::Array predictions;
-  int64_t needed = report.totalBytes + report.classes.workspaces(1);
+  int64_t needed = report.classes.total(1);
   for (const StepPrediction &prediction : report.predictions) {
     json::Array steps;
     // A token of every sequence, or of a prompt all rows.

@@ -48,11 +48,17 @@ static constexpr MachineRow machines[] = {
              "bandwidth: above a copy's 4300 GB/s as on H100 (assumed); products and launch: as H100"}},
 };
 
+/// Whether code of a level is for the machine: its PTX and its plain form count as well.
+static bool isFor(const MachineRow &row, llvm::StringRef level) {
+  level.consume_back(".ptx");
+  return row.level == level || row.level == level.str() + "a";
+}
+
 std::optional<Machine> findMachine(llvm::StringRef target, llvm::StringRef level,
                                    llvm::StringRef dtype) {
   const MachineRow *found = nullptr;
   for (const MachineRow &row : machines)
-    if (row.target == target && (!found || (row.level == level && found->level != level)))
+    if (row.target == target && (!found || (isFor(row, level) && !isFor(*found, level))))
       found = &row; // the level's first row, or else the target's
   if (!found)
     return std::nullopt;

@@ -72,6 +72,9 @@ std::string text_report(const stoop_program_desc& program, const stoop_context_i
   line("memory", size_text(static_cast<double>(memory)) + " beside the weights, " +
                      size_text(static_cast<double>(program.scratch_bytes)) +
                      (program.gpu ? " more of workspace, all on the GPU" : " more a thread"));
+  if (program.gpu)
+    line("", size_text(static_cast<double>(program.gpu->modules_bytes)) + " and " +
+                 size_text(static_cast<double>(program.gpu->graphs_bytes)) + " more that its driver is expected to take for code and graphs");
   line("kv cache", size_text(kv_bytes_per_token(program)) + " a token");
   for (uint32_t i = 0; i < program.num_entries; ++i) {
     const stoop_entry& entry = program.entries[i];

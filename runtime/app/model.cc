@@ -18,6 +18,13 @@ int exit_code_of(stoop_status status) {
   }
 }
 
+// What a driver takes is predicted; whoever shares out a GPU's memory has to know where that was too little.
+static void warn_if_more(const char* what, uint64_t planned, uint64_t taken) {
+  if (taken <= planned) return;
+  write_error("warning: the driver took " + std::to_string(taken) + " bytes of the GPU for its " + what + ", and " +
+              std::to_string(planned) + " were planned (or another program took some meanwhile)");
+}
+
 Model::Model(const stoop_image& image, const Options& options, uint32_t flags) {
   stoop_load_options load{};
   load.struct_size = sizeof load;
@@ -41,6 +48,8 @@ Model::Model(const stoop_image& image, const Options& options, uint32_t flags) {
                                      " bytes, but the plan says " +
                                      std::to_string(info_.planned_bytes));
   }
+  warn_if_more("code", info_.gpu_modules_planned, info_.gpu_modules_taken);
+  warn_if_more("graphs", info_.gpu_graphs_planned, info_.gpu_graphs_taken);
 }
 
 void Model::check(stoop_status status, int bad_argument) const {

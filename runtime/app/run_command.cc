@@ -174,10 +174,18 @@ void Run::serve() {
 }
 
 Json Run::memory() const {
-  return {{"planned_bytes", model_.info().planned_bytes},
-          {"allocated_bytes", model_.info().allocated_bytes},
-          {"host_bytes", model_.info().host_bytes},
-          {"peak_rss_bytes", peak_rss_bytes()}};
+  const stoop_context_info& info = model_.info();
+  Json memory = {{"planned_bytes", info.planned_bytes},
+                 {"allocated_bytes", info.allocated_bytes},
+                 {"host_bytes", info.host_bytes},
+                 {"peak_rss_bytes", peak_rss_bytes()}};
+  if (model_.program().gpu) {
+    memory["driver"] = {{"modules_planned_bytes", info.gpu_modules_planned},
+                        {"modules_taken_bytes", info.gpu_modules_taken},
+                        {"graphs_planned_bytes", info.gpu_graphs_planned},
+                        {"graphs_taken_bytes", info.gpu_graphs_taken}};
+  }
+  return memory;
 }
 
 void Run::report_json() {

@@ -138,6 +138,12 @@ void stoop_context_info_get(const stoop_context* context, stoop_context_info* in
   facts.manifest_bytes = manifest.size;
   facts.program = context->desc;
   facts.gpu_cache_bytes = context->gpu.cache_bytes();
+  if (context->gpu.is_loaded()) {
+    facts.gpu_modules_planned = context->desc->gpu->modules_bytes;
+    facts.gpu_modules_taken = context->gpu.modules_taken();
+    facts.gpu_graphs_planned = context->desc->gpu->graphs_bytes;
+    facts.gpu_graphs_taken = context->gpu.graphs_taken();
+  }
   memcpy(info, &facts, info->struct_size < sizeof facts ? info->struct_size : sizeof facts);
 }
 

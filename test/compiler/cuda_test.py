@@ -22,7 +22,7 @@ class Cuda(Case):
                         "--prefill-buckets", 8, "--no-tokenizer", "--cuda-arch", "sm_80,sm_90a,ptx", "--max-batch-size", 8, "--dtype", "f32",
                         "--save-temps", temps), 0)
         report = json.loads(self.expect(run("inspect", program, "--format", "json"), 0).stdout)
-        levels = ["sm_80.ptx", "sm_80", "sm_90a.ptx", "sm_90a"]
+        levels = ["sm_80.ptx", "sm_80", "sm_90a"]
         driver = report["needs"]["driver"]
         self.assertEqual((driver["library"], sorted(driver["architectures"])), ("libcuda.so.1", sorted(levels)))
         self.assertEqual(report["needs"]["cpu_features"], [])
@@ -36,10 +36,15 @@ class Cuda(Case):
         # That of the NVRTC that compiled it.
         isa = re.search(rb"\.version (\d+)\.", (temps / "sampling_sm_80_ptx.ptx").read_bytes()).group(1)
         self.assertIn(f"libcuda.so.1 of CUDA {int(isa) + 4}.0 or newer", text)
+        # A plan names the compiler that is here, or without one the least that the runtime takes.
+        plan = ("plan", self.checkpoint("rand-yarn", copy=False), "--target", "cuda", "-c", 64)
+        self.assertIn(f"libcuda.so.1 of CUDA {int(isa) + 4}.0 or newer", self.expect(run(*plan), 0).stdout)
+        with mock.patch.dict(os.environ, STOOP_NVRTC="/nonexistent/libnvrtc.so"):
+            self.assertIn("libcuda.so.1 of CUDA 12.0 or newer", self.expect(run(*plan), 0).stdout)
         # Kernels of equal source share a file; the sampling code has one too.
         names = {path.name for path in temps.iterdir()}
         sources = {name[:-3] for name in names if name.endswith(".cu")}
-        self.assertTrue({"sampling_sm_80", "sampling_sm_90a_ptx"} <= sources, sources)
+        self.assertTrue({"sampling_sm_80", "sampling_sm_80_ptx", "sampling_sm_90a"} <= sources, sources)
         for source in sources:
             self.assertIn(source + (".ptx" if source.endswith("_ptx") else ".cubin"), names)
             text = (temps / (source + ".cu")).read_text()
@@ -151,6 +156,9 @@ class Cuda(Case):
         message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "sm_80"), 1).stderr
         for words in ("layers.0.attn.core", "attention_flash", "bytes of shared memory", "sm_80 has 166912", "--target cpu"):
             self.assertIn(words, message)
+        # The plan is refused for the same reason.
+        for command in (("plan", model, *build[5:]), ("compile", model, "--dry-run", *build[5:])):
+            self.assertIn(message.strip(), self.expect(run(*command, "--target", "cuda", "--cuda-arch", "sm_80"), 1).stderr)
         self.expect(run(*build, "--target", "cpu"), 0)
         message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "sm_70"), 2).stderr
         for words in ("sm_70", "sm_80", "sm_90a", "sm_120", "ptx"):
@@ -158,8 +166,15 @@ class Cuda(Case):
         message = self.expect(run(*build, "--target", "cuda", "--cuda-arch", "ptx"), 2).stderr
         self.assertIn("sm_80,ptx", message)
 
+    def test_ptx_is_for_later_gpus(self):
+        """PTX of the oldest architecture named, never with features of one generation; other forms by their own names."""
+        for asked, levels in (("sm_80,sm_90a,ptx", ["sm_80.ptx", "sm_80", "sm_90a"]), ("ptx,sm_90a", ["sm_90.ptx", "sm_90a"]),
+                              ("sm_120,sm_86,ptx", ["sm_86.ptx", "sm_86", "sm_120"]), ("sm_80,sm_90a.ptx", ["sm_90a.ptx", "sm_80"])):
+            plan = self.plan_of("-c", "64", "--cuda-arch", asked, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, num_kv_heads=1)
+            self.assertEqual(plan["needs"]["driver"]["architectures"], levels)
+
     def test_targets_name_the_gpu(self):
-        for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90a"})):
+        for capability, runs in (("80", {"sm_80"}), ("89", {"sm_80", "sm_86", "sm_89"}), ("90", {"sm_90", "sm_90a"})):
             with mock.patch.dict(os.environ, {"STOOP_VGPU_ARCH": capability}):
                 document = json.loads(self.expect(run("targets", "--json"), 0).stdout)
             cuda = next(target for target in document["targets"] if target["name"] == "cuda")

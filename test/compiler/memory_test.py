@@ -12,6 +12,7 @@ import stoop_cli
 from stoop_cli import Case, edit_json, run, run_program
 
 SLACK = 8 << 20
+PAGE = 2 << 20  # of a GPU's memory
 BYTES = {"f32": 4, "bf16": 2, "f16": 2}
 
 
@@ -240,21 +241,51 @@ class OnADevice(MemoryCase):
         self.expect(run("compile", self.model, "-o", program, "--quiet", *self.FLAGS, "--cuda-arch", "sm_80,ptx"), 0)
         planned = classes(self.plan(self.model, *self.FLAGS))
         listed = classes(json.loads(self.expect(run("inspect", program, "--json"), 0).stdout))
-        self.assertEqual({**planned, "code": listed["code"]}, listed)
+        self.assertEqual({**planned, "code": listed["code"], "modules": listed["modules"]}, listed)
         self.assertGreater(listed["workspace"], 4096)
         self.assertEqual(listed["stacks"], 0)
-        needed = sum(listed[name] for name in ("weights", "kv", "activations", "io", "workspace"))
-        # Before the plan's memory is taken, the driver has loaded the code with its constants.
+        # The driver's part is in whole pages; a plan reserves for modules what their cubins are known to keep to later.
+        for name in ("modules", "graphs"):
+            self.assertTrue(listed[name] > 0 and listed[name] % PAGE == 0, listed)
+        self.assertGreaterEqual(planned["modules"], listed["modules"])
+        own = sum(listed[name] for name in ("weights", "kv", "activations", "io", "workspace"))
+        needed = own + listed["modules"] + listed["graphs"]
         peak = lambda result: int(re.search(r"at most (\d+) bytes were allocated", result.stderr)[1])
-        refused = self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed))
-        constants = peak(refused)
+        # Nothing is taken where it does not all fit.
+        refused = self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed - 1))
         self.assertIn(f"needs {needed} bytes of GPU memory", refused.stderr)
-        self.assertTrue(0 < constants < 4096, constants)
-        result = self.run_on_gpu(program, STOOP_VGPU_MEMORY=str(needed + constants))
+        self.assertEqual(peak(refused), 0)
+        # The program takes its own part to the byte. Of its part the virtual driver takes the modules' variables alone: it
+        # executes PTX, which lies with the host.
+        result = self.run_on_gpu(program, STOOP_VGPU_MEMORY=str(needed))
         memory = json.loads(result.stdout)["memory"]
-        self.assertEqual((memory["planned_bytes"], memory["allocated_bytes"]), (needed - listed["weights"],) * 2)
-        self.assertEqual(peak(result), needed + constants)
-        self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed + constants - 1))
+        self.assertEqual((memory["planned_bytes"], memory["allocated_bytes"]), (own - listed["weights"],) * 2)
+        variables = memory["driver"]["modules_taken_bytes"]
+        self.assertTrue(0 < variables < 4096, variables)
+        self.assertEqual(memory["driver"], {"modules_planned_bytes": listed["modules"], "modules_taken_bytes": variables,
+                                            "graphs_planned_bytes": listed["graphs"], "graphs_taken_bytes": 0})
+        self.assertEqual(peak(result), own + variables)
+
+    def test_drivers_that_take_more_or_less(self):
+        """What the driver is expected to take is in the plan, what it took in the result; the virtual one is told how much."""
+        program = self.dir / "m"
+        self.expect(run("compile", self.model, "-o", program, "--quiet", *self.FLAGS, "--cuda-arch", "sm_80,ptx"), 0)
+        listed = classes(json.loads(self.expect(run("inspect", program, "--json"), 0).stdout))
+        needed = sum(listed.values()) - listed["code"]
+        # A node takes what the plan counts for it: so many nodes have the graphs, and no more.
+        result = self.run_on_gpu(program, STOOP_VGPU_MEMORY=str(needed), STOOP_VGPU_GRAPH_NODE_BYTES=str(16 << 10), STOOP_VGPU_MODULE_BYTES="4096")
+        taken = json.loads(result.stdout)["memory"]["driver"]
+        self.assertEqual(-(-taken["graphs_taken_bytes"] // PAGE) * PAGE, listed["graphs"])
+        self.assertTrue(8 * 4096 < taken["modules_taken_bytes"] <= listed["modules"], taken)
+        self.assertNotIn("warning", result.stderr)
+        # More is noticed before the plan's memory is taken, by the driver's refusal, or, where there is room, by a warning.
+        modules = taken["modules_taken_bytes"] // 4096
+        greedy = self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed), STOOP_VGPU_MODULE_BYTES=str(listed["modules"] // modules + 1))
+        self.assertIn(f"needs {needed - listed['modules']} bytes of GPU memory", greedy.stderr)
+        self.expect(self.run_on_gpu(program, 3, STOOP_VGPU_MEMORY=str(needed), STOOP_VGPU_GRAPH_NODE_BYTES=str(1 << 20)), 3, "cuGraphUpload")
+        result = self.run_on_gpu(program, STOOP_VGPU_GRAPH_NODE_BYTES=str(1 << 20))
+        taken = json.loads(result.stdout)["memory"]["driver"]["graphs_taken_bytes"]
+        self.assertIn(f"warning: the driver took {taken} bytes of the GPU for its graphs, and {listed['graphs']} were planned", result.stderr)
 
     def test_equal_inputs_give_equal_programs(self):
         """From wherever, with as many threads, and whether kernels were compiled before or not."""
@@ -268,11 +299,19 @@ class OnADevice(MemoryCase):
     def test_budgets_count_the_workspace_and_no_threads(self):
         report = self.plan(self.model, *self.FLAGS)
         need, listed = report["memory"]["need"], classes(report)
-        self.assertEqual(need["bytes"], sum(bytes or 0 for bytes in listed.values()) + need["code_reserve_bytes"])
-        on_device = need["bytes"] - need["code_reserve_bytes"]  # the host has the code
+        on_device = need["bytes"]
+        self.assertEqual(on_device, sum(bytes for name, bytes in listed.items() if name != "code"))  # the host has the code
         self.plan(self.model, *self.FLAGS, "--memory-budget", on_device)
-        text = self.expect(run("plan", self.model, *self.FLAGS, "--memory-budget", on_device - 1), 3, "  workspace ", "what fits: ").stderr
+        text = self.expect(run("plan", self.model, *self.FLAGS, "--memory-budget", on_device - 1), 3, "  workspace ", "  modules ", "  graphs ",
+                           "what fits: ").stderr
         self.assertNotIn("threads", text)
+        # The headline, the budget and the fitted context are about the same memory.
+        headline = rf"rand-yarn needs {on_device / 2 ** 20:.2f} MiB of GPU memory: context 384, batch 1, f32\n"
+        self.assertRegex(self.expect(run("plan", self.model, *self.FLAGS), 0).stdout, headline)
+        budget = on_device - 100_000
+        fitted = self.expect(run("plan", self.model, "--json", *self.FLAGS[:2], *self.FLAGS[4:], "-c", "fit", "--memory-budget", budget), 0)
+        report = json.loads(fitted.stdout)
+        self.assertTrue(budget - 20_000 < report["memory"]["need"]["bytes"] <= budget, report["memory"]["need"])
         self.expect(run("plan", self.model, *self.FLAGS, "--max-threads", 2), 2, "--max-threads", "--target cpu")
 
 

@@ -66,6 +66,7 @@ class Usage(Case):
                 (("--disable-pass", "plan-verify-binaries"), ("plan-verify-binaries", "gate")),
                 (("--disable-pass", "plan-emit-binary"), ("plan-emit-binary'", "nearest: plan-emit-binaries")),
                 (("--disable-pass", ""), ("pass ''", "nearest")),
+                (("--target", "cuda", "--disable-pass", "plan-set-geometry"), ("plan-set-geometry", "--target cuda needs")),
                 (("--remarks-filter", "("), ("--remarks-filter", "regular expression")),
                 (("--dry-run", "--compile-to", "graph"), ("--dry-run", "--compile-to")),
                 (("--json", "--compile-to", "graph"), ("--json", "--compile-to")),

@@ -4,7 +4,7 @@
 On the CPU: greedy ids equal to the recorded ones and logits near those of the prompt alone, in batches that are full,
 partly filled and refilled; the same seeds draw the same tokens; narrow types and integer weights within their gates.
 With --driver: the same for the CUDA program on the virtual GPU, and its sampled tokens are the CPU program's; with --wide
-steps of five to eight sequences instead.
+steps of five to eight sequences instead; with --brief a few steps of four in float32 and in a narrow type.
 """
 import argparse
 import functools
@@ -21,7 +21,7 @@ BATCH = 4
 CONTEXT = 384
 CUDA_LOGIT_TOLERANCE = 1e-4
 # Of the largest logit: rows that are multiplied together are added in another order, behind a rounding of activations.
-NARROW_LOGIT_TOLERANCE = {"bf16": 1e-2, "int8": 1e-6}
+NARROW_LOGIT_TOLERANCE = {"bf16": 1e-2, "f16": 2e-3, "int8": 1e-6}
 SAMPLING = [["--temp", "0.9", "--top-k", "40"],
             ["--temp", "1.2", "--top-p", "0.9"],
             ["--temp", "1.4", "--min-p", "0.02", "--top-k", "100"],
@@ -117,6 +117,23 @@ def run_wide(options, directory, report):
             check_ahead(model, recorded, [9, 8, 7, 6, 4, 3, 2, 1, 0], [8, 7, 6, 8, 3, 5, 6, 7, 4], report, "cuda, sm_90, runs ahead")
 
 
+def run_brief(options, directory, report):
+    """Batch 4 of one more kind of block: float32 as sm_80, chosen by the device as sm_90, and a narrow type on either."""
+    recorded, dtype = Recorded(directory), options.brief
+    flags = ["--max-batch-size", str(BATCH), "--target", "cuda", "--cuda-arch", ARCHITECTURES]
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        path = os.path.join(folder, "cuda")
+        model = CompiledModel.compile(options.stoop, directory, path, context=CONTEXT, buckets=[32], flags=flags)
+        with virtual_gpu(options, 80):
+            check_recorded(model, recorded, [0, 6, 5, 2], [4, 4, 3, 3], report, "cuda, sm_80", CUDA_LOGIT_TOLERANCE, alone=False)
+        with virtual_gpu(options, 90, seed=3):
+            check_ahead(model, recorded, [6, 0, 4, 2, 1], [6, 5, 5, 4, 3], report, "cuda, sm_90, runs ahead")
+        os.remove(path)
+        model = CompiledModel.compile(options.stoop, directory, path, dtype, context=CONTEXT, buckets=[32], flags=flags)
+        with virtual_gpu(options, 80 if dtype == "f16" else 90):
+            check_narrow(model, dtype, recorded, report)
+
+
 def run_cuda(options, directory, report):
     recorded = Recorded(directory)
     flags = ["--max-batch-size", str(BATCH)]
@@ -142,6 +159,7 @@ def parse_arguments():
     parser.add_argument("--checkpoints", nargs="+", required=True, metavar="DIR")
     parser.add_argument("--narrow", action="store_true", help="also bf16 and int8")
     parser.add_argument("--wide", action="store_true", help="with --driver: up to eight sequences, float32 alone")
+    parser.add_argument("--brief", choices=["bf16", "f16"], help="with --driver: a few steps of four sequences, in float32 and this type")
     parser.add_argument("--full", action="store_true", help="everything, not a cross-section")
     parser.add_argument("--work", help="folder for binaries (default: the system's temporary one)")
     return parser.parse_args()
@@ -149,7 +167,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    check = run_wide if options.wide else run_cuda if options.driver else run_cpu
+    check = run_wide if options.wide else run_brief if options.brief else run_cuda if options.driver else run_cpu
     sys.exit(checks.run_each(options.checkpoints, functools.partial(check, options)))
 
 

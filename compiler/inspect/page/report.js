@@ -249,6 +249,11 @@ function stepsOf(entry) {
   return steps;
 }
 
+/// The memory of a device is all that is needed there; its code stays with the host.
+function isOnDevice() {
+  return (report.memory.classes || []).some((row) => row.class === "stacks" && !row.bytes_per_thread);
+}
+
 function drawArenas() {
   const kind = {constant: "linear", persistent: "attention", transient: "elementwise", io: "norm"};
   const total = report.memory.total_bytes || 1;
@@ -257,11 +262,12 @@ function drawArenas() {
     h("div", {class: "bar k-" + (kind[arena.lifetime] || "memory")}, h("i", {style: `width:${100 * arena.bytes / total}%`})),
     h("span", {class: "num"}, number(`memory/arenas/${index}/bytes`), " B")]),
     [h("span", {}, "arenas"), h("span", {class: "soft"}, "together"), h("span", {class: "num"}, number("memory/total_bytes"), " B")],
-    (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (["workspace", "code"].includes(row.class) && row.bytes) ? [
+    (report.memory.classes || []).map((row, index) => row.bytes_per_thread || (["workspace", "modules", "graphs", "code"].includes(row.class) && row.bytes) ? [
       h("span", {}, row.class), h("span", {class: "soft"}, row.bytes_per_thread ? "beside the arenas, each thread"
-        : row.class === "code" ? "mapped from the file" : "beside the arenas"),
+        : row.class === "code" ? "mapped from the file" : row.class === "workspace" ? "beside the arenas" : "of the driver, predicted"),
       h("span", {class: "num"}, number(`memory/classes/${index}/${row.bytes_per_thread ? "bytes_per_thread" : "bytes"}`), " B")] : null),
-    report.memory.need ? [h("span", {}, "all"), h("span", {class: "soft"}, `needed with ${report.memory.need.threads} thread${report.memory.need.threads === 1 ? "" : "s"}`),
+    report.memory.need ? [h("span", {}, "all"), h("span", {class: "soft"}, isOnDevice() ? "needed on the device, without the code"
+      : `needed with ${report.memory.need.threads} thread${report.memory.need.threads === 1 ? "" : "s"}`),
       h("span", {class: "num"}, number("memory/need/bytes"), " B")] : null);
 }
 

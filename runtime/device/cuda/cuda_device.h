@@ -15,8 +15,8 @@ class CudaDevice {
   CudaDevice& operator=(const CudaDevice&) = delete;
   ~CudaDevice() { unload(); }
 
-  // Finds the driver and a GPU, picks the level, checks that the plan fits, takes all memory, uploads the
-  // weights, captures the entries. `progress` may be NULL; nonzero from it cancels.
+  // Finds the driver and a GPU, picks the level, checks that the plan fits (what the driver is expected to take included),
+  // takes all memory, uploads the weights, captures the entries. `progress` may be NULL; nonzero from it cancels.
   // STOOP_UNSUPPORTED: no driver, no GPU, no code for it. STOOP_OUT_OF_MEMORY: what is needed and free.
   stoop_status load(Memory& memory, const stoop_program_desc& program, const char* forced_level,
                     const void* weights, stoop_progress_fn progress, void* progress_user,
@@ -29,6 +29,9 @@ class CudaDevice {
   const char* level() const { return level_; }
   // Arenas that are not constant + scratch: taken on the device.
   uint64_t allocated_bytes() const { return allocated_bytes_; }
+  // By how much less of the device was free when the driver had loaded the modules, and when it had the graphs.
+  uint64_t modules_taken() const { return modules_taken_; }
+  uint64_t graphs_taken() const { return graphs_taken_; }
 
   // One step of the entry with that index; returns when its logits are in staging().
   stoop_status run(uint32_t entry, uint32_t num_rows, Message& message);
@@ -54,7 +57,7 @@ class CudaDevice {
 
  private:
   stoop_status find_gpu(Message& message);
-  stoop_status check_memory(Message& message);
+  stoop_status check_memory(uint64_t of_driver, size_t* available, Message& message);
   stoop_status load_level(const char* forced, Message& message);
   stoop_status explain_level(const char* forced, bool is_refused, Message& message);
   stoop_status load_modules(uint32_t level, int* error, Message& message);
@@ -93,7 +96,7 @@ class CudaDevice {
   Array<LaunchRange> ranges_;
   void* events_[kAhead] = {};
   uint64_t scratch_ = 0;      // step, states, histories, then the launches' scratch
-  uint64_t allocated_bytes_ = 0;
+  uint64_t allocated_bytes_ = 0, modules_taken_ = 0, graphs_taken_ = 0;
   uint32_t io_arena_ = 0, fed_ = 0;
   unsigned char* staging_ = nullptr;
   stoop_step* step_ = nullptr;         // pinned: the step, then max_batch states to begin with and as many of the last step

@@ -33,6 +33,9 @@ const char* architecture_for(int capability) {
   return best;
 }
 
+// Others may have given memory back meanwhile: nothing was taken then, as far as anybody can tell.
+uint64_t taken(size_t free_before, size_t free_after) { return free_after < free_before ? free_before - free_after : 0; }
+
 // Names of all levels, comma separated.
 void level_names(const stoop_program_desc& program, char* text, size_t bytes) {
   text[0] = '\0';
@@ -52,11 +55,20 @@ stoop_status CudaDevice::load(Memory& memory, const stoop_program_desc& program,
   STOOP_TRY(api_.load(static_cast<int>(program.gpu->cuda_version), message));
   driver_ = &api_;
   STOOP_TRY(find_gpu(message));
-  STOOP_TRY(check_memory(message));
+  const stoop_gpu_program& gpu = *program.gpu;
+  size_t before = 0, after = 0, total = 0;
+  STOOP_TRY(check_memory(gpu.modules_bytes + gpu.graphs_bytes, &before, message));
   STOOP_TRY(load_level(forced_level, message));
+  // Once more: the modules may be larger than planned.
+  STOOP_TRY(check_memory(gpu.graphs_bytes, &after, message));
+  modules_taken_ = taken(before, after);
   STOOP_TRY(take_memory(message));
   STOOP_TRY(upload(weights, progress, progress_user, message));
-  return capture_entries(message);
+  CUDA_TRY(api_, message, memory_info, &before, &total);
+  STOOP_TRY(capture_entries(message));
+  CUDA_TRY(api_, message, memory_info, &after, &total);
+  graphs_taken_ = taken(before, after);
+  return STOOP_OK;
 }
 
 stoop_status CudaDevice::find_gpu(Message& message) {
@@ -167,25 +179,25 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::check_memory(Message& message) {
-  uint64_t needed = desc_->scratch_bytes, weights = 0;
+// Whether everything that is still to be taken fits, `of_driver` bytes of it what the driver is expected to take.
+stoop_status CudaDevice::check_memory(uint64_t of_driver, size_t* available, Message& message) {
+  uint64_t needed = desc_->scratch_bytes + of_driver, weights = 0;
   for (uint32_t i = 0; i < desc_->num_arenas; ++i) {
     needed += desc_->arenas[i].size;
     if (desc_->arenas[i].lifetime == STOOP_CONSTANT) weights = desc_->arenas[i].size;
   }
-  size_t available = 0, total = 0;
-  CUDA_TRY(api_, message, memory_info, &available, &total);
-  if (needed <= available) return STOOP_OK;
+  size_t total = 0;
+  CUDA_TRY(api_, message, memory_info, available, &total);
+  if (needed <= *available) return STOOP_OK;
   return fail(message, STOOP_OUT_OF_MEMORY,
-              "the program needs %llu bytes of GPU memory (%llu of them weights), and '%s' has %llu "
-              "free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or a narrower "
-              "--dtype",
-              static_cast<u64>(needed), static_cast<u64>(weights), name_,
-              static_cast<u64>(available), static_cast<u64>(total));
+              "the program needs %llu bytes of GPU memory (%llu of them weights, %llu expected for the driver's code and "
+              "graphs), and '%s' has %llu free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or a "
+              "narrower --dtype",
+              static_cast<u64>(needed), static_cast<u64>(weights), static_cast<u64>(of_driver), name_,
+              static_cast<u64>(*available), static_cast<u64>(total));
 }
 
 stoop_status CudaDevice::take_memory(Message& message) {
-  STOOP_TRY(check_memory(message));  // once more: code lies there now
   STOOP_TRY(arenas_.create(*memory_, desc_->num_arenas, "the table of arenas", message));
   for (uint32_t i = 0; i < desc_->num_arenas; ++i) {
     const stoop_arena& arena = desc_->arenas[i];

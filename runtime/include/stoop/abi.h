@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00020001u
+#define STOOP_ABI_VERSION 0x00020002u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -124,7 +124,10 @@ typedef struct stoop_gpu_program {
   const stoop_gpu_image *sampling;  /* stoop_begin_step, stoop_choose_token, stoop_read_all; one image per level */
   uint32_t cuda_version;            /* of the compiler that made the images, as drivers count: 13000 is 13.0; 0: not known. Since 2.1 */
   uint32_t reserved0;
-  uint64_t reserved[5];
+  /* What the driver is expected to take on the device, beside what the program allocates there: for modules (code with its
+   * constants and variables), and for the graphs of all entries. Since 2.2 */
+  uint64_t modules_bytes, graphs_bytes;
+  uint64_t reserved[3];
 } stoop_gpu_program;
 
 /* What a generation on the device keeps there (kernels/sampling/sample.cuh): row n of a decode entry is state n. */

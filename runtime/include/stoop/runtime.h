@@ -86,6 +86,10 @@ typedef struct stoop_context_info {
   uint64_t manifest_bytes;
   const stoop_program_desc *program;
   uint64_t gpu_cache_bytes; /* last-level cache of the GPU; 0 for a CPU target */
+  /* What the driver was expected to take of the GPU's memory besides, and by how much less was free when it had; who else
+   * uses the GPU can disturb that. 0 for a CPU target. */
+  uint64_t gpu_modules_planned, gpu_modules_taken; /* code with its constants */
+  uint64_t gpu_graphs_planned, gpu_graphs_taken;   /* captured graphs */
 } stoop_context_info;
 
 /* Sampling settings; `stoop_sampling_defaults` fills them from the model. */

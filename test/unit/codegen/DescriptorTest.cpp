@@ -153,7 +153,7 @@ TEST_F(DescriptorTest, MissingMetadataIsNamed) {
 TEST_F(DescriptorTest, PlannedSizesAreWhatTheCodeNeeds) {
   compile("x86-64-v3");
   mlir::PassManager pm(&context);
-  codegen::addPlannedPasses(pm, /*maxThreads=*/6);
+  codegen::addPlannedPasses(pm, /*maxThreads=*/6, "");
   ASSERT_TRUE(mlir::succeeded(pm.run(*module)));
   EXPECT_TRUE(mlir::succeeded(codegen::emitProgramDescriptor(program, {})));
   auto bytes = program->getAttrOfType<mlir::IntegerAttr>(plan::kWorkspaceAttrName);

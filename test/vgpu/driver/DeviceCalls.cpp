@@ -126,6 +126,10 @@ CUresult loadModule(CUmodule *out, const void *image) {
     freeVariables(*result);
     return CUDA_ERROR_INVALID_PTX;
   }
+  if (u64 bytes = Driver::get().moduleBytes; bytes && !(result->memory = DeviceMemory::get().allocate(bytes))) {
+    freeVariables(*result);
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   *out = result.release();
   Driver::get().modules.insert(*out);
   return CUDA_SUCCESS;
@@ -287,6 +291,8 @@ CUresult cuModuleUnload(CUmodule module) {
     return CUDA_ERROR_INVALID_HANDLE;
   CUresult result = Driver::get().waitAll();
   freeVariables(*module);
+  if (module->memory)
+    DeviceMemory::get().release(module->memory);
   delete module;
   return injected ? injected : result;
 }

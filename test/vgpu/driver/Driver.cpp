@@ -5,6 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace vgpu {
 namespace {
@@ -40,6 +44,10 @@ Driver::Driver() {
   o.spinRounds = static_cast<u32>(environment("STOOP_VGPU_SPIN_ROUNDS", o.spinRounds));
   o.blockInstructions = environment("STOOP_VGPU_BLOCK_INSTRUCTIONS", o.blockInstructions);
   failAt = environment("STOOP_VGPU_FAIL_AT", 0);
+  if (const char *folder = getenv("STOOP_VGPU_FAIL_EACH"))
+    failEach = folder;
+  moduleBytes = environment("STOOP_VGPU_MODULE_BYTES", 0);
+  graphNodeBytes = environment("STOOP_VGPU_GRAPH_NODE_BYTES", 0);
   DeviceMemory::get().capacity = environment("STOOP_VGPU_MEMORY", DeviceMemory::get().capacity);
 }
 
@@ -48,10 +56,36 @@ Driver &Driver::get() {
   return driver;
 }
 
+/// Copies the process and waits for the copy, in which the call fails: what that prints and how it ends is in the folder,
+/// as N.out, N.err and a line "N CALL EXIT-CODE" of `results` (128 and more: the signal that killed it). True in the copy.
+bool Driver::failsInACopy(const char *call) {
+  constexpr unsigned mostSeconds = 60; // one that hangs is killed
+  fflush(nullptr);
+  const pid_t copy = fork();
+  const std::string name = failEach + "/" + std::to_string(calls);
+  if (copy == 0) {
+    failEach.clear();
+    for (const auto &[end, stream] : {std::pair(".out", STDOUT_FILENO), std::pair(".err", STDERR_FILENO)}) {
+      const int file = open((name + end).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      if (file < 0 || dup2(file, stream) < 0)
+        _exit(127);
+      close(file);
+    }
+    alarm(mostSeconds);
+    return true;
+  }
+  int status = 0;
+  const bool isDone = copy > 0 && waitpid(copy, &status, 0) == copy;
+  const int code = !isDone ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  std::ofstream(failEach + "/results", std::ios::app) << calls << " " << call << " " << code << "\n";
+  return false;
+}
+
 CUresult Driver::enter(const char *call) {
   if (Counters::get().isOn)
     Counters::get().call(call);
-  if (++calls == failAt) {
+  ++calls;
+  if (calls == failAt || (!failEach.empty() && failsInACopy(call))) {
     bool allocates = contains(call, "Alloc") || contains(call, "Create") || contains(call, "Load") || contains(call, "Instantiate");
     bool runs = contains(call, "Launch") || contains(call, "Synchronize");
     return allocates ? CUDA_ERROR_OUT_OF_MEMORY : runs ? CUDA_ERROR_LAUNCH_FAILED : CUDA_ERROR_UNKNOWN;

@@ -82,12 +82,15 @@ public:
   std::map<u64, u64> hostAllocations;
   std::string findings;
   u64 calls = 0, failAt = 0;
+  std::string failEach;                    // a folder: each call also fails, in a copy of the process that reports there
+  u64 moduleBytes = 0, graphNodeBytes = 0; // of device memory that the driver itself takes for each
   bool hasContract = false;
   std::vector<Slice> contract;
   std::vector<std::unique_ptr<std::string>> names;
 
 private:
   Driver();
+  bool failsInACopy(const char *call);
 };
 u32 maxSharedOptIn();
 } // namespace vgpu
@@ -97,6 +100,7 @@ struct CUgraph_st {
 };
 struct CUgraphExec_st {
   CUgraph_st graph;
+  vgpu::u64 memory = 0; // that the driver has taken for it; 0: not uploaded
 };
 struct CUevent_st {
   bool recorded = false;
@@ -119,6 +123,7 @@ struct CUfunc_st {
 struct CUmod_st {
   std::map<std::string, CUfunc_st> functions;
   std::map<std::string, std::pair<vgpu::u64, vgpu::u64>> variables; // address, bytes
+  vgpu::u64 memory = 0;                                             // that the driver has taken for its code
 };
 
 /// Opens every entry point.

@@ -272,8 +272,11 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
   Driver::get().graphExecs.insert(*exec);
   return CUDA_SUCCESS;
 }
-CUresult cuGraphUpload(CUgraphExec, CUstream) {
+CUresult cuGraphUpload(CUgraphExec exec, CUstream) {
   VGPU_ENTER("cuGraphUpload");
+  const u64 bytes = Driver::get().graphNodeBytes * exec->graph.nodes.size();
+  if (bytes && !exec->memory && !(exec->memory = DeviceMemory::get().allocate(bytes)))
+    return CUDA_ERROR_OUT_OF_MEMORY;
   return CUDA_SUCCESS;
 }
 CUresult cuGraphLaunch(CUgraphExec exec, CUstream handle) {
@@ -324,6 +327,8 @@ CUresult cuGraphExecDestroy(CUgraphExec exec) {
   CUresult injected = Driver::get().enter("cuGraphExecDestroy");
   if (!Driver::get().graphExecs.erase(exec))
     return CUDA_ERROR_INVALID_HANDLE;
+  if (exec->memory)
+    DeviceMemory::get().release(exec->memory);
   delete exec;
   return injected;
 }
