@@ -412,7 +412,7 @@ class OtherCommands(unittest.TestCase):
                 bench.stdin.flush()
                 self.assertRegex(answer := bench.stdout.readline(), r"^tg4 [0-9.]+$")
                 speeds.append(float(answer.split()[1]))
-            table = bench.communicate()[0].splitlines()
+            table = bench.stdout.read().splitlines()  # communicate() would miss what readline() has read ahead
         self.assertEqual(bench.returncode, 0)
         self.assertAlmostEqual(float(table[1].split(",")[4]), sum(speeds[1:]) / 2, delta=0.001 * speeds[1])
         ended = run(MODEL, "bench", "-p", "0", "-n", "4", "--paced", stdin=b"\n")
