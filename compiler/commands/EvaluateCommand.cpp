@@ -77,7 +77,7 @@ void EvaluateCommand::declare(CLI::App &app) {
       app.add_option("--prompt-ids", options.promptIds, "token ids to complete: 1,2,3");
   CLI::Option *prompts =
       app.add_option("--prompts", options.promptsFile,
-                     "JSON array of prompts, each an array of token ids: one result for each");
+                     "file with a JSON array of prompts, each an array of token ids: one result for each, with --json a line each");
   CLI::Option *ids = app.add_option("--ids", options.idsFile,
                                     "JSON array of token ids whose likelihood is wanted");
   file->excludes(prompt);

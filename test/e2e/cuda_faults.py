@@ -75,10 +75,10 @@ def check_machines(faults, path, folder):
         faults.expect(faults.run(newer, STOOP_VGPU_ARCH=later), 0)
     # The virtual GPU runs PTX alone: a program without it has no code for it, as cubins of another GPU would not.
     cubins = faults.compile(folder, "cubins", "--cuda-arch", "sm_80")
-    faults.expect(faults.run(cubins), 3, "refuses", "sm_80", "newer driver")
+    faults.expect(faults.run(cubins), 3, "refuses", "sm_80", "compile with --cuda-arch sm_80,ptx")
     for arch, advice in (("90", "sm_90a"), ("100", "sm_80,ptx"), ("120", "sm_120")):
         faults.expect(faults.run(cubins, STOOP_VGPU_ARCH=arch), 3, f"capability {int(arch) // 10}.{int(arch) % 10}", "sm_80 alone",
-                      f"--cuda-arch {advice},")
+                      f"--cuda-arch {advice} beside")
 
 
 def check_compiler(faults, folder):

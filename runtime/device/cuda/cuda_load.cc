@@ -121,11 +121,11 @@ stoop_status CudaDevice::explain_level(const char* forced, bool is_refused, Mess
   level_names(*desc_, names, sizeof names);
   const int made_by = static_cast<int>(desc_->gpu->cuda_version), major = capability_ / 10, minor = capability_ % 10;
   if (is_refused) {
-    return fail(message, STOOP_UNSUPPORTED,
-                "the driver, of CUDA %d.%d, refuses the program's code (%s, made by CUDA %d.%d) on '%s': install a newer "
-                "driver, or compile with --cuda-arch %s",
-                api_.version / 1000, api_.version % 1000 / 10, names, made_by / 1000, made_by % 1000 / 10, name_,
-                architecture_for(capability_));
+    char advice[96] = "install a newer driver";
+    if (api_.version >= made_by)
+      snprintf(advice, sizeof advice, "compile with --cuda-arch %s,ptx, whose PTX drivers translate", architecture_for(capability_));
+    return fail(message, STOOP_UNSUPPORTED, "the driver, of CUDA %d.%d, refuses the program's code (%s, made by CUDA %d.%d) on '%s': %s",
+                api_.version / 1000, api_.version % 1000 / 10, names, made_by / 1000, made_by % 1000 / 10, name_, advice);
   }
   if (forced) {
     return fail(message, STOOP_UNSUPPORTED, "code of level '%s' does not run on '%s' of compute capability %d.%d; the program has %s",
@@ -139,7 +139,7 @@ stoop_status CudaDevice::explain_level(const char* forced, bool is_refused, Mess
   }
   return fail(message, STOOP_UNSUPPORTED,
               "the GPU '%s' has compute capability %d.%d, and the program has code for %s alone; compile "
-              "with --cuda-arch %s, or add ptx for GPUs that are newer than the compiler",
+              "with --cuda-arch %s beside what it has",
               name_, major, minor, names, architecture_for(capability_));
 }
 
@@ -191,8 +191,8 @@ stoop_status CudaDevice::check_memory(uint64_t of_driver, size_t* available, Mes
   if (needed <= *available) return STOOP_OK;
   return fail(message, STOOP_OUT_OF_MEMORY,
               "the program needs %llu bytes of GPU memory (%llu of them weights, %llu expected for the driver's code and "
-              "graphs), and '%s' has %llu free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or a "
-              "narrower --dtype",
+              "graphs), and '%s' has %llu free of %llu; compile with a smaller --max-seq-len or --max-batch-size, or "
+              "with --dtype bf16 if it is wider",
               static_cast<u64>(needed), static_cast<u64>(weights), static_cast<u64>(of_driver), name_,
               static_cast<u64>(*available), static_cast<u64>(total));
 }
