@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/quant/Compensate.h"
 #include "codegen/quant/Stored.h"
+#include "SearchedRows.h"
 #include "gtest/gtest.h"
 #include <algorithm>
 #include <cmath>
@@ -156,8 +157,7 @@ TEST(Compensation, FollowsTheDefinition) {
     Compensation(moments).quantizeRows(scheme, values.data(), rows, result.data());
     for (int64_t r = 0; r < rows; ++r) {
       const float *row = values.data() + r * cols;
-      Row grid;
-      quantizeRow(scheme, row, cols, Rounding::Search, grid);
+      Row grid = searchedRow(scheme, row, cols);
       EXPECT_EQ(result[r].scales, grid.scales);
       EXPECT_EQ(result[r].zeros, grid.zeros);
       EXPECT_EQ(result[r].codes, expectedCodes(moments, scheme, row, grid))
@@ -174,15 +174,9 @@ TEST(Compensation, ErrsLessOnTheInputs) {
     std::vector<float> values = randomRows(rows, cols, 32);
     std::vector<Row> result(rows);
     Compensation(moments).quantizeRows(scheme, values.data(), rows, result.data());
-    double compensated = 0, plain = 0;
-    for (int64_t r = 0; r < rows; ++r) {
-      Row search;
-      quantizeRow(scheme, values.data() + r * cols, cols, Rounding::Search, search);
-      compensated += layerError(moments, scheme, values.data() + r * cols, result[r]);
-      plain += layerError(moments, scheme, values.data() + r * cols, search);
-    }
-    EXPECT_GT(compensated, 0) << name;
-    EXPECT_LE(compensated, 0.5 * plain) << name;
+    expectLessError(scheme, values, result, 0.5, name, [&](const float *row, const Row &rounded) {
+      return layerError(moments, scheme, row, rounded);
+    });
   }
 }
 
@@ -195,8 +189,7 @@ TEST(Compensation, InputsThatSayNothingChangeNothing) {
   Compensation(momentsOf(std::vector<float>(2 * cols), cols))
       .quantizeRows(scheme, values.data(), 3, result.data());
   for (int64_t r = 0; r < 3; ++r) {
-    Row plain;
-    quantizeRow(scheme, values.data() + r * cols, cols, Rounding::Search, plain);
+    Row plain = searchedRow(scheme, values.data() + r * cols, cols);
     EXPECT_EQ(result[r].codes, plain.codes) << r;
     EXPECT_EQ(std::isnan(result[r].scales[0]), r == 1);
   }
