@@ -13,7 +13,7 @@ namespace stoop::kernels {
 constexpr int64_t kGemvRows = 4;
 
 // Blocks of the matrix product where nothing was measured: rows, 16-column panels, inner elements.
-constexpr int64_t kGemmBlockRows = 144, kGemmBlockPanels = 64, kGemmBlockInner = 512;
+constexpr int64_t kGemmBlockRows = 192, kGemmBlockPanels = 64, kGemmBlockInner = 384;
 // Rows of a strip, which blocks consist of; tiles take whole pairs of tiles.
 constexpr int64_t kGemmStrip = 6, kTileRows = 32;
 constexpr int64_t kTileElements = 16 * 32;

@@ -4,7 +4,7 @@
 // row: one inner column in float32, or a pair of narrow ones. A strip is packed as
 // [step / 16][6][16 steps], so vectors are copied on the way in and the strips of a block are one
 // linear stream on the way out. Weights that are stored narrower than a step are written out once for
-// all strips of a block (at 144 rows one instruction in sixty); others are read where they lie. While
+// all strips of a block (at 192 rows one instruction in eighty); others are read where they lie. While
 // one panel is multiplied the next one is fetched to L2, a share with each strip, so that the weights'
 // way from memory is hidden and spread. Bound: FMA (or vdpbf16ps) issue; the packed block lies in L2,
 // the panel of a block in L1.

@@ -17,6 +17,8 @@ namespace stoop::kernels {
 
 constexpr i64 kSumColumns = 32;     // of which there is a sum
 
+typedef uint64_t u64x4 __attribute__((ext_vector_type(4)));
+
 // Up to 128 columns of a row and the scale that makes them 16-bit integers; zeros behind the last one.
 // A NaN or an infinity makes the scale NaN, and with it every result.
 struct ScaledColumns {
@@ -41,22 +43,20 @@ struct ScaledColumns {
     return s;
   }
 
-  // The integer of one column, of 16 columns: to nearest, ties to even; magnitudes are below 2^22, and
-  // the last bit of 1.5 * 2^23 is 1.
-  STOOP_INLINE int32_t code(i64 column) const {
-    return __builtin_bit_cast(int32_t, values[column] * inverse + 12582912.0f) - 0x4b400000;
-  }
+  // The integers of 16 columns: to nearest, ties to even; magnitudes are below 2^22, and the last bit of
+  // 1.5 * 2^23 is 1.
   STOOP_INLINE i16x16 codes(i64 column) const {
     const f32x16 shifted = load_vector<f32x16>(values + column) * splat(inverse) + splat(12582912.0f);
     return __builtin_convertvector((i32x16)shifted - 0x4b400000, i16x16);
   }
 };
 
-// R rows of activations as integers, [pair][R], [column / 128][R], [column / 32][R]. Columns are
-// padded with zeros to a multiple of 128.
+// R rows of activations as integers, [column / 4][R][column % 4], [column / 128][R], [column / 32][R].
+// Columns are padded with zeros to a multiple of 128. Four columns stand together, so that a row is
+// quantised and summed as vectors and the loop over weights reads one stream.
 template <int R>
 struct IntegerRows {
-  uint32_t *pairs;
+  uint64_t *fours;
   float *scales;
   int32_t *sums;
 
@@ -66,25 +66,35 @@ struct IntegerRows {
   }
   STOOP_INLINE IntegerRows(void *memory, i64 columns) {
     const i64 padded = round_up(columns, kScaleColumns);
-    pairs = static_cast<uint32_t *>(memory);
-    scales = reinterpret_cast<float *>(pairs + padded / 2 * R);
+    fours = static_cast<uint64_t *>(memory);
+    scales = reinterpret_cast<float *>(fours + padded / 4 * R);
     sums = reinterpret_cast<int32_t *>(scales + padded / kScaleColumns * R);
   }
+
+  // The integers of all rows from `column` on, a multiple of four; pair() finds them in it.
+  STOOP_INLINE const uint32_t *pairs(i64 column) const {
+    return reinterpret_cast<const uint32_t *>(fours + column / 4 * R);
+  }
+  // Where pair i of row r lies.
+  STOOP_INLINE static constexpr i64 pair(i64 i, int r) { return (i / 2 * R + r) * 2 + i % 2; }
 
   // Quantises up to 128 columns of row r from `column` on, a multiple of 128.
   template <class X>
   STOOP_INLINE void pack(int r, const typename X::T *x, i64 column, i64 columns) {
     const ScaledColumns scaled = ScaledColumns::of<X>(x, columns);
     scales[column / kScaleColumns * R + r] = scaled.scale;
-    uint32_t *out = pairs + column / 2 * R + r;
+#pragma clang loop unroll(disable)
     for (i64 c = 0; c < kScaleColumns; c += kSumColumns) {
-      int32_t sum = 0;
-      for (i64 i = c; i < c + kSumColumns; i += 2) {
-        const int32_t even = scaled.code(i), odd = scaled.code(i + 1);
-        out[i / 2 * R] = (uint32_t)(even & 0xffff) | (uint32_t)odd << 16;
-        sum += even + odd;
+      i32x16 sum = {};
+#pragma clang loop unroll(full)
+      for (i64 i = c; i < c + kSumColumns; i += kLanes) {
+        const i16x16 codes = scaled.codes(i);
+        sum += __builtin_convertvector(codes, i32x16);
+        const u64x4 words = __builtin_bit_cast(u64x4, codes);
+#pragma clang loop unroll(full)
+        for (int w = 0; w < 4; ++w) fours[((column + i) / 4 + w) * R + r] = words[w];
       }
-      sums[(column + c) / kSumColumns * R + r] = sum;
+      sums[(column + c) / kSumColumns * R + r] = __builtin_reduce_add(sum);
     }
   }
 };
@@ -135,7 +145,8 @@ STOOP_INLINE void sum_block(const char *units, const uint32_t *pairs, i64 num_un
 #pragma clang loop unroll(full)
       for (int r = 0; r < R; ++r) {
         acc[s % kSets][r] =
-            add_pairs(acc[s % kSets][r], codes, pairs[(unit * kPairs<kInt4> + s) * R + r]);
+            add_pairs(acc[s % kSets][r], codes,
+                      pairs[IntegerRows<R>::pair(unit * kPairs<kInt4> + s, r)]);
         finish_now(acc[s % kSets][r]);
       }
     }
@@ -154,7 +165,7 @@ template <int R>
 STOOP_INLINE void int4_block(const QuantLayout &layout, const char *panel, const IntegerRows<R> &x,
                              i64 column, i64 columns, i64 prefetch, f32x16 (&acc)[R]) {
   i32x16 sums[R];
-  sum_block<true, R>(panel + layout.unit_offset(column), x.pairs + column / 2 * R,
+  sum_block<true, R>(panel + layout.unit_offset(column), x.pairs(column),
                      divide_up(columns, 8), prefetch, sums);
   const char *header = panel + layout.scale_offset(column);
   const f32x16 scales = F16::load16(reinterpret_cast<const _Float16 *>(header));
@@ -185,7 +196,7 @@ STOOP_INLINE void multiply_panel(const QuantLayout &layout, const char *panel,
 #pragma clang loop unroll(disable)
   for (i64 c = 0; c < layout.columns; c += kScaleColumns) {
     i32x16 sums[R];
-    sum_block<false, R>(panel + layout.unit_offset(c), x.pairs + c / 2 * R,
+    sum_block<false, R>(panel + layout.unit_offset(c), x.pairs(c),
                         divide_up(min_of(kScaleColumns, layout.columns - c), 4), prefetch, sums);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r)

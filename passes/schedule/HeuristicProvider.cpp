@@ -16,8 +16,8 @@ using namespace mlir;
 
 namespace stoop::schedule {
 
-/// How far ahead to fetch a weight stream: 32 vectors of the widest level when the weight is read
-/// from memory, which covers about 100 ns at 10 GB/s per core; nothing when a core's cache keeps
+/// How far ahead to fetch a weight stream: 64 vectors of the widest level when the weight is read
+/// from memory, which covers about 100 ns at 20 GB/s per core; nothing when a core's cache keeps
 /// the weight.
 int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
   int64_t weightBytes = 0, vectorBytes = 0;
@@ -26,10 +26,10 @@ int64_t HeuristicProvider::prefetchBytes(lm::FusedOp fused) const {
   });
   for (const LevelInfo *level : levels)
     vectorBytes = std::max(vectorBytes, level->vectorBytes);
-  return weightBytes > target.cachedWeightBytes ? 32 * vectorBytes : 0;
+  return weightBytes > target.cachedWeightBytes ? 64 * vectorBytes : 0;
 }
 
-/// Blocks are the same at all levels: the packed one fits into 512 KiB of cache, its part of a panel into 32 KiB.
+/// Blocks are the same at all levels: the packed one and its part of a panel fit into 512 KiB of cache together.
 int64_t HeuristicProvider::valueOf(StringRef tunable, lm::FusedOp fused) const {
   bool few = regionRows(fused) <= kernels::kGemvRows;
   return llvm::StringSwitch<int64_t>(tunable)

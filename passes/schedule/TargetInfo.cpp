@@ -22,7 +22,7 @@ static const LevelInfo cpuLevels[] = {
 static llvm::ArrayRef<TunableInfo> cpuTunables(llvm::StringRef name) {
   static const int64_t ahead[] = {0, 256, 512, 1024, 1536, 2048, 4096, 8192};
   static const int64_t panels[] = {2, 4, 8, 16, 32, 64, 128}, rows[] = {48, 96, 144, 192};
-  static const int64_t inner[] = {256, 512, 1024}, split[] = {0, 32, 1 << 16};
+  static const int64_t inner[] = {256, 384, 512, 1024}, split[] = {0, 32, 1 << 16};
   static const TunableInfo linear[] = {
       // Few rows: bytes ahead in the weight stream.
       {"prefetch", 0, 1 << 16, 1, RowRange::Few, ahead},

@@ -90,7 +90,7 @@ class Inspect(Case):
             self.assertEqual(attention[f"prefill_{rows}"], {"unit": "blocks of up to 48 rows of one head", "count": heads * -(-rows // 48)})
         self.assertEqual(splits["decode_b1", "head"], {"unit": "blocks of 16 columns", "count": model["vocab"] // 16})
         self.assertEqual(splits["prefill_512", "layers.*.mlp.down"],
-                         {"unit": "blocks of 16 columns", "count": model["hidden"] // 16, "row_blocks": -(-512 // 144)})
+                         {"unit": "blocks of 16 columns", "count": model["hidden"] // 16, "row_blocks": -(-512 // 192)})
         qkv = (heads + 2 * groups) * model["head_dim"] // 32 + model["ffn"] // 16  # heads of 32 columns stay whole
         self.assertEqual(splits["prefill_512", "layers.*.mlp.up"]["unit"], "blocks of 16 to 32 columns")
         self.assertEqual(splits["prefill_512", "layers.*.mlp.up"]["count"], qkv)
