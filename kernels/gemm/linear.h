@@ -13,6 +13,7 @@
 #include "kernels/quant/float_core.h"
 #include "kernels/quant/integer_blocks.h"
 #include "kernels/quant/stream.h"
+#include "kernels/quant/tiled_blocks.h"
 
 namespace stoop::kernels {
 
@@ -27,6 +28,13 @@ struct LinearPolicy<element::quant, X> {
   using Few = IntegerPolicy;
   using Many = IntegerPolicy;
 };
+#if defined(__AMX_BF16__)
+template <>
+struct LinearPolicy<element::quant, Bf16> {
+  using Few = IntegerPolicy;
+  using Many = QuantTiledCore<HardwareTiles>;
+};
+#endif
 #if defined(__AVX512BF16__)
 template <>
 struct LinearPolicy<Bf16, Bf16> {
@@ -83,6 +91,10 @@ using BlockedDotTwin = BlockedCore<DotTwin, Bf16>;
 STOOP_LINEAR_PORTS(dot_twin, DotTwin, BlockedDotTwin, Bf16)
 extern "C" void stoop_linear_tile_twin_many(const stoop_kernel_args *args, const LinearParams *p) {
   gemm<TiledCore<SoftwareTiles>, Bf16>(args, p, valid_rows(args, kAnyRows));
+}
+extern "C" void stoop_linear_quant_tile_twin_many(const stoop_kernel_args *args,
+                                                  const LinearParams *p) {
+  gemm<QuantTiledCore<SoftwareTiles>, Bf16>(args, p, valid_rows(args, kAnyRows));
 }
 
 }  // namespace stoop::kernels

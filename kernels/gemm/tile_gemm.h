@@ -98,12 +98,12 @@ STOOP_INLINE void pack_tile_row(uint16_t *__restrict out, const uint16_t *__rest
 }
 
 // 32 rows times two panels (the second may repeat the first: its sums are then discarded by the
-// caller).
+// caller). a_steps: steps of a packed row, of which `steps` are multiplied.
 template <class Tiles>
-STOOP_INLINE void tile_block(Tiles &t, const uint16_t *a, i64 steps, const uint16_t *w0,
+STOOP_INLINE void tile_block(Tiles &t, const uint16_t *a, i64 a_steps, i64 steps, const uint16_t *w0,
                              const uint16_t *w1, i64 whole_steps, const uint16_t *tail, float *s0,
                              float *s1, bool first) {
-  const uint16_t *a1 = a + steps * kTileElements;
+  const uint16_t *a1 = a + a_steps * kTileElements;
   if (first) {
     t.template zero<0>();
     t.template zero<1>();
@@ -187,7 +187,7 @@ struct TiledCore {
       }
 #pragma clang loop unroll(disable)
       for (i64 r = 0; r < rows; r += 32)
-        tile_block(tiles, a + r / 16 * steps * kTileElements, steps, w0, w1, whole, tail,
+        tile_block(tiles, a + r / 16 * steps * kTileElements, steps, steps, w0, w1, whole, tail,
                    s0 + r * kLanes, s0 + sums_panel + r * kLanes, k0 == 0);
     }
   }

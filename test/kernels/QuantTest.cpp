@@ -67,7 +67,8 @@ double integerBound(const float *x, const float *w, int64_t k) {
   return bound;
 }
 
-void check(const kernels::KernelLevel &level, const char *name, Element x, const Shape &s,
+/// floats: whether the kernel keeps activations as they are.
+void check(const std::string &ports, const kernels::KernelLevel &level, const char *name, Element x, const Shape &s,
            unsigned threads, bool floats) {
   SCOPED_TRACE(std::string(name) + " " + test::name(x) + " at " + level.name.str() + ", rows " +
                std::to_string(s.rows) + " of " + std::to_string(s.maxRows) + ", " +
@@ -84,7 +85,7 @@ void check(const kernels::KernelLevel &level, const char *name, Element x, const
   shape.floatActivations = floats;
   if (threads == 3) // blocks other than the heuristic's
     shape.blocks = LinearShape::Blocks{2, 18, 384, 1 << 16};
-  LoadedKernel kernel(linearSpec(std::string("stoop_linear_quant_") + test::name(x), shape), level);
+  LoadedKernel kernel(linearSpec(ports, shape), level);
   kernel.run({&xBuffer, &w.packed, &y}, s.rows, threads);
   double largest = 0;
   for (int64_t r = 0; r < s.rows; ++r)
@@ -112,9 +113,20 @@ TEST(QuantLinear, MatchesDequantisedWeights) {
     for (const char *scheme : kSchemes)
       for (const Shape &shape : kShapes) {
         Element x = threads % 3 == 0 ? Element::BF16 : threads % 3 == 1 ? Element::F32 : Element::F16;
-        check(*level, scheme, x, shape, 1 + threads++ % 3, /*floats=*/false);
-        check(*level, scheme, x, shape, 1 + threads % 3, /*floats=*/true);
+        std::string ports = std::string("stoop_linear_quant_") + test::name(x);
+        check(ports, *level, scheme, x, shape, 1 + threads++ % 3, /*floats=*/false);
+        check(ports, *level, scheme, x, shape, 1 + threads % 3, /*floats=*/true);
       }
+}
+
+/// Tiles keep bfloat16 activations, whatever the parameters say.
+TEST(QuantLinear, SoftwareTilesMatchDequantisedWeights) {
+  unsigned threads = 0;
+  for (const kernels::KernelLevel *level : runnableLevels())
+    for (const char *scheme : kSchemes)
+      for (const Shape &shape : kShapes)
+        if (shape.maxRows > 4) // few rows are no work for tiles
+          check("stoop_linear_quant_tile_twin", *level, scheme, Element::BF16, shape, 1 + threads++ % 3, /*floats=*/true);
 }
 
 TEST(QuantLinear, NanReachesItsRowOnly) {
