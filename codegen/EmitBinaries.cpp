@@ -78,6 +78,7 @@ struct EmitBinaries : public codegen::impl::EmitBinariesBase<EmitBinaries> {
         program.getBody().empty() ? &program.getBody().emplaceBlock() : &program.getBody().front());
     for (const codegen::KernelBinary &binary : *binaries)
       addBinary(builder, binary);
+    (*backend)->settle(program);
     if (program->hasAttr(plan::kModulesAttrName) && failed(countModules(**backend)))
       signalPassFailure();
   }

@@ -243,8 +243,9 @@ Constant *DescriptorBuilder::gpuImages(ArrayRef<plan::BinaryOp> binaries) {
 Constant *DescriptorBuilder::gpuProgram() {
   if (!code.gpu)
     return out.null();
-  SmallVector<Constant *> list;
+  SmallVector<Constant *> list, early;
   for (const codegen::CodeTable::GpuKernel &kernel : code.gpu->kernels) {
+    early.push_back(out.u8(kernel.startsEarly));
     SmallVector<Constant *> access;
     for (uint8_t kind : kernel.access)
       access.push_back(out.u8(kind));
@@ -253,9 +254,11 @@ Constant *DescriptorBuilder::gpuProgram() {
          out.u32(kernel.grid[1]), out.u32(kernel.grid[2]), out.u32(kernel.threads),
          out.u32(kernel.sharedBytes), out.u32(kernel.access.size())}));
   }
+  bool anyEarly = llvm::any_of(code.gpu->kernels, [](const auto &kernel) { return kernel.startsEarly; });
   return out.global(out.record<stoop_gpu_program>(
                         {out.array(list, "gpu_kernels"), gpuImages(code.gpu->sampling), out.u32(code.gpu->cudaVersion), out.u32(0),
                          out.u64(code.gpu->modulesBytes), out.u64(code.gpu->graphsBytes),
+                         anyEarly ? out.array(early, "starts_early") : out.null(),
                          out.zeros(sizeof(stoop_gpu_program::reserved) / sizeof(uint64_t))}),
                     "gpu");
 }

@@ -74,6 +74,7 @@ struct CodeTable {
     uint32_t threads, sharedBytes;
     std::vector<uint8_t> access;        ///< per operand: 1 reads, 2 writes, 3 both
     std::vector<plan::BinaryOp> images; ///< one per level
+    bool startsEarly = false;           ///< before the launch in front has ended (plan::kStartsEarlyAttrName)
   };
   struct GpuTable {
     std::vector<GpuKernel> kernels; ///< in program order
@@ -114,6 +115,9 @@ public:
   /// IR before: plan.kernel with body, schedule and strides. IR after: unchanged.
   virtual mlir::FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const CompileOptions &options) const = 0;
+
+  /// Corrects what planning assumed of the code, now that the program holds it.
+  virtual void settle(plan::ProgramOp program) const {}
 
   /// Checks a plan.binary of this target on its own: format, symbols.
   virtual mlir::LogicalResult verifyBinary(plan::BinaryOp binary) const = 0;

@@ -13,6 +13,7 @@
 #include "codegen/cuda/LocalGpus.h"
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "ir/lm/LmOps.h"
+#include "ir/plan/Overlap.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/SymbolTable.h"
@@ -21,6 +22,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
+#include <map>
 
 using namespace mlir;
 using namespace stoop;
@@ -63,6 +65,7 @@ public:
   LogicalResult checkPlan(plan::ProgramOp program, StringRef architectures) const override;
   FailureOr<std::vector<KernelBinary>>
   compile(plan::ProgramOp program, const codegen::CompileOptions &options) const override;
+  void settle(plan::ProgramOp program) const override;
   LogicalResult verifyBinary(plan::BinaryOp binary) const override;
   std::string sourceOf(plan::BinaryOp binary) const override;
   std::vector<std::string> devices() const override;
@@ -304,6 +307,26 @@ CudaTarget::compile(plan::ProgramOp program, const codegen::CompileOptions &opti
   return binaries;
 }
 
+/// Registers and static shared memory are known: launches that take too much of a multiprocessor together follow one another.
+void CudaTarget::settle(plan::ProgramOp program) const {
+  std::map<StringRef, llvm::StringMap<DictionaryAttr>> taken; // by level and kernel
+  for (auto binary : program.getOps<plan::BinaryOp>()) {
+    auto resources = binary->getAttrOfType<DictionaryAttr>("resources");
+    std::optional<Level> level = findLevel(binary.getLevel());
+    if (resources && level && level->architecture->capability == plan::kOverlapCapability)
+      for (auto symbol : binary.getKernels().getAsRange<FlatSymbolRefAttr>())
+        taken[binary.getLevel()][symbol.getValue()] = resources;
+  }
+  for (auto &[level, kernels] : taken)
+    plan::separateLaunches(program, [&](plan::KernelOp kernel) {
+      auto geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
+      DictionaryAttr resources = kernels.lookup(kernel.getSymName());
+      auto number = [&](StringRef key) { return resources.getAs<IntegerAttr>(key).getInt(); };
+      // The cubin's static bytes count the system's.
+      return plan::BlockNeeds{geometry.getThreads(), geometry.getShared() + number("static_shared_bytes"), number("registers")};
+    });
+}
+
 LogicalResult CudaTarget::verifyBinary(plan::BinaryOp binary) const {
   std::optional<Level> level = findLevel(binary.getLevel());
   if (!level)
@@ -329,7 +352,7 @@ LogicalResult CudaTarget::verifyBinary(plan::BinaryOp binary) const {
 /// Bits of stoop_level.required for a level (enum stoop_gpu_level).
 static uint64_t requiredBits(const Level &level) {
   return level.architecture->capability | (level.architecture->exact ? STOOP_GPU_EXACT : 0) |
-         (level.isPtx ? STOOP_GPU_PTX : 0);
+         (level.isPtx ? STOOP_GPU_PTX : 0) | (level.architecture->overlapsLaunches() ? STOOP_GPU_WAITS : 0);
 }
 
 FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
@@ -362,6 +385,7 @@ FailureOr<CodeTable> CudaTarget::codeTable(plan::ProgramOp program) const {
     entry.threads = geometry.getThreads();
     entry.sharedBytes = geometry.getShared();
     entry.access = codegen::operandAccess(kernel);
+    entry.startsEarly = kernel->hasAttr(plan::kStartsEarlyAttrName);
     entry.images.resize(table.levels.size());
     table.gpu->kernels.push_back(std::move(entry));
     table.scratchBytes = std::max<uint64_t>(table.scratchBytes, geometry.getScratch());

@@ -96,8 +96,8 @@ LogicalResult KernelEmitter::emitLinear() {
   StringRef prologue = parts.hasPrologue() ? "Rows" : "NoPrologue";
   out << "struct Config { static constexpr int rows = " << rows;
   if (isStream) {
-    out << formatv(", threads = {0}, stages = {1}, split = {2}, ticket_bytes = {3}; };\n", geometry.getThreads(),
-                   tunable("stages"), tunable("split"), plan::kTicketBytes);
+    out << formatv(", threads = {0}, stages = {1}, split = {2}, trigger = {3}, ticket_bytes = {4}; };\n", geometry.getThreads(),
+                   tunable("stages"), tunable("split"), tunable("trigger"), plan::kTicketBytes);
     close("linear_stream<Config, " + prologue + ", " + segments + ">(a)",
           "static_assert(stream_shared_bytes<Config, " + segments + ">() == " + Twine(geometry.getShared()) + ");\n");
     return success();

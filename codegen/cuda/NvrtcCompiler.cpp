@@ -111,6 +111,12 @@ llvm::Expected<const Nvrtc *> Nvrtc::get() {
   return &library;
 }
 
+/// The name by which kernels include a header: what differs between architectures is a choice of files.
+static const char *includeName(llvm::StringRef path, const kernels::GpuArchitecture &architecture) {
+  llvm::StringRef chosen = architecture.overlapsLaunches() ? "kernels/common/dependency_sm_90.cuh" : "kernels/common/dependency_none.cuh";
+  return path == chosen ? "kernels/common/dependency.cuh" : path.data();
+}
+
 llvm::Expected<CompiledCode> Nvrtc::compile(const std::string &text,
                                             const kernels::GpuArchitecture &architecture) const {
   static const std::vector<std::string> headers = [] {
@@ -122,7 +128,7 @@ llvm::Expected<CompiledCode> Nvrtc::compile(const std::string &text,
   std::vector<const char *> texts, names;
   for (auto [header, text] : llvm::zip_equal(kernels::gpuSources(), headers)) {
     texts.push_back(text.c_str());
-    names.push_back(header.path.data());
+    names.push_back(includeName(header.path, architecture));
   }
   const std::string source = rooted(text, "kernel.cu");
   ProgramHandle program = nullptr;

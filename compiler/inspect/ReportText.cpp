@@ -186,8 +186,12 @@ static void printMemory(const json::Object &report, bool isFull, const TextOutpu
 static void printEntries(const json::Object &report, size_t limit, const TextOutput &out) {
   out.line("entries", Tone::Heading);
   Table table;
-  table.add({"", ">rows", ">launches", ">a layer", ">moved", ">GFLOP", ">at best", "bound"},
-            Tone::Dim);
+  // Where a GPU can overlap launches: those that start before the one in front has ended.
+  const bool hasEarly = llvm::any_of(listAt(report, "entries"), [](const json::Value &entry) { return asObject(entry).get("early_launches"); });
+  std::vector<std::string> head = {"", ">rows", ">launches", ">a layer", ">moved", ">GFLOP", ">at best", "bound"};
+  if (hasEarly)
+    head.insert(head.begin() + 3, ">early");
+  table.add(std::move(head), Tone::Dim);
   const json::Array &entries = listAt(report, "entries");
   for (const json::Value &value :
        llvm::ArrayRef(entries.data(), entries.size()).take_front(limit)) {
@@ -196,11 +200,14 @@ static void printEntries(const json::Object &report, size_t limit, const TextOut
     flops.insert(0, flops.size() < 4 ? 4 - flops.size() : 0, '0');
     flops.insert(flops.size() - 3, ".");
     int64_t sampling = numberAt(entry, "sampling_launches");
-    table.add({textAt(entry, "name"), ">" + grouped(numberAt(entry, "rows")),
-               ">" + grouped(numberAt(entry, "launches")) + (sampling ? " + " + grouped(sampling) : ""),
-               ">" + grouped(numberAt(entry, "launches_per_layer")),
-               ">" + byteText(numberAt(entry, "bytes")), ">" + flops,
-               ">" + timeText(numberAt(entry, "roofline_ns")), textAt(entry, "bound")});
+    std::vector<std::string> cells = {textAt(entry, "name"), ">" + grouped(numberAt(entry, "rows")),
+                                      ">" + grouped(numberAt(entry, "launches")) + (sampling ? " + " + grouped(sampling) : ""),
+                                      ">" + grouped(numberAt(entry, "launches_per_layer")),
+                                      ">" + byteText(numberAt(entry, "bytes")), ">" + flops,
+                                      ">" + timeText(numberAt(entry, "roofline_ns")), textAt(entry, "bound")};
+    if (hasEarly)
+      cells.insert(cells.begin() + 3, ">" + grouped(numberAt(entry, "early_launches")));
+    table.add(std::move(cells));
   }
   table.print(out);
   printRest(entries.size(), limit, "entries", out);
@@ -301,6 +308,15 @@ static std::string pathsText(const json::Array &paths) {
   return text;
 }
 
+/// "early, 64.0 KiB ahead", "late".
+static std::string startText(const json::Object &kernel) {
+  const json::Object &start = objectAt(kernel, "start");
+  if (!start.getBoolean("early").value_or(false))
+    return "late";
+  int64_t ahead = numberAt(start, "block_bytes_ahead");
+  return "early" + (ahead ? ", " + byteText(ahead) + " a block ahead" : std::string());
+}
+
 /// Rounded, so that the parts of a whole add up to about 100.
 static std::string percentText(double part, double whole) {
   return std::to_string(whole > 0 ? std::llround(part * 100 / whole) : 0) + " %";
@@ -330,6 +346,9 @@ static void printKernels(const json::Object &report, const std::string &entry, s
   std::vector<std::string> head = {"", entry, "template", ">launches", ">each moves"};
   if (isFull)
     head.push_back(">MFLOP");
+  const bool hasStart = isFull && !rows.empty() && rows.front().kernel->get("start");
+  if (hasStart)
+    head.push_back("starts");
   head.insert(head.end(), {">at best", "bound", ">share", hasCode ? "code" : "split"});
   table.add(std::move(head), Tone::Dim);
   for (const Row &row : llvm::ArrayRef(rows).take_front(limit)) {
@@ -343,6 +362,8 @@ static void printKernels(const json::Object &report, const std::string &entry, s
                                       ">" + grouped(row.launches), ">" + byteText(numberAt(kernel, "bytes"))};
     if (isFull)
       cells.push_back(">" + llvm::formatv("{0:f3}", double(numberAt(kernel, "flops")) / 1e6).str());
+    if (hasStart)
+      cells.push_back(startText(kernel));
     cells.insert(cells.end(), {">" + timeText(numberAt(kernel, "roofline_ns")), textAt(kernel, "bound"),
                                ">" + percentText(row.time, total), hasCode ? codeText(kernel) : splitText(split)});
     table.add(std::move(cells));

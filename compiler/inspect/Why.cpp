@@ -231,7 +231,7 @@ static json::Object placeJson(const json::Object &report, const Place &place) {
     if (textAt(kernel, "name") != textAt(*place.launch, "kernel"))
       continue;
     for (llvm::StringRef key :
-         {"template", "schedule_source", "bytes", "flops", "roofline_ns", "bound"})
+         {"template", "schedule_source", "bytes", "flops", "roofline_ns", "bound", "start"})
       if (const json::Value *fact = kernel.get(key))
         result[key] = *fact;
   }
@@ -310,6 +310,13 @@ static void printPlace(const json::Object &place, const TextOutput &out) {
            (place.get("roofline_ns") ? ", at best " + timeText(numberAt(place, "roofline_ns")) +
                                            ", " + textAt(place, "bound") + " bound"
                                      : std::string()));
+  if (const json::Object &start = objectAt(place, "start"); start.getBoolean("early").value_or(false))
+    out.line("    starts before the launch in front has ended, where the GPU can overlap launches" +
+                 (start.get("block_bytes_ahead") ? ", and asks for " + byteText(numberAt(start, "block_bytes_ahead")) + " of weights a block"
+                                                 : std::string()),
+             Tone::Dim);
+  else if (!start.empty())
+    out.line("    starts when the launch in front has ended: " + textAt(start, "reason"), Tone::Dim);
   if (auto [first, last] = layersOf(place); first < last)
     out.line("    the same in each of the layers " + std::to_string(first) + " to " +
                  std::to_string(last),

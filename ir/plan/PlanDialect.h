@@ -29,6 +29,10 @@ inline constexpr llvm::StringLiteral kSplitAttrName = "split";
 /// On plan.kernel: the numbers of the inputs whose rows it takes out of tiles (pack kind `tiles`), beside weights of linears.
 inline constexpr llvm::StringLiteral kTiledAttrName = "tiled";
 
+/// On plan.kernel: its launches start before the ones in front have ended, where kernels wait for that themselves (unit); or why
+/// they do not (string; absent: nobody asked for it).
+inline constexpr llvm::StringLiteral kStartsEarlyAttrName = "starts_early", kStartsLateAttrName = "starts_late";
+
 /// Bytes at the front of the scratch for the tickets of launches that several blocks finish together.
 inline constexpr int64_t kTicketBytes = 4096;
 

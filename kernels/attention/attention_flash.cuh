@@ -172,6 +172,7 @@ template <class C, class A>
 __device__ inline void attention_flash(const A& a, const float* slopes) {
   using Shape = AttentionShape<C>;
   extern __shared__ __align__(16) char shared[];
+  begin_kernel();
   AttentionBlock b;
   if (!locate_block<C>(a, b)) return;
   const int slot = input<int>(a, C::slots_operand)[b.row0];

@@ -222,6 +222,7 @@ __device__ inline void attention_mma(const A& a, const float* slopes) {
   T* queries = reinterpret_cast<T*>(shared);
   T* keys = queries + Shape::items * Shape::pitch;
   T* values = keys + Shape::keys * Shape::pitch;
+  begin_kernel();
   ItemBlock b;
   if (!locate_items<C>(a, b)) return;
   ItemState<C> state;

@@ -30,6 +30,8 @@ struct GpuArchitecture {
   bool runsOn(unsigned gpu) const {
     return exact ? gpu == capability : gpu / 10 == capability / 10 && gpu >= capability;
   }
+  /// Whether its launches may start before the one in front has ended: kernels wait for that themselves.
+  bool overlapsLaunches() const { return capability >= 90; }
 };
 
 llvm::ArrayRef<GpuSource> gpuSources();

@@ -2,6 +2,7 @@
 // Compiled by NVRTC without any header of CUDA. An op computes in float32 and rounds once per stored or intermediate
 // value (`round_to`), as the model's ledger of roundings says.
 #pragma once
+#include "kernels/common/dependency.cuh"
 
 namespace stoop::gpu {
 
@@ -30,6 +31,12 @@ template <class T, class A>
 __device__ inline const T* input(const A& a, int index) { return static_cast<const T*>(a.operand[index]); }
 template <class T, class A>
 __device__ inline T* output(const A& a, int index) { return static_cast<T*>(a.operand[index]); }
+
+// How a kernel begins that asks for nothing ahead: whoever follows may start at once, since it waits as well.
+__device__ inline void begin_kernel() {
+  wait_for_earlier();
+  let_next_start();
+}
 
 // Rows of this step that count, at most `most`.
 template <class A>

@@ -8,6 +8,7 @@ namespace stoop::gpu {
 // S::store for every element; the sums of its linears are none.
 template <class S, int ROWS, int THREADS, class A>
 __device__ inline void elements(const A& a) {
+  begin_kernel();
   const int column = blockIdx.x * THREADS + threadIdx.x, row = blockIdx.y;
   if (column >= S::columns || row >= valid_rows(a, ROWS)) return;
   if constexpr (S::head_dim > 0)

@@ -80,6 +80,7 @@ template <class C, class P, class... S, class A>
 __device__ inline void linear_small(const A& a) {
   extern __shared__ __align__(16) char shared[];
   __shared__ RowStatistics statistics[C::rows];
+  begin_kernel();
   const int rows = valid_rows(a, C::rows);
   if (rows == 0) return;
   find_statistics<P, C::threads>(a, 0, rows, statistics);

@@ -8,7 +8,9 @@
 // Rows that a prologue makes are staged a slice at a time: whole rows where they fit beside the ring, else as much as fits,
 // and blocks of columns are wider then, because each reads the rows again (from L2). So the ring is as long for 8 rows.
 // Sums have a fixed order: a warp's tiles, then warps, then blocks; who comes last (a ticket) adds the parts of a block of
-// columns that several blocks computed. Memory traffic: n k weights once, past L1, first to leave L2; bound: memory.
+// columns that several blocks computed. The first copies are asked for before the launch in front has ended, and the next
+// launch may start, and ask for its own, behind `trigger` percent of a block's tiles (100: at the end of the blocks).
+// Memory traffic: n k weights once, past L1, first to leave L2; bound: memory.
 #pragma once
 #include "kernels/common/mma.cuh"
 #include "kernels/linear/segment.cuh"
@@ -193,6 +195,7 @@ struct Stream {
   float *warp_sums, *unit_sums;
   WeightRing<C, S...> ring;
   int held = -1;  // which slice of which norm is staged
+  int until_trigger;  // tiles that this warp multiplies before the next launch may start; negative: it has been told, or waits
 };
 
 // Columns k to k + 7 of a row of activations, which begin at `x`; zeros behind the last, which are staged as such.
@@ -227,6 +230,7 @@ __device__ inline void stream_strip(const A& a, Stream& stream, int first, int c
     x = L::Input::row(a, row) + k;
   float odd[4] = {};
   for (; count; --count) {
+    if (kLaunchesOverlap && stream.until_trigger-- == 0) let_next_start();
     wait_async<C::stages - 1>();
     const char* place = stream.ring.place;
     const Fragment low = *reinterpret_cast<const Fragment*>(place), high = *reinterpret_cast<const Fragment*>(place + 512);
@@ -413,16 +417,19 @@ __device__ inline void linear_stream(const A& a) {
   extern __shared__ __align__(16) char shared[];
   __shared__ RowStatistics statistics[C::rows];
   const int block = blockIdx.x;
-  if (block >= num_parts<S...>()) return;
+  if (block >= num_parts<S...>()) return wait_for_earlier();
   const Part part = {part_begin<C, S...>(block), part_begin<C, S...>(block + 1)};
   constexpr int ring_bytes = C::stages * kTileElements * 2;
   char* copies = shared + staged_bytes<C, S...>();
   float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * ring_bytes);
   char* place = copies + threadIdx.x / 32 * ring_bytes + threadIdx.x % 32 * 16;
-  Stream<C, S...> stream = {valid_rows(a, C::rows), statistics, shared, warp_sums, warp_sums + kSumBytes<C> / 4};
+  Stream<C, S...> stream = {0, statistics, shared, warp_sums, warp_sums + kSumBytes<C> / 4};
   stream.ring = {place, place + ring_bytes, part.first, part.behind, read_once_policy()};
 #pragma unroll
   for (int i = 0; i < C::stages; ++i) stream.ring.request(a);
+  wait_for_earlier();  // the weights are nobody's result
+  stream.rows = valid_rows(a, C::rows);
+  stream.until_trigger = C::trigger < 100 ? (part.behind - part.first) * C::trigger / (100 * kWarps<C>) : -1;
   if (stream.rows == 0) return wait_async<0>();
   find_statistics<P, C::threads>(a, 0, stream.rows, statistics);
   store_results<P, C::threads>(a, stream.rows, statistics, block, num_parts<S...>());

@@ -181,6 +181,7 @@ constexpr int tile_shared_bytes() {
 template <class M, class C, class P, class... S, class A>
 __device__ inline void linear_tile(const A& a) {
   extern __shared__ __align__(16) char shared[];
+  begin_kernel();
   const int rows = valid_rows(a, C::rows), row0 = blockIdx.y * C::tile_rows;
   if (row0 >= rows) return;
   const RowStatistics* statistics = nullptr;

@@ -175,6 +175,7 @@ __device__ inline void store_results(const A& a, int rows, const RowStatistics* 
 template <class P, int ROWS, int THREADS, class A>
 __device__ inline void whole_rows(const A& a) {
   __shared__ RowStatistics statistics;
+  begin_kernel();
   const int row = blockIdx.x;
   if (row >= valid_rows(a, ROWS)) return;
   find_statistics<P, THREADS>(a, row, 1, &statistics);

@@ -19,6 +19,7 @@ struct State {
 // Puts each state's token, position and slot where the decode entry reads them. Idle rows lie behind all others; no
 // kernel touches them.
 __device__ inline void begin_step(const State* states, int* tokens, int* positions, int* slots, int rows, Step* step) {
+  begin_kernel();
   for (int row = threadIdx.x; row < rows; row += blockDim.x) {
     const bool is_idle = states[row].slot < 0;
     tokens[row] = is_idle ? 0 : static_cast<int>(states[row].next_token);
@@ -224,6 +225,7 @@ class Chooser {
 template <int THREADS>
 __device__ inline void choose_token(const float* logits, const float* maxima, u32 vocab, u32 num_ids, State* states, u32* histories) {
   __shared__ typename Chooser<THREADS>::Shared shared;
+  begin_kernel();
   const u32 row = blockIdx.x, first = row * vocab;
   State& state = states[row];
   if (state.slot < 0) return;

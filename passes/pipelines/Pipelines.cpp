@@ -103,6 +103,7 @@ void buildScheduledPipeline(OpPassManager &pm, const ScheduledPipelineOptions &o
 void buildPlannedPipeline(OpPassManager &pm, const PlannedPipelineOptions &options) {
   pm.addPass(planning::createLowerFused({options.target}));
   pm.addPass(planning::createSetGeometry());
+  pm.addPass(planning::createOverlapLaunches());
   pm.addPass(planning::createPackWeights());
   pm.addPass(planning::createLayoutKvCache());
   pm.addPass(planning::createAssignOffsets({options.solver}));

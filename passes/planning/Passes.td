@@ -33,6 +33,20 @@ def SetGeometry : Pass<"plan-set-geometry", "::mlir::ModuleOp"> {
   let dependentDialects = ["::stoop::plan::PlanDialect"];
 }
 
+def OverlapLaunches : Pass<"plan-overlap-launches", "::mlir::ModuleOp"> {
+  let summary = "Which launches start before the one in front of them has ended";
+  let description = [{
+    Marks each kernel with a geometry as one that starts early (`starts_early`): where the GPU has programmatic launches (compute
+    capability 9.0), its blocks take their places, and linear_stream asks for its first weights, while the launch in front
+    still runs; every kernel waits for that one itself. In a decode step a block of each has to fit a multiprocessor together:
+    a kernel that does not, beside one that is launched in front of it, gets the reason instead (`starts_late`).
+    Without this pass launches follow one another; results are the same.
+
+    Example: test/passes/planning/plan-overlap-launches.mlir
+  }];
+  let dependentDialects = ["::stoop::plan::PlanDialect"];
+}
+
 def PackWeights : Pass<"plan-pack-weights", "::mlir::ModuleOp"> {
   let summary = "The order of every weight's elements and its place in the constant arena";
   let description = [{

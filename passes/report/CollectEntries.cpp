@@ -230,6 +230,7 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
     auto found = counts.find(kernel.name);
     if (found == counts.end())
       continue;
+    result.earlyLaunches += kernel.startsEarly.value_or(false) ? found->second : 0;
     // Of this entry's launches, which may serve more sequences than others of the kernel.
     Cost cost = costOf(program.kernel(kernel.name).getBody().front(), sequencesOf(entry));
     predict(cost, report.machine);
@@ -241,6 +242,9 @@ static EntryReport collectEntry(plan::EntryOp entry, const Program &program, int
     if (cost.memoryBound)
       memoryTime += found->second * cost.nanoseconds;
   }
+  // What comes first follows a copy, in a generation the kernel that brings the tokens; what chooses the next one starts early.
+  if (result.earlyLaunches)
+    result.earlyLaunches += result.samplingLaunches ? 1 : -1;
   result.cost.memoryBound = 2 * memoryTime >= result.cost.nanoseconds;
   return result;
 }

@@ -8,7 +8,9 @@
 #include "passes/report/Roofline.h"
 
 #include "ir/lm/LmOps.h"
+#include "ir/lm/StreamShape.h"
 #include "ir/support/DType.h"
+#include "ir/support/TileOrder.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -119,6 +121,18 @@ static void readSplit(plan::KernelOp kernel, KernelReport &report) {
       report.splitBalance.emplace_back(machine.getName().str(), cast<FloatAttr>(machine.getValue()).getValueAsDouble());
 }
 
+/// When launches start, and what linear_stream asks for before the one in front has ended: each warp's ring of tiles.
+static void readStart(plan::KernelOp kernel, KernelReport &report) {
+  if (!kernel->hasAttr(plan::kGeometryAttrName))
+    return;
+  report.startsEarly = kernel->hasAttr(plan::kStartsEarlyAttrName);
+  auto reason = kernel->getAttrOfType<StringAttr>(plan::kStartsLateAttrName);
+  if (!*report.startsEarly)
+    report.startsLateReason = reason ? reason.str() : "the pass plan-overlap-launches was left out";
+  else if (auto stages = report.tunables.getAs<IntegerAttr>("stages"); stages && report.templateName == "linear_stream")
+    report.bytesAhead = stages.getInt() * lm::kStreamWarps * tiledBytes(kTileStrip, kTileColumns);
+}
+
 int64_t sequencesOf(plan::EntryOp entry) {
   return entry.getKind() == plan::EntryKind::Decode ? entry.getRows() : 1;
 }
@@ -138,6 +152,7 @@ static KernelReport collectKernel(plan::KernelOp kernel, int64_t sequences,
   report.cost = costOf(body, sequences);
   predict(report.cost, program.machine);
   readSplit(kernel, report);
+  readStart(kernel, report);
   return report;
 }
 

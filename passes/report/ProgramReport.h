@@ -83,6 +83,7 @@ struct EntryReport {
   int64_t launches;         ///< of a step
   int64_t launchesPerLayer; ///< of those, the ones that repeat with every layer
   int64_t samplingLaunches = 0; ///< besides, the runtime's own on a GPU: the step's tokens, the choice of the next
+  int64_t earlyLaunches = 0; ///< of both, those that start before the one in front has ended, where the GPU can do that
   Cost cost;                ///< of a step
   std::vector<LaunchGroup> groups;
   std::vector<MemoryMap> maps;
@@ -110,6 +111,11 @@ struct KernelReport {
   /// By multiprocessors of a GPU: an equal part over the largest.
   std::vector<std::pair<std::string, double>> splitBalance;
   int64_t sharedBytes = 0; ///< that the plan gives a block of a GPU
+  /// Of a grid: whether launches start before the one in front has ended, where the GPU can do that, and the bytes of weights
+  /// that a block then asks for ahead; or why not.
+  std::optional<bool> startsEarly;
+  int64_t bytesAhead = 0;
+  std::string startsLateReason;
   Cost cost;              ///< of one launch, in the entry where it serves fewest sequences
   std::vector<CodeReport> code; ///< of each level whose code says so, best last
 };

@@ -133,6 +133,8 @@ static json::Array entriesJson(const ProgramReport &report) {
                         {"groups", std::move(groups)}};
     if (entry.samplingLaunches)
       object["sampling_launches"] = entry.samplingLaunches;
+    if (entry.earlyLaunches)
+      object["early_launches"] = entry.earlyLaunches;
     addCost(object, entry.cost, report);
     entries.push_back(std::move(object));
   }
@@ -168,6 +170,14 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
   }
   if (kernel.sharedBytes)
     object["shared_bytes"] = kernel.sharedBytes;
+  if (kernel.startsEarly) {
+    json::Object start{{"early", *kernel.startsEarly}};
+    if (kernel.bytesAhead)
+      start["block_bytes_ahead"] = kernel.bytesAhead;
+    if (!*kernel.startsEarly)
+      start["reason"] = kernel.startsLateReason;
+    object["start"] = std::move(start);
+  }
   json::Array code;
   for (const CodeReport &level : kernel.code) {
     json::Object entry{{"level", level.level}};

@@ -89,6 +89,10 @@ static constexpr double kLeastBalance = 0.97;
 /// the copies of a warp in flight: 64 KiB a block.
 static constexpr int64_t kStreamShared = 98 << 10, kStages = 8;
 
+/// Percent of a block's weights behind which the next launch may start: while all blocks are still there, so that each
+/// multiprocessor gets one of the next ones, and none gets two.
+static constexpr int64_t kTrigger = 50;
+
 /// Tiles of the prologue's rows that are staged at a time: whole rows if they fit beside the copies, else as few slices as do,
 /// of as many tiles for each warp.
 static int64_t chooseSlice(const lm::RegionParts &parts, int64_t rows) {
@@ -111,6 +115,7 @@ static bool chooseStream(lm::FusedOp fused, int64_t rows, Choice &choice) {
   choice.set("slice", slice);
   choice.set("split", isSplit);
   choice.set("stages", kStages);
+  choice.set("trigger", kTrigger);
   return true;
 }
 

@@ -15,6 +15,18 @@ import stoop_cli
 from stoop_cli import Case, run
 
 
+def write_hole(path, shapes):
+    """A file of bfloat16 tensors that takes no room: what compiles kernels asks for no weight."""
+    header, end = {}, 0
+    for name, shape in shapes:
+        begin, end = end, end + 2 * int(np.prod(shape))
+        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+
+
 class Cuda(Case):
     def test_resources_needs_and_sources(self):
         program, temps = self.dir / "m", self.dir / "temps"
@@ -109,6 +121,60 @@ class Cuda(Case):
                         self.assertAlmostEqual(part, tiles / blocks / -(-tiles // blocks), places=9)
                 weights = kernel["bytes"] / 1024  # activations and caches come on top
                 self.assertTrue(0.95 * weights <= tiles <= weights, kernel)
+
+    def starts(self, report):
+        """When the launches of each kernel start."""
+        return {kernel["name"]: kernel["start"] for kernel in report["kernels"]}
+
+    def check_neighbours(self, report, level):
+        """A block of each of two successive launches of a decode step fit a multiprocessor: threads, shared memory, registers."""
+        def needs(name):
+            kernel = next(kernel for kernel in report["kernels"] if kernel["name"] == name)
+            code, = (code for code in kernel["code"] if code["level"] == level)
+            threads = int(re.match(r"blocks of (\d+) threads", kernel["split"]["unit"]).group(1)) if "blocks of" in kernel["split"]["unit"] else 256
+            registers = -(-code["registers"] // 8) * 8
+            self.assertLessEqual(registers * threads, 65536)
+            self.assertEqual(code["local_bytes"], 0)
+            return threads, kernel.get("shared_bytes", 0) + code["static_shared_bytes"], registers * threads
+        pairs = set()
+        for entry in report["entries"]:
+            if entry["kind"] == "decode":
+                names = [launch["kernel"] for group in entry["groups"] for _ in range(min(group["count"], 2)) for launch in group["launches"]]
+                pairs |= set(zip(names, names[1:]))
+        self.assertGreaterEqual(len(pairs), 3)
+        for first, second in pairs:
+            together = [a + b for a, b in zip(needs(first), needs(second))]
+            for sum_, limit in zip(together, (2048, 227 << 10, 64 << 10)):
+                self.assertLessEqual(sum_, limit, (first, second, together))
+
+    def test_launches_overlap(self):
+        """7B with two layers, compiled: its launches start early and fit a multiprocessor two by two, by what the cubins say."""
+        config = {"model_type": "falcon", "hidden_size": 4544, "num_hidden_layers": 2, "num_attention_heads": 71, "num_kv_heads": 1, "vocab_size": 512,
+                  "ffn_hidden_size": 18176, "new_decoder_architecture": False, "multi_query": True, "parallel_attn": True, "bias": False, "alibi": False,
+                  "torch_dtype": "bfloat16", "bos_token_id": 1, "eos_token_id": 1}
+        model = self.dir / "wide"
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps(config))
+        write_hole(model / "model.safetensors", random_checkpoint.falcon_shapes(config))
+        build = ("compile", model, "--target", "cuda", "--cuda-arch", "sm_90a", "-c", 64, "--prefill-buckets", 16,
+                 "--max-batch-size", 8, "--compile-to", "binaries", "--no-tokenizer", "--quiet", "-o")
+        self.expect(run(*build, self.dir / "early.mlir"), 0)
+        report = json.loads(self.expect(run("inspect", self.dir / "early.mlir", "--format", "json"), 0).stdout)
+        self.assertEqual({start["early"] for start in self.starts(report).values()}, {True})
+        self.check_neighbours(report, "sm_90a")
+        for entry in report["entries"]:  # the first follows a copy, or the kernel that brings the tokens
+            self.assertEqual(entry["early_launches"], entry["launches"] + (1 if entry["kind"] == "decode" else -1))
+        for kernel in report["kernels"]:
+            ahead = kernel["start"].get("block_bytes_ahead", 0)
+            self.assertEqual(ahead, 64 << 10 if kernel["template"] == "linear_stream" else 0)
+        text = self.expect(run("inspect", self.dir / "early.mlir", "--section", "kernels"), 0).stdout
+        self.assertIn("early, 64.0 KiB a block ahead", text)
+        # Left out, launches follow one another.
+        report = json.loads(self.expect(run("plan", model, "--no-tokenizer", "--target", "cuda", "-c", 64, "--disable-pass", "plan-overlap-launches",
+                                            "--json"), 0).stdout)
+        self.assertEqual({start["early"] for start in self.starts(report).values()}, {False})
+        self.assertTrue(all("plan-overlap-launches" in start["reason"] for start in self.starts(report).values()))
+        self.assertFalse(any("early_launches" in entry for entry in report["entries"]))
 
     def test_tiles_are_padded_in_the_plan(self):
         """16 rows, 32 columns, 64 bytes from weight to weight; vectors and the rotary table are float32."""

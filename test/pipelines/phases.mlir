@@ -39,6 +39,7 @@
 // PLANNED: builtin.module(
 // PLANNED-NEXT: plan-lower-fused{target=cpu},
 // PLANNED-NEXT: plan-set-geometry,
+// PLANNED-NEXT: plan-overlap-launches,
 // PLANNED-NEXT: plan-pack-weights,
 // PLANNED-NEXT: plan-layout-kv-cache,
 // PLANNED-NEXT: plan-assign-offsets{solver=best-fit},

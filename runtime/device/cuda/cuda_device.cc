@@ -56,8 +56,9 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
     for (const stoop_slice* slice : {&entry.tokens, &entry.positions, &entry.slots})
       CUDA_TRY(api_, message, copy_to_device, address(*slice), mirror(*slice), slice->size, stream_);
   }
+  // What follows a copy has to wait for all of it; what follows a kernel may wait by itself.
   for (uint32_t i = 0; i < entry.num_launches; ++i)
-    STOOP_TRY(record_launch(entry.launches[i], message));
+    STOOP_TRY(record_launch(entry.launches[i], generates || i > 0, message));
   if (generates) {
     STOOP_TRY(record_sampling(entry, false, message));
     CUDA_TRY(api_, message, copy_to_host, states_, scratch_ + kStatesOffset, entry.rows * sizeof(stoop_gpu_state), stream_);
@@ -69,7 +70,15 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
   return STOOP_OK;
 }
 
-stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& message) {
+// Launches a kernel with threads in one dimension; `early`: before the kernel in front of it in the stream has ended.
+stoop_status CudaDevice::start_kernel(void* function, const LaunchGrid& grid, uint32_t threads, uint32_t shared_bytes, void** parameters,
+                                bool early, Message& message) {
+  LaunchAttribute attribute{kCudaStartsEarly, {}, {1}};
+  const LaunchConfig config{{grid.x, grid.y, grid.z}, {threads, 1, 1}, shared_bytes, stream_, &attribute, early ? 1u : 0u};
+  return api_.check(api_.launch_with(&config, function, parameters, nullptr), "launch_with", message);
+}
+
+stoop_status CudaDevice::record_launch(const stoop_launch& launch, bool follows_kernel, Message& message) {
   const stoop_gpu_kernel& kernel = desc_->gpu->kernels[launch.kernel];
   const uint64_t front = stoop_gpu_launch_scratch_offset(desc_->model.max_batch, desc_->model.vocab), scratch = scratch_ + front,
                  scratch_bytes = desc_->scratch_bytes - front;
@@ -87,10 +96,9 @@ stoop_status CudaDevice::record_launch(const stoop_launch& launch, Message& mess
   const uint32_t blocks = is_streaming && static_cast<uint32_t>(multiprocessors_) < kernel.grid[0]
                               ? static_cast<uint32_t>(multiprocessors_)
                               : kernel.grid[0];
-  return api_.check(api_.launch(kernels_[launch.kernel].function, blocks, is_streaming ? 1 : kernel.grid[1],
-                                kernel.grid[2], kernel.threads, 1, 1, kernel.shared_bytes, stream_,
-                                parameters, nullptr),
-                    "launch", message);
+  const bool early = follows_kernel && overlaps_ && desc_->gpu->starts_early[launch.kernel];
+  return start_kernel(kernels_[launch.kernel].function, {blocks, is_streaming ? 1 : kernel.grid[1], kernel.grid[2]},
+                            kernel.threads, kernel.shared_bytes, parameters, early, message);
 }
 
 // The kernel in front of a generating step, or the one behind it, which takes a block a row.
@@ -117,10 +125,8 @@ stoop_status CudaDevice::record_sampling(const stoop_entry& entry, bool is_begin
     is_begin ? api_.next_launch(begin_ranges, sizeof begin_ranges / sizeof *begin_ranges)
              : api_.next_launch(choose_ranges, maxima ? 4 : 3);
   }
-  return api_.check(api_.launch(is_begin ? begin_function_ : choose_function_, is_begin ? 1 : rows, 1, 1,
-                                is_begin ? 256 : 512, 1, 1, 0, stream_,
-                                is_begin ? begin_parameters : choose_parameters, nullptr),
-                    "launch", message);
+  if (is_begin) return start_kernel(begin_function_, {1, 1, 1}, 256, 0, begin_parameters, false, message);
+  return start_kernel(choose_function_, {rows, 1, 1}, 512, 0, choose_parameters, overlaps_, message);
 }
 
 stoop_status CudaDevice::run(uint32_t entry, uint32_t num_rows, Message& message) {

@@ -61,13 +61,19 @@ class CudaDevice {
   stoop_status load_level(const char* forced, Message& message);
   stoop_status explain_level(const char* forced, bool is_refused, Message& message);
   stoop_status load_modules(uint32_t level, int* error, Message& message);
+  stoop_status share_multiprocessor(void* function, Message& message);
   void unload_modules();
   stoop_status take_memory(Message& message);
   stoop_status upload(const void* weights, stoop_progress_fn progress, void* user, Message& message);
   stoop_status capture_entries(Message& message);
   stoop_status capture(const stoop_entry& entry, bool generates, void** executable, Message& message);
   stoop_status record(const stoop_entry& entry, bool generates, Message& message);
-  stoop_status record_launch(const stoop_launch& launch, Message& message);
+  stoop_status record_launch(const stoop_launch& launch, bool follows_kernel, Message& message);
+  struct LaunchGrid {
+    uint32_t x, y, z;
+  };
+  stoop_status start_kernel(void* function, const LaunchGrid& grid, uint32_t threads, uint32_t shared_bytes, void** parameters, bool early,
+                      Message& message);
   stoop_status record_sampling(const stoop_entry& entry, bool is_begin, Message& message);
   uint64_t address(const stoop_slice& slice) const { return arenas_[slice.arena] + slice.offset; }
   unsigned char* mirror(const stoop_slice& slice) const { return staging_ + slice.offset; }
@@ -89,6 +95,7 @@ class CudaDevice {
   void *sampling_module_ = nullptr, *begin_function_ = nullptr, *choose_function_ = nullptr, *read_function_ = nullptr;
   Array<Kernel> kernels_;
   int multiprocessors_ = 0;
+  bool overlaps_ = false;     // kernels may start before the one in front has ended: code, driver and program know of it
   Array<uint64_t> arenas_;
   Array<void*> graphs_;       // per entry: feeds what is in staging
   Array<void*> generators_;   // per decode entry: feeds what the device chose; else NULL

@@ -99,6 +99,7 @@ stoop_status CudaDevice::load_level(const char* forced, Message& message) {
     if (forced && strcmp(forced, level.name) != 0) continue;
     is_known = true;
     if (!may_run(level.required, capability_)) continue;
+    overlaps_ = (level.required & STOOP_GPU_WAITS) && api_.version >= kCudaEarlyStartsInGraphs && desc_->gpu->starts_early;
     int error = 0;
     stoop_status status = load_modules(i, &error, message);
     if (status == STOOP_OK) {
@@ -171,11 +172,20 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
       CUDA_TRY(api_, message, function_set, kernel.function, kCudaFunctionMaxShared,
                static_cast<int>(from.shared_bytes));
     }
+    STOOP_TRY(share_multiprocessor(kernel.function, message));
   }
   STOOP_TRY(load(gpu.sampling[level], &sampling_module_));
   CUDA_TRY(api_, message, module_function, &begin_function_, sampling_module_, "stoop_begin_step");
   CUDA_TRY(api_, message, module_function, &choose_function_, sampling_module_, "stoop_choose_token");
   CUDA_TRY(api_, message, module_function, &read_function_, sampling_module_, "stoop_read_all");
+  STOOP_TRY(share_multiprocessor(begin_function_, message));
+  return share_multiprocessor(choose_function_, message);
+}
+
+// How much of a multiprocessor's memory is shared memory cannot change while a block is there, so kernels that are to be there
+// together ask for the same: as much as there is.
+stoop_status CudaDevice::share_multiprocessor(void* function, Message& message) {
+  if (overlaps_) CUDA_TRY(api_, message, function_set, function, kCudaFunctionSharedPart, 100);
   return STOOP_OK;
 }
 

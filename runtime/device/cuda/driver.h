@@ -21,9 +21,29 @@ enum : int {
   kCudaCapabilityMinor = 76,
   kCudaMaxSharedOptin = 97,
   kCudaFunctionMaxShared = 8,
+  kCudaFunctionSharedPart = 9,  // percent of what a multiprocessor can have
   kCudaEventNoTiming = 2,
   kCudaStreamNonBlocking = 1,
+  kCudaStartsEarly = 6,           // programmatic stream serialization
+  kCudaEarlyStartsInGraphs = 12030,  // the CUDA from which on captured graphs keep it
 };
+
+// CUlaunchAttribute and CUlaunchConfig of cuda.h.
+struct LaunchAttribute {
+  int id;
+  char padding[4];
+  union {
+    int value;
+    uint64_t words[8];
+  };
+};
+struct LaunchConfig {
+  uint32_t grid[3], block[3], shared_bytes;
+  void* stream;
+  LaunchAttribute* attributes;
+  uint32_t num_attributes;
+};
+static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56, "laid out as in cuda.h");
 
 // What a launch may touch, told to drivers that check it: they export stoopVgpuNextLaunch.
 struct LaunchRange {

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* major << 16 | minor. A runtime refuses another major version and a newer minor one. */
-#define STOOP_ABI_VERSION 0x00020002u
+#define STOOP_ABI_VERSION 0x00020003u
 #define STOOP_MAGIC 0x504f4f5453u /* "STOOP" */
 
 /* ---- kernels ------------------------------------------------------------------------------------------------- */
@@ -86,7 +86,8 @@ typedef struct stoop_slice {
 /* stoop_level.required of a GPU target: the compute capability times 10 in the low 16 bits, and these. */
 enum stoop_gpu_level {
   STOOP_GPU_EXACT = 1u << 16, /* this capability alone; else later ones of the same major version too */
-  STOOP_GPU_PTX = 1u << 17    /* PTX: any later capability, compiled by the driver at load */
+  STOOP_GPU_PTX = 1u << 17,   /* PTX: any later capability, compiled by the driver at load */
+  STOOP_GPU_WAITS = 1u << 18  /* every kernel waits itself for the launch in front of it, on all paths (griddepcontrol.wait) */
 };
 
 typedef struct stoop_gpu_image {
@@ -127,7 +128,9 @@ typedef struct stoop_gpu_program {
   /* What the driver is expected to take on the device, beside what the program allocates there: for modules (code with its
    * constants and variables), and for the graphs of all entries. Since 2.2 */
   uint64_t modules_bytes, graphs_bytes;
-  uint64_t reserved[3];
+  const uint8_t *starts_early; /* per kernel: 1 if it is to start before the launch in front has ended, on levels that wait
+                                * (STOOP_GPU_WAITS); NULL: none is. Since 2.3 */
+  uint64_t reserved[2];
 } stoop_gpu_program;
 
 /* What a generation on the device keeps there (kernels/sampling/sample.cuh): row n of a decode entry is state n. */

@@ -1,9 +1,11 @@
 //===- DeviceSampler.cpp - the sampling kernel on the virtual GPU ---------===//
 //
-// Every array is an allocation of its own, so that an access behind it is a finding.
+// Every array is an allocation of its own, so that an access behind it is a finding. Where launches may overlap, the logits come
+// from one that has not ended when the kernel starts.
 //
 //===----------------------------------------------------------------------===//
 #include "test/kernels/cuda/DeviceSampler.h"
+#include "test/kernels/cuda/Producer.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
 #include "test/runtime/sampler/random_settings.h"
@@ -109,10 +111,13 @@ uint32_t DeviceSampler::advance() {
 uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds, uint64_t seed,
                                bool hasMaxima) {
   gpu.seed(seed);
-  gpu.api.copy_to_device(logitsAt + row * vocab * 4, logits.data(), vocab * 4, gpu.stream);
+  Producer producer(gpu.api, gpu.stream);
+  producer.write(logitsAt + row * vocab * 4, logits.data(), vocab * 4);
   const std::vector<float> maxima = rt::block_maxima(logits);
   const uint32_t blocks = maxima.size();
-  gpu.api.copy_to_device(maximaAt + row * blocks * 4, maxima.data(), blocks * 4, gpu.stream);
+  producer.write(maximaAt + row * blocks * 4, maxima.data(), blocks * 4);
+  if (producer.launch())
+    failure = "the launch in front fails";
   uint64_t given = hasMaxima ? maximaAt : 0;
   void *parameters[] = {&logitsAt, &given, &vocab, &numIds, &states, &histories};
   rt::LaunchRange ranges[] = {{logitsAt, 2 * vocab * 4, 1, "logits"},
@@ -121,7 +126,9 @@ uint32_t DeviceSampler::sample(const std::vector<float> &logits, uint32_t numIds
                               {maximaAt, 2 * blocks * 4, 1, "maxima"}};
   gpu.api.next_launch(ranges, hasMaxima ? 4 : 3);
   uint32_t token = UINT32_MAX;
-  if (int error = gpu.api.launch(function, 2, 1, 1, 512, 1, 1, 0, gpu.stream, parameters, nullptr))
+  rt::LaunchAttribute early{rt::kCudaStartsEarly, {}, {1}};
+  const rt::LaunchConfig config{{2, 1, 1}, {512, 1, 1}, 0, gpu.stream, &early, overlapsLaunches() ? 1u : 0u};
+  if (int error = gpu.api.launch_with(&config, function, parameters, nullptr))
     failure = "error " + std::to_string(error);
   else
     token = advance();

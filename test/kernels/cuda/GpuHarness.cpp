@@ -1,10 +1,12 @@
 //===- GpuHarness.cpp - one CUDA kernel on the virtual GPU ----------------===//
 //
 // Every operand is an allocation of its own, exactly as large as its last row needs, so that an access
-// behind it is a finding; unwritten results are too.
+// behind it is a finding; unwritten results are too. What is no weight is written by a launch right in front, before whose end the
+// kernel starts where launches may overlap.
 //
 //===----------------------------------------------------------------------===//
 #include "test/kernels/cuda/GpuHarness.h"
+#include "test/kernels/cuda/Producer.h"
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
@@ -68,6 +70,8 @@ std::string test::architectureName() {
   return name ? name : "sm_80";
 }
 
+bool test::overlapsLaunches() { return kernels::findGpuArchitecture(architectureName())->overlapsLaunches(); }
+
 Parsed::Parsed(const std::string &text) {
   registry.insert<lm::LmDialect, plan::PlanDialect>();
   reference::registerReferenceModels(registry);
@@ -119,11 +123,11 @@ std::vector<OpCount> test::countedOps() {
     rest = behind;
     llvm::SmallVector<llvm::StringRef> words;
     line.split(words, ' ');
-    if (words.size() < 10 || words[0] != "op")
+    if (words.size() < 12 || words[0] != "op")
       continue;
     OpCount op{words[3].str(), line.str()};
     for (auto [word, number] : {std::pair{4, &op.executed}, {5, &op.requests}, {6, &op.bytes}, {7, &op.sectors}, {8, &op.passes},
-                                {9, &op.leastPasses}})
+                                {9, &op.leastPasses}, {10, &op.bytesAhead}, {11, &op.bytesUntriggered}})
       words[word].getAsInteger(10, *number);
     ops.push_back(op);
   }
@@ -193,7 +197,8 @@ private:
   bool isTiled(BlockArgument argument);
   std::vector<int32_t> indicesFor(BlockArgument argument, int64_t rows);
   Operand makeOperand(Value value, int64_t stride);
-  std::string copyIn(VirtualGpu &gpu);
+  std::string copyIn(VirtualGpu &gpu, Producer &producer);
+  bool isWeight(size_t operand);
 
   plan::KernelOp kernel;
   const GpuStep &step;
@@ -332,11 +337,21 @@ bool Comparison::evaluate() {
   return true;
 }
 
-std::string Comparison::copyIn(VirtualGpu &gpu) {
+/// Whether the operand is what linears multiply by: kernels may ask for that ahead.
+bool Comparison::isWeight(size_t operand) {
+  return llvm::any_of(kernel.getBody().getArgument(operand).getUses(),
+                      [](OpOperand &use) { return isa<lm::LinearOp>(use.getOwner()) && use.getOperandNumber() == 1; });
+}
+
+std::string Comparison::copyIn(VirtualGpu &gpu, Producer &producer) {
   for (auto [index, operand] : llvm::enumerate(operands)) {
     if (gpu.api.memory_allocate(&operand.address, operand.bytes.size()))
       return "out of device memory";
-    if (index < kernel.getNumInputs())
+    if (index >= kernel.getNumInputs())
+      continue;
+    if (!isWeight(index))
+      producer.write(operand.address, operand.bytes.data(), operand.bytes.size());
+    else
       gpu.api.copy_to_device(operand.address, operand.bytes.data(), operand.bytes.size(), gpu.stream);
   }
   return "";
@@ -355,15 +370,18 @@ std::string Comparison::launch(const std::string &ptx) {
     return "no entry";
   if (geometry.getShared() > 48 * 1024)
     gpu.api.function_set(function, rt::kCudaFunctionMaxShared, geometry.getShared());
-  if (std::string failed = copyIn(gpu); !failed.empty())
+  Producer producer(gpu.api, gpu.stream);
+  if (std::string failed = copyIn(gpu, producer); !failed.empty())
     return failed;
   uint64_t stepAddress = 0, scratch = 0, scratchBytes = geometry.getScratch() + 256;
   stoop_step header{};
   header.num_rows = step.validRows;
   gpu.api.memory_allocate(&stepAddress, sizeof header);
   gpu.api.memory_allocate(&scratch, scratchBytes);
-  gpu.api.copy_to_device(stepAddress, &header, sizeof header, gpu.stream);
-  gpu.api.fill(scratch, 0, scratchBytes, gpu.stream);
+  producer.write(stepAddress, &header, sizeof header);
+  producer.write(scratch, nullptr, scratchBytes);
+  if (producer.launch())
+    return "the launch in front fails";
   std::vector<uint64_t> arguments = {stepAddress, scratch};
   std::vector<rt::LaunchRange> ranges = {{stepAddress, sizeof header, 1, "step"},
                                          {scratch, scratchBytes, 3, "scratch"}};
@@ -376,8 +394,11 @@ std::string Comparison::launch(const std::string &ptx) {
   gpu.api.next_launch(ranges.data(), ranges.size());
   ArrayRef<int64_t> grid = geometry.getGrid();
   int64_t blocks = grid[1] ? grid[0] : std::min<int64_t>(grid[0], step.multiprocessors);
-  int error = gpu.api.launch(function, blocks, std::max<int64_t>(grid[1], 1), grid[2], geometry.getThreads(), 1, 1,
-                             geometry.getShared(), gpu.stream, parameters, nullptr);
+  rt::LaunchAttribute early{rt::kCudaStartsEarly, {}, {1}};
+  const rt::LaunchConfig config{{static_cast<uint32_t>(blocks), static_cast<uint32_t>(std::max<int64_t>(grid[1], 1)), static_cast<uint32_t>(grid[2])},
+                                {static_cast<uint32_t>(geometry.getThreads()), 1, 1}, static_cast<uint32_t>(geometry.getShared()),
+                                gpu.stream, &early, overlapsLaunches() ? 1u : 0u};
+  int error = gpu.api.launch_with(&config, function, parameters, nullptr);
   for (Operand &operand : operands)
     if (!error)
       error = gpu.api.copy_to_host(operand.bytes.data(), operand.address, operand.bytes.size(), gpu.stream);

@@ -18,6 +18,9 @@ namespace stoop::test {
 /// The architecture that STOOP_TEST_GPU_ARCH names; sm_80.
 std::string architectureName();
 
+/// Whether launches may overlap there.
+bool overlapsLaunches();
+
 /// The virtual driver with the test's hooks: one context and stream per process.
 struct VirtualGpu {
   static VirtualGpu &get();
@@ -55,7 +58,7 @@ struct GpuOutcome {
 /// What the virtual GPU counted of one instruction, as check/Counters.h says.
 struct OpCount {
   std::string opcode, text; ///< text: the line of the report
-  uint64_t executed = 0, requests = 0, bytes = 0, sectors = 0, passes = 0, leastPasses = 0;
+  uint64_t executed = 0, requests = 0, bytes = 0, sectors = 0, passes = 0, leastPasses = 0, bytesAhead = 0, bytesUntriggered = 0;
 };
 /// Of all kernels that ran since the virtual GPU was told to count.
 std::vector<OpCount> countedOps();

@@ -67,7 +67,7 @@ std::string smallSchedule(int perWarp) {
 }
 /// `slice`: tiles of normalised rows that are staged at a time.
 std::string streamSchedule(int stages, bool isSplit, int slice = 4096) {
-  return formatv("\"linear_stream\", source = \"test\", tunables = {{slice = {2} : i64, split = {1} : i64, stages = {0} : i64}", stages,
+  return formatv("\"linear_stream\", source = \"test\", tunables = {{slice = {2} : i64, split = {1} : i64, stages = {0} : i64, trigger = 50 : i64}", stages,
                  int(isSplit), slice);
 }
 std::string fmaSchedule(int columns) {

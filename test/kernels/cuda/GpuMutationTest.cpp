@@ -2,7 +2,7 @@
 //
 // Deletes each synchronisation instruction of each kind of CUDA kernel in turn, and turns operations of the two kernels
 // with the most branches into their opposites; the virtual GPU has to report a finding or compute something else. What
-// survives is listed with its reason.
+// survives is listed with its reason. Waits for the launch in front are deleted and moved where launches may overlap.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/CubinInfo.h"
@@ -44,7 +44,7 @@ std::vector<Sample> samples() {
     })",
            stepOf(2)},
           {"linear_stream", R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
-      tunables = {slice = 1 : i64, split = 1 : i64, stages = 3 : i64}>) row_strides([104, 0, 0, 0, 160]) {
+      tunables = {slice = 1 : i64, split = 1 : i64, stages = 3 : i64, trigger = 50 : i64}>) row_strides([104, 0, 0, 0, 160]) {
     ^bb0(%x: tensor<2x104xf32>, %g: tensor<104xf32>, %w: tensor<160x104xbf16>, %u: tensor<160x104xbf16>):
       %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<2x104xf32>, tensor<104xf32>) -> tensor<2x104xbf16>
       %0 = lm.linear %n, %w : (tensor<2x104xbf16>, tensor<160x104xbf16>) -> tensor<2x160xf32>
@@ -268,4 +268,27 @@ TEST(GpuMutationTest, WrongSamplingIsNoticed) {
   operations.expectEquivalent(
       {{"if (threadIdx.x % 32 == 0) shared.partial[threadIdx.x / 32] = value;", 10,
         "every lane holds what its warp's values combine to: any of them may write it"}});
+}
+
+/// Each wait for the launch in front taken out, and all of them moved to the ends of the kernel.
+TEST(GpuOverlap, MissingAndLateWaitsAreNoticed) {
+  if (!overlapsLaunches())
+    GTEST_SKIP() << "launches follow one another";
+  for (Sample &sample : samples()) {
+    ASSERT_EQ(runGpuKernel(sample.text, sample.step).failure, "") << sample.name;
+    const std::string ptx = ptxOf(sample.text);
+    std::vector<Mutant> waits = withoutInstruction(ptx, "griddepcontrol.wait");
+    EXPECT_GE(waits.size(), 1u) << sample.name;
+    for (const Mutant &mutant : waits)
+      EXPECT_TRUE(isNoticed(sample, mutant)) << sample.name << " without the wait in line " << mutant.line;
+    const PtxEdit late = [&](std::string text) {
+      for (const Mutant &mutant : waits)
+        text = mutant.apply(text);
+      for (size_t at = 0; (at = text.find("\tret;", at)) != std::string::npos; at += 30)
+        text.replace(at, 5, "\tgriddepcontrol.wait;\tret;    ");
+      return text;
+    };
+    const std::string findings = runGpuKernel(sample.text, sample.step, late).findings;
+    EXPECT_NE(findings.find("before its griddepcontrol.wait"), std::string::npos) << sample.name << ": " << findings;
+  }
 }

@@ -51,7 +51,7 @@ int64_t bytesOf(const Weights &weights) {
 /// eight by slices (passes/schedule/GpuProvider.cpp), with 64 KiB of copies in flight beside them.
 std::string firstLaunch(int rows, int slice, bool isSplit) {
   return formatv(R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
-      tunables = {{slice = {1} : i64, split = {2} : i64, stages = 8 : i64}>) row_strides([4544, 0, 0, 0, 0, 1, 0, 0, 1, 320, 256]) {{
+      tunables = {{slice = {1} : i64, split = {2} : i64, stages = 8 : i64, trigger = 50 : i64}>) row_strides([4544, 0, 0, 0, 0, 1, 0, 0, 1, 320, 256]) {{
     ^bb0(%x: tensor<{0}x4544xf32>, %g: tensor<4544xf32>, %b: tensor<4544xf32>, %wq: tensor<320x4544xbf16>,
          %wu: tensor<256x4544xbf16>, %p: tensor<{0}xi32>, %t: tensor<64x64xf32>, %c: !lm.kv<{0}x64x1x64xbf16>, %s: tensor<{0}xi32>):
       %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<{0}x4544xf32>, tensor<4544xf32>, tensor<4544xf32>) -> tensor<{0}x4544xbf16>
@@ -72,7 +72,7 @@ std::string firstLaunch(int rows, int slice, bool isSplit) {
 /// The layer's last launch: two linears added to the residual.
 std::string lastLaunch(int rows) {
   return formatv(R"(plan.kernel @k schedule(#plan.schedule<"linear_stream", source = "test",
-      tunables = {{slice = 1 : i64, split = 1 : i64, stages = 8 : i64}>) row_strides([4544, 18176, 0, 0, 64, 64]) {{
+      tunables = {{slice = 1 : i64, split = 1 : i64, stages = 8 : i64, trigger = 50 : i64}>) row_strides([4544, 18176, 0, 0, 64, 64]) {{
     ^bb0(%a: tensor<{0}x4544xbf16>, %u: tensor<{0}x18176xbf16>, %wo: tensor<64x4544xbf16>, %wd: tensor<64x18176xbf16>,
          %r: tensor<{0}x64xf32>):
       %0 = lm.linear %a, %wo : (tensor<{0}x4544xbf16>, tensor<64x4544xbf16>) -> tensor<{0}x64xf32>
@@ -148,6 +148,38 @@ TEST(GpuPromise, WeightsAreStreamed) {
     expectStreamed(firstLaunch(rows, rows == 1 ? 142 : 32, rows == 8), rows, {{320, 4544}, {256, 4544}}, limit);
   for (int rows : {1, 8})
     expectStreamed(lastLaunch(rows), rows, {{64, 4544}, {64, 18176}}, limit);
+}
+
+/// Weights are asked for before the launch in front has ended, as many as the ring holds and nothing else; the next launch is let
+/// in on the way, where `trigger` says.
+TEST(GpuPromise, LaunchesOverlap) {
+  if (!overlapsLaunches())
+    GTEST_SKIP() << "launches follow one another";
+  constexpr uint64_t kRing = 64 << 10; // of a block
+  auto untriggered = [&](const std::string &kernel, int rows) {
+    Counted counted = countRun(kernel, rowsOf(rows));
+    uint64_t bytes = 0, ahead = 0, before = 0;
+    for (const OpCount &op : counted.ops) {
+      bool isCopy = llvm::StringRef(op.opcode).starts_with("cp.async.cg");
+      bytes += isCopy ? op.bytes : 0;
+      before += isCopy ? op.bytesUntriggered : 0;
+      ahead += op.bytesAhead;
+    }
+    EXPECT_EQ(ahead, kRing * rowsOf(rows).multiprocessors);
+    return double(before) / double(bytes);
+  };
+  for (int rows : {1, 8})
+    for (const std::string &kernel : {firstLaunch(rows, rows == 1 ? 142 : 32, rows == 8), lastLaunch(rows)}) {
+      auto withTrigger = [&](const char *percent) {
+        std::string text = kernel, key = "trigger = 50";
+        return untriggered(text.replace(text.find(key), key.size(), std::string("trigger = ") + percent), rows);
+      };
+      const double none = withTrigger("0"), half = withTrigger("50");
+      printf("%d rows: %.2f and %.2f of the copies asked for when the next launch may start\n", rows, none, half);
+      EXPECT_LT(none, half);
+      EXPECT_LT(half, 0.9);
+      EXPECT_EQ(withTrigger("100"), 1);
+    }
 }
 
 /// One row: the blocks of two launches that follow one another fit a multiprocessor together, each with 64 KiB in flight.

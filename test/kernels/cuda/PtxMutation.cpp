@@ -61,6 +61,18 @@ std::vector<Mutant> stoop::test::missingSynchronisation(const std::string &ptx, 
   return mutants;
 }
 
+std::vector<Mutant> stoop::test::withoutInstruction(const std::string &ptx, const std::string &opcode) {
+  std::vector<Mutant> mutants;
+  StringRef rest = ptx;
+  for (size_t number = 0; !rest.empty(); ++number) {
+    auto [text, behind] = rest.split('\n');
+    rest = behind;
+    if (opcodeOf(text.trim()) == opcode)
+      mutants.push_back({number, text.trim().str(), ""});
+  }
+  return mutants;
+}
+
 /// `text` with the first `from` replaced; empty: there is none.
 static std::string replaced(StringRef text, StringRef from, StringRef to) {
   size_t at = text.find(from);

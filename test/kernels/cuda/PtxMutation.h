@@ -29,6 +29,9 @@ using ExecutedLines = std::set<size_t>;
 /// Each barrier, fence, wait and commit of `lines` deleted.
 std::vector<Mutant> missingSynchronisation(const std::string &ptx, const ExecutedLines &lines);
 
+/// Each instruction of that name deleted, be it executed or not.
+std::vector<Mutant> withoutInstruction(const std::string &ptx, const std::string &opcode);
+
 /// `count` instructions of `lines`, drawn by `seed`, turned into their opposites: sum and difference, larger and smaller,
 /// a comparison or a guard and its negation, another lane of a shuffle, two factors of a matrix exchanged.
 std::vector<Mutant> wrongOperations(const std::string &ptx, const ExecutedLines &lines, size_t count, uint64_t seed);

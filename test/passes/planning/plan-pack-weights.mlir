@@ -107,7 +107,7 @@ plan.program @grid target("cuda") metadata({}) {
     %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<5x10xbf16>) -> tensor<1x10xbf16>
     lm.yield %r : tensor<1x10xbf16>
   }
-  plan.kernel @head schedule(#plan.schedule<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 0 : i64, stages = 2 : i64}>)
+  plan.kernel @head schedule(#plan.schedule<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 0 : i64, stages = 2 : i64, trigger = 50 : i64}>)
       row_strides([15, 0, 17]) attributes {plan.geometry = #plan.geometry<grid = [1, 0, 1], threads = 256, shared = 0, scratch = 0>} {
   ^bb0(%x: tensor<1x15xbf16>, %w: tensor<17x15xbf16>):
     %r = lm.linear %x, %w : (tensor<1x15xbf16>, tensor<17x15xbf16>) -> tensor<1x17xf32>

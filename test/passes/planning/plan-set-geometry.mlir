@@ -20,7 +20,7 @@ plan.program @p target("cuda") metadata({}) {
   // CHECK-LABEL: plan.kernel @stream
   // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 7168
   // CHECK-SAME: split = {balance = {"108" = 1.000000e+00 : f64, "132" = 1.000000e+00 : f64}, count = 12 : i64, unit = "tiles of 16 x 32 weights"}
-  plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {slice = 2 : i64, split = 1 : i64, stages = 4 : i64}>)
+  plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {slice = 2 : i64, split = 1 : i64, stages = 4 : i64, trigger = 50 : i64}>)
       row_strides([64, 0, 0, 0, 0, 48, 40]) {
   ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
     %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>
@@ -31,7 +31,7 @@ plan.program @p target("cuda") metadata({}) {
   // By slices of one tile: a row of 32 elements, and units that are as wide as divides the columns, of 48 here.
   // CHECK-LABEL: plan.kernel @sliced
   // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 10240
-  plan.kernel @sliced schedule(<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 1 : i64, stages = 4 : i64}>)
+  plan.kernel @sliced schedule(<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 1 : i64, stages = 4 : i64, trigger = 50 : i64}>)
       row_strides([64, 0, 0, 0, 0, 48, 40]) {
   ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
     %n = lm.norm layer %x, %g, %b eps(1.0e-5) : (tensor<1x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x64xbf16>

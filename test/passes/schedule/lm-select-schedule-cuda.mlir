@@ -13,7 +13,7 @@ lm.model @m attributes {family = "f", dtype = bf16, hidden = 128 : i64, layers =
   // CHECK-LABEL: lm.entry decode @decode_b1
   // CHECK: lm.fused "embedding"{{.*}}<"embedding_rows", source = "heuristic", tunables = {}>
   // 8 strips of 4 tiles are no equal parts for 108 multiprocessors: they are cut anywhere.
-  // CHECK: lm.fused "linear"{{.*}}<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 1 : i64, stages = 8 : i64}>
+  // CHECK: lm.fused "linear"{{.*}}<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 1 : i64, stages = 8 : i64, trigger = 50 : i64}>
   // CHECK: lm.fused "attention"{{.*}}<"attention_flash", source = "heuristic", tunables = {least_split_keys = 128 : i64, row_tile = 1 : i64, splits = 1 : i64}>
   lm.entry decode @decode_b1(%tokens: tensor<1xi32>, %positions: tensor<1xi32>, %slots: tensor<1xi32>) -> tensor<1x128xf32> {
     %w = lm.load_weight @w : tensor<128x128xbf16>

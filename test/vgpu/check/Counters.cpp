@@ -6,7 +6,8 @@
 #include <cstdlib>
 
 namespace vgpu {
-void OpCounts::addGlobal(const u64 *addresses, u32 mask, u32 count) {
+void OpCounts::addGlobal(const u64 *addresses, u32 mask, u32 count, bool isAhead, bool isUntriggered) {
+  const u64 bytesBefore = bytes;
   std::array<u64, 32> order;
   size_t lanes = 0;
   for (u32 m = mask; m; m &= m - 1)
@@ -21,6 +22,8 @@ void OpCounts::addGlobal(const u64 *addresses, u32 mask, u32 count) {
     sectors += behind - std::min(behind, sector);
     endOfSectors = std::max(endOfSectors, behind);
   }
+  bytesAhead += isAhead ? bytes - bytesBefore : 0;
+  bytesUntriggered += isUntriggered ? bytes - bytesBefore : 0;
   ++requests;
 }
 
@@ -85,7 +88,7 @@ std::string Counters::text() const {
         continue;
       const Instruction &inst = *entry.instructions[i];
       result += "op " + entry.kernel + " " + std::to_string(inst.line) + " " + inst.opcode;
-      for (u64 value : {c.executed, c.requests, c.bytes, c.sectors, c.passes, c.leastPasses})
+      for (u64 value : {c.executed, c.requests, c.bytes, c.sectors, c.passes, c.leastPasses, c.bytesAhead, c.bytesUntriggered})
         result += " " + std::to_string(value);
       result += "\n";
     }

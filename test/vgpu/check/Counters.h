@@ -12,8 +12,10 @@ struct OpCounts {
   u64 bytes = 0;                // global memory: distinct bytes within a request
   u64 sectors = 0;              // global memory: 32-byte sectors touched
   u64 passes = 0, leastPasses = 0; // shared memory: turns over the 32 banks; as many as without bank conflicts
+  // Of `bytes`: requested before the warp's griddepcontrol.wait, and before the block's launch_dependents.
+  u64 bytesAhead = 0, bytesUntriggered = 0;
 
-  void addGlobal(const u64 *addresses, u32 mask, u32 count);
+  void addGlobal(const u64 *addresses, u32 mask, u32 count, bool isAhead = false, bool isUntriggered = false);
   void addShared(const u32 *offsets, u32 mask, u32 count);
 };
 
@@ -29,8 +31,8 @@ public:
   /// Counts for a program, or null while counting is off.
   std::shared_ptr<ProgramCounts> add(const Program &program);
   void call(const char *name) { ++calls[name]; }
-  /// Lines of "op KERNEL PTX-LINE OPCODE EXECUTED REQUESTS BYTES SECTORS PASSES LEAST-PASSES" and "call NAME COUNT", of
-  /// everything that ran since the last clear().
+  /// Lines of "op KERNEL PTX-LINE OPCODE EXECUTED REQUESTS BYTES SECTORS PASSES LEAST-PASSES BYTES-AHEAD BYTES-UNTRIGGERED" and
+  /// "call NAME COUNT", of everything that ran since the last clear().
   std::string text() const;
   void clear();
 

@@ -9,7 +9,8 @@ namespace vgpu {
 class Warp;
 struct Instruction;
 
-enum class Access : u8 { Read, Write, StrongRead, StrongWrite, Atomic };
+/// ReadOnly: by ld.global.nc, which may see what a line of L1 held when the launch started.
+enum class Access : u8 { Read, ReadOnly, Write, StrongRead, StrongWrite, Atomic };
 inline bool isWrite(Access a) { return a == Access::Write || a == Access::StrongWrite || a == Access::Atomic; }
 inline bool isRead(Access a) { return a != Access::Write && a != Access::StrongWrite; }
 inline bool isStrong(Access a) { return a >= Access::StrongRead; }

@@ -108,10 +108,23 @@ void GlobalRaces::race(Warp &warp, int lane, const Instruction &inst, const char
               std::string(kind) + " at " + hexAddress(address) + " (" + DeviceMemory::get().describe(address) + "), not ordered with " + other);
 }
 
+/// What is read past coherence has to have been there when the launch started, whatever it has waited for since.
+void GlobalRaces::checkReadOnly(Warp &warp, int lane, const Instruction &inst, u64 address, u64 epoch) {
+  const Launch &launch = warp.block->launch;
+  const bool isOwn = launchOf(epoch) == (launch.id & 0xffff);
+  if (!isOwn && launch.order.contains(fullId(launch.id, launchOf(epoch))))
+    return;
+  warp.report(Finding::GridControl, lane, inst,
+              "non-coherent read at " + hexAddress(address) + " (" + DeviceMemory::get().describe(address) + ") of what " +
+                  (isOwn ? "this launch" : "a launch that this one may overlap with") + " has written");
+}
+
 void GlobalRaces::check(Warp &warp, int lane, const Instruction &inst, u64 address, u32 count, Access access) {
   for (u64 a = address & ~3ull; a < address + count; a += 4) {
     const Cell &c = cell(a);
     u64 bytes = byteMask(a, address, count);
+    if (access == Access::ReadOnly && (bytesOf(c.write) & bytes))
+      checkReadOnly(warp, lane, inst, a, c.write);
     if ((bytesOf(c.write) & bytes) && !(strongOf(c.write) && isStrong(access)) && !ordered(warp, lane, c.write))
       race(warp, lane, inst, isWrite(access) ? "write after write" : "read after write", a, c.write);
     if (isWrite(access) && (bytesOf(c.read) & bytes) && !(strongOf(c.read) && isStrong(access)) && !ordered(warp, lane, c.read))

@@ -41,6 +41,7 @@ private:
   void check(Warp &warp, int lane, const Instruction &inst, u64 address, u32 count, Access access);
   void record(Warp &warp, int lane, u64 address, u32 count, Access access);
   void race(Warp &warp, int lane, const Instruction &inst, const char *kind, u64 address, u64 epoch);
+  void checkReadOnly(Warp &warp, int lane, const Instruction &inst, u64 address, u64 epoch);
   Cell *cells = nullptr;
   u64 base = 0;
 };

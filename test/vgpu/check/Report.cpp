@@ -14,6 +14,7 @@ const char *findingName(Finding kind) {
   case Finding::AsyncCopy: return "asynchronous copy misused";
   case Finding::Proxy: return "proxies not ordered";
   case Finding::WarpSync: return "warp not converged";
+  case Finding::GridControl: return "overlapping launches";
   case Finding::Deadlock: return "deadlock";
   case Finding::Trap: return "trap";
   case Finding::Assert: return "assertion failed";

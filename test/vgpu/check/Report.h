@@ -18,6 +18,7 @@ enum class Finding {
   AsyncCopy,  // bytes used while a copy is in flight, or a copy never waited for
   Proxy,      // generic and asynchronous proxy not ordered
   WarpSync,   // member masks of shfl, vote, redux, match, mma, ldmatrix
+  GridControl, // launches that overlap: an end without griddepcontrol.wait, a non-coherent read of what the other one writes
   Deadlock,
   Trap,
   Assert

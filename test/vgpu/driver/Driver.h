@@ -1,6 +1,6 @@
 // The state of the virtual driver: work waiting to run, streams, graphs, modules, the sticky error, fault injection.
 // Work is deferred until the host waits for it; then what is ready runs in a seeded order, and a programmatic launch
-// starts before its primary. So a missing dependency shows, and is reported whatever the order was.
+// starts before its primary has ended. So a missing dependency shows, and is reported whatever the order was.
 #pragma once
 #include "test/vgpu/driver/CudaApi.h"
 #include "test/vgpu/exec/Grid.h"
@@ -49,7 +49,10 @@ private:
   };
   void execute(u64 id);
   void executeCopy(const Node &node, u64 id);
-  void startSecondaries(u64 primary, const std::set<u64> &wanted);
+  /// Pending launches that may start before task `primary` has ended.
+  std::vector<u64> secondariesOf(u64 primary) const;
+  GridRun &runOf(u64 id);
+  std::set<u64> left; // of the tasks that are being waited for
   std::map<u64, Task> pending;
   std::map<u64, Orders> orders;
   LaunchOrder synchronized;

@@ -1,5 +1,5 @@
 // Runs deferred work in a seeded topological order and knows which work is ordered after which.
-// A launch that waits for nothing (no griddepcontrol.wait) promises nothing about what its primary waited for.
+// A launch that may end without griddepcontrol.wait promises nothing about what its primary waited for.
 #include "test/vgpu/driver/Driver.h"
 #include <cstring>
 
@@ -27,7 +27,7 @@ u64 Scheduler::enqueue(const Node &node, const std::vector<u64> &dependencies) {
     o.full.join(it->second.end);
     o.start.join(!o.programmatic ? it->second.end : it->second.programmatic && it->second.triggersEarly ? it->second.start : it->second.full);
   }
-  o.end = o.programmatic && !node.launch.program->waitsForGrid ? o.start : o.full;
+  o.end = o.programmatic && node.launch.program->endWithoutWait ? o.start : o.full;
   o.end.add(id);
   if (o.kernel) {
     task.node.launch.id = id;
@@ -40,13 +40,33 @@ u64 Scheduler::enqueue(const Node &node, const std::vector<u64> &dependencies) {
   return id;
 }
 
-void Scheduler::startSecondaries(u64 primary, const std::set<u64> &wanted) {
-  for (auto &[id, task] : pending)
-    if (id != primary && wanted.count(id) && !task.run && task.node.kind == Node::Kind::Kernel && task.node.launch.programmatic &&
-        task.dependencies == std::set<u64>{primary}) {
-      task.run = std::make_unique<GridRun>(task.node.launch);
-      task.run->runPrologue();
-    }
+std::vector<u64> Scheduler::secondariesOf(u64 primary) const {
+  std::vector<u64> ids;
+  for (const auto &[id, task] : pending)
+    if (id != primary && left.count(id) && !task.run && task.node.kind == Node::Kind::Kernel && task.node.launch.programmatic &&
+        task.dependencies == std::set<u64>{primary})
+      ids.push_back(id);
+  return ids;
+}
+
+/// The run of a launch, which has those behind it start when they may.
+GridRun &Scheduler::runOf(u64 id) {
+  Task &task = pending[id];
+  if (task.run)
+    return *task.run;
+  const Launch &launch = task.node.launch;
+  if (const Instruction *end = launch.program->endWithoutWait; end && launch.programmatic && Options::get().checks)
+    Report::get().add(Finding::GridControl, launch.program->name, end->line,
+                      "a launch that may start before the one in front of it has ended can end without griddepcontrol.wait, so nobody "
+                      "behind it knows that one to have ended [" + launch.program->name + ", " + launch.program->where(*end) + "]");
+  std::function<void()> startSecondaries;
+  if (!secondariesOf(id).empty())
+    startSecondaries = [this, id] {
+      for (u64 secondary : secondariesOf(id))
+        runOf(secondary).runPrologue();
+    };
+  task.run = std::make_unique<GridRun>(launch, startSecondaries);
+  return *task.run;
 }
 
 void Scheduler::executeCopy(const Node &node, u64 id) {
@@ -86,9 +106,7 @@ void Scheduler::execute(u64 id) {
   Task &task = pending[id];
   switch (task.node.kind) {
   case Node::Kind::Kernel:
-    if (!task.run)
-      task.run = std::make_unique<GridRun>(task.node.launch);
-    task.run->finish();
+    runOf(id).finish();
     instructions += task.run->instructions();
     break;
   case Node::Kind::Copy:
@@ -113,15 +131,13 @@ void Scheduler::wait(const std::vector<u64> &tasks) {
       stack.insert(stack.end(), it->second.dependencies.begin(), it->second.dependencies.end());
   }
   rng.seed(Options::get().seed * 77 + nextId);
-  std::set<u64> left = wanted;
+  left = wanted;
   while (!left.empty() && Report::get().empty()) {
     std::vector<u64> ready;
     for (u64 id : left)
       if (pending[id].dependencies.empty())
         ready.push_back(id);
     u64 id = ready[rng() % ready.size()];
-    if (pending[id].node.kind == Node::Kind::Kernel)
-      startSecondaries(id, left);
     execute(id);
     left.erase(id);
   }

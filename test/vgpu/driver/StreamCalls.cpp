@@ -180,7 +180,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction f, void **params, 
     const CUlaunchAttribute &a = c->attrs[i];
     switch (a.id) {
     case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
-      if (Options::get().arch < 90)
+      // Graphs know such edges since CUDA 12.3.
+      if (Options::get().arch < 90 || (Driver::get().resolve(c->hStream)->capture && Options::get().driverVersion < 12030))
         return CUDA_ERROR_NOT_SUPPORTED;
       node.programmatic = a.value.programmaticStreamSerializationAllowed != 0;
       break;

@@ -104,6 +104,8 @@ Block::State Block::run(bool stopAtGridWait) {
       }
       u64 before = warp.instructions;
       warp.run(static_cast<i64>(64 + rng() % 4096));
+      if (triggered && !counted)
+        return State::Triggered;
       // A poll of an mbarrier is a handful of instructions; more than that is work.
       progress |= warp.done() || warp.instructions - before > 16;
       spun |= warp.spinning;

@@ -51,11 +51,12 @@ using SyncVariables = std::unordered_map<u64, GridViewRef>;
 
 class Block {
 public:
-  enum class State { Done, Yield, GridWait };
+  enum class State { Done, Yield, GridWait, Triggered };
 
   Block(const Launch &launch, u64 index, SyncVariables &syncVariables, u64 seed, bool checks);
 
-  /// Runs until the block is done, every runnable warp spins or has used its budget, or (stopAtGridWait) all wait there.
+  /// Runs until the block is done, every runnable warp spins or has used its budget, (stopAtGridWait) all wait there, or the
+  /// block has executed griddepcontrol.launch_dependents for the first time.
   State run(bool stopAtGridWait);
 
   const Launch &launch;
@@ -67,6 +68,8 @@ public:
   std::vector<u8> local, localStates; // [thread][localBytes]
   std::vector<Warp> warps;
   u64 barriersCompleted = 0;
+  bool triggered = false; // by launch_dependents; `counted`: the grid knows, `released`: it need not stop there any more
+  bool counted = false, released = false;
   std::unordered_map<u32, MBarrier> mbarriers;
   std::vector<BulkCopy> bulkCopies;
 

@@ -6,7 +6,7 @@
 namespace vgpu {
 namespace {
 bool isHint(const std::string &part) {
-  static const std::set<std::string> hints = {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "unified"};
+  static const std::set<std::string> hints = {"ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "unified"};
   return hints.count(part) || part.rfind("L1::", 0) == 0 || part.rfind("L2::", 0) == 0;
 }
 bool isScope(const std::string &part) { return part == "cta" || part == "cluster" || part == "gpu" || part == "sys"; }
@@ -59,6 +59,8 @@ bool Decoder::emitLoadStore() {
       op.flags |= flags;
     else if (isScope(part))
       blockScope = part == "cta";
+    else if (part == "nc" && !isStore)
+      op.flags |= memReadOnly;
     else if (!parseSpace(part, space) && !isHint(part))
       return false;
   }

@@ -115,6 +115,7 @@ Program Decoder::run() {
     instance.params[entry.params[i].name] = {Location::Memory, 0, Space::Param, program.paramOffsets[i]};
   emitFunction(instance);
   program.numPredicates = std::max(program.numPredicates, 1u);
+  findGridControl(program);
   program.counts = Counters::get().add(program);
   return std::move(program);
 }
@@ -462,10 +463,8 @@ bool Decoder::emitControl() {
     return true;
   } else if (inst->opcode == "griddepcontrol.wait") {
     op.control = Control::GridWait;
-    program.waitsForGrid = true;
   } else if (inst->opcode == "griddepcontrol.launch_dependents") {
     op.control = Control::GridLaunch;
-    program.triggersEarly |= !program.waitsForGrid;
   } else
     return false;
   emit(op);

@@ -1,10 +1,11 @@
 // Block order and residency. Blocks that spin take turns with the other resident ones, so blocks may wait for each other.
 #include "test/vgpu/exec/Grid.h"
 #include <numeric>
+#include <utility>
 
 namespace vgpu {
 namespace {
-constexpr size_t prologueBlocks = 256; // of a programmatic launch, run before its primary
+constexpr size_t prologueBlocks = 256; // of a programmatic launch, run before their wait
 } // namespace
 
 Options &Options::get() {
@@ -12,10 +13,12 @@ Options &Options::get() {
   return options;
 }
 
-GridRun::GridRun(const Launch &launch) : launch(launch), options(Options::get()), blockOrder(launch.blocks()) {
+GridRun::GridRun(const Launch &launch, std::function<void()> startDependents)
+    : launch(launch), options(Options::get()), blockOrder(launch.blocks()), startDependents(std::move(startDependents)) {
   std::iota(blockOrder.begin(), blockOrder.end(), 0u);
   std::mt19937_64 rng(options.seed * 31 + launch.id);
   std::shuffle(blockOrder.begin(), blockOrder.end(), rng);
+  moment = static_cast<Moment>(rng() % 3);
 }
 
 std::unique_ptr<Block> GridRun::makeBlock() {
@@ -24,11 +27,31 @@ std::unique_ptr<Block> GridRun::makeBlock() {
   return std::make_unique<Block>(launch, index, syncVariables, options.seed + launch.id, options.checks);
 }
 
+/// Runs a block, and the launches behind this one up to their wait when it is the last to trigger or end.
+Block::State GridRun::step(Block &block, bool stopAtGridWait) {
+  Block::State state;
+  do {
+    state = block.run(stopAtGridWait);
+    if (!block.counted && (block.triggered || state == Block::State::Done)) {
+      block.counted = true;
+      if (++passed == launch.blocks() && startDependents && moment != Moment::Late)
+        std::exchange(startDependents, nullptr)();
+    }
+  } while (state == Block::State::Triggered && !isHeld(block));
+  return state;
+}
+
+bool GridRun::releaseOne(std::vector<std::unique_ptr<Block>> &resident) {
+  for (auto &block : resident)
+    if (isHeld(*block))
+      return block->released = true;
+  return false;
+}
+
 void GridRun::runPrologue() {
   while (!blockOrder.empty() && started.size() < prologueBlocks) {
-    std::unique_ptr<Block> block = makeBlock();
-    block->run(true);
-    started.push_back(std::move(block));
+    started.push_back(makeBlock());
+    step(*started.back(), true);
   }
 }
 
@@ -37,17 +60,20 @@ void GridRun::runResident(std::vector<std::unique_ptr<Block>> &resident, size_t 
   while (!resident.empty() || !blockOrder.empty()) {
     while (!blockOrder.empty() && resident.size() < limit)
       resident.push_back(makeBlock());
-    bool ended = false;
+    bool moved = false;
     for (size_t i = 0; i < resident.size();) {
-      if (resident[i]->run(false) != Block::State::Done) {
+      const Block::State state = isHeld(*resident[i]) ? Block::State::Yield : step(*resident[i], false);
+      moved |= state != Block::State::Yield;
+      if (state != Block::State::Done) {
         ++i;
         continue;
       }
       executed += resident[i]->instructions();
       resident.erase(resident.begin() + static_cast<long>(i));
-      ended = true;
     }
-    fruitless = ended ? 0 : fruitless + 1;
+    // Others may need the place of a block that is held back, or wait for what it does.
+    moved |= !moved && releaseOne(resident);
+    fruitless = moved ? 0 : fruitless + 1;
     if (fruitless < options.spinRounds)
       continue;
     for (auto &block : resident)
@@ -63,6 +89,8 @@ void GridRun::finish() {
   size_t limit = launch.cooperative ? launch.blocks() : std::max<size_t>(1, options.multiprocessors);
   runResident(started, std::max(limit, started.size()));
   blockOrder.clear();
+  if (startDependents)
+    std::exchange(startDependents, nullptr)();
 }
 
 u64 runGrid(const Launch &launch) {

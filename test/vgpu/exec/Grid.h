@@ -1,7 +1,9 @@
 // Runs the blocks of a launch in a seeded order. A programmatic (PDL) launch runs in two steps: all blocks up to their
-// griddepcontrol.wait before the primary launch does anything, the rest after it.
+// griddepcontrol.wait once all blocks of the primary launch have executed launch_dependents or ended, the rest when it has
+// ended.
 #pragma once
 #include "test/vgpu/exec/Block.h"
+#include <functional>
 #include <memory>
 
 namespace vgpu {
@@ -19,14 +21,21 @@ struct Options {
 
 class GridRun {
 public:
-  explicit GridRun(const Launch &launch);
+  /// `startDependents` is called once, when those of a programmatic launch may start, or later, as the seed has it: with as
+  /// many blocks as can be held back just behind their trigger; with blocks that go on; when the launch has ended.
+  explicit GridRun(const Launch &launch, std::function<void()> startDependents = nullptr);
   /// The part before griddepcontrol.wait, of at most `residentBlocks` blocks.
   void runPrologue();
   void finish();
   u64 instructions() const { return executed; }
 
 private:
+  enum class Moment { Early, Midway, Late };
+
   std::unique_ptr<Block> makeBlock();
+  Block::State step(Block &block, bool stopAtGridWait);
+  bool isHeld(const Block &block) const { return startDependents && moment == Moment::Early && block.triggered && !block.released; }
+  bool releaseOne(std::vector<std::unique_ptr<Block>> &resident);
   void runResident(std::vector<std::unique_ptr<Block>> &resident, size_t limit);
 
   const Launch launch;
@@ -34,6 +43,9 @@ private:
   std::vector<u32> blockOrder; // indices not started yet, taken from the back
   std::vector<std::unique_ptr<Block>> started;
   SyncVariables syncVariables;
+  std::function<void()> startDependents; // empty once it has been called
+  Moment moment;
+  u64 passed = 0; // blocks that have triggered or ended
   u64 executed = 0;
 };
 

@@ -88,6 +88,8 @@ u8 *findParam(Warp &warp, int lane, const Op &op, u64 offset, u32 count) {
 
 Access accessOf(const Op &op, bool write) {
   bool strong = op.flags & memStrong;
+  if (op.flags & memReadOnly)
+    return Access::ReadOnly;
   return write ? (strong ? Access::StrongWrite : Access::Write) : (strong ? Access::StrongRead : Access::Read);
 }
 
@@ -206,7 +208,7 @@ Space resolveGeneric(u64 &address) {
 
 u32 checkGlobal(Warp &warp, const Instruction &inst, const u64 *addresses, u32 mask, u32 count, Access access, u64 used) {
   if (warp.counting && mask)
-    warp.counting->addGlobal(addresses, mask, count);
+    warp.counting->addGlobal(addresses, mask, count, !warp.gridWaited, !warp.block->triggered);
   u32 good = 0;
   DeviceMemory &memory = DeviceMemory::get();
   if (mask == ~0u && isInitializedTile(addresses, count))

@@ -5,7 +5,7 @@
 
 namespace vgpu {
 // Op::flags of ld, st and atom. An address register is 32 bits wide unless memWide; memory order as in the PTX ISA.
-enum MemoryFlags : u8 { memWide = 1, memStrong = 2, memAcquire = 4, memRelease = 8, memNoResult = 16 };
+enum MemoryFlags : u8 { memWide = 1, memStrong = 2, memAcquire = 4, memRelease = 8, memNoResult = 16, memReadOnly = 32 };
 
 void load(Warp &warp, const Op &op, u32 mask);
 void store(Warp &warp, const Op &op, u32 mask);

@@ -74,7 +74,10 @@ struct Program {
   };
   std::vector<Special> specials;
   std::vector<std::vector<u32>> targets; // jump tables
-  bool waitsForGrid = false, triggersEarly = false; // griddepcontrol: waits at all; launch_dependents before the wait
+  // griddepcontrol, over all paths of the control flow: whether launch_dependents, or the end, can be reached without wait;
+  // the end that can, null if none.
+  bool triggersEarly = false;
+  const Instruction *endWithoutWait = nullptr;
   std::shared_ptr<const Module> module;             // owns the instructions
   std::shared_ptr<std::vector<OpCounts>> counts;    // one per op, null unless executions are counted
   std::string where(const Instruction &inst) const; // "ptx line 12 (model.layers.0:3)"
@@ -82,6 +85,9 @@ struct Program {
 
 /// Device addresses of module-scope variables.
 using SymbolTable = std::map<std::string, u64>;
+
+/// Finds what Program says of griddepcontrol. Every edge of the control flow counts as possible.
+void findGridControl(Program &program);
 
 /// Resolves `entry` of `module`; throws PtxError for an instruction that is not known.
 Program decode(std::shared_ptr<const Module> module, const Function &entry, const SymbolTable &symbols);

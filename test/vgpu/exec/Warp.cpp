@@ -178,7 +178,11 @@ Warp::Step Warp::control(size_t index, const Op &op, u32 &pc, u32 active, i64 &b
     return Step::Leave;
   case Control::GridLaunch:
     ++pc;
-    return Step::Next;
+    if (block->triggered)
+      return Step::Next;
+    block->triggered = true;
+    f.pc = pc;
+    return Step::Leave; // the grid decides who goes on
   case Control::GridWait:
     if (!gridWaited && block->launch.programmatic && !atGridWait) {
       f.pc = pc; // executed again when the primary launch has ended

@@ -67,7 +67,7 @@ TEST_F(CountersRun, CountInstructions) {
   counters.clear();
   counters.isOn = true;
   Kernels kernels(R"(.version 8.0
-.target sm_80
+.target sm_90
 .address_size 64
 .visible .entry k(.param .u64 x, .param .u64 y)
 {
@@ -84,8 +84,11 @@ TEST_F(CountersRun, CountInstructions) {
   add.s32 %r4, %r2, %r3;
   cp.async.cg.shared.global [%r4], [%rd4], 16;
   cp.async.commit_group;
+  griddepcontrol.wait;
   cp.async.wait_group 0;
   bar.sync 0;
+  ld.global.u32 %r6, [%rd4];
+  griddepcontrol.launch_dependents;
   ld.shared.u32 %r5, [%r4];
   mul.wide.u32 %rd5, %r1, 4;
   add.s64 %rd6, %rd2, %rd5;
@@ -100,11 +103,12 @@ TEST_F(CountersRun, CountInstructions) {
     runGrid(makeLaunch(program, 1, 32, 0, x.address, y.address));
   expectClean();
   const std::string text = counters.text();
-  // Three times: executed, requests (memory of both kinds), bytes, sectors, turns, least turns.
-  EXPECT_NE(text.find("cp.async.cg.shared.global 3 6 1536 48 12 12\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("ld.shared.u32 3 3 0 0 12 3\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("st.global.u32 3 3 384 12 0 0\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("bar.sync 3 0 0 0 0 0\n"), std::string::npos) << text;
+  // Three times: executed, requests (memory of both kinds), bytes, sectors, turns, least turns, bytes ahead, bytes untriggered.
+  EXPECT_NE(text.find("cp.async.cg.shared.global 3 6 1536 48 12 12 1536 1536\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("ld.global.u32 3 3 384 48 0 0 0 384\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("ld.shared.u32 3 3 0 0 12 3 0 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("st.global.u32 3 3 384 12 0 0 0 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("bar.sync 3 0 0 0 0 0 0 0\n"), std::string::npos) << text;
   counters.clear();
   EXPECT_EQ(counters.text(), "");
 }
