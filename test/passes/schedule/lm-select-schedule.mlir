@@ -12,11 +12,11 @@
 // CHECK-LABEL: lm.entry decode @decode_b1
 // CHECK: lm.fused "embedding"({{.*}}) {plan.schedule = #plan.schedule<"embedding", source = "heuristic", tunables = {}>}
 // CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 0 : i64}>}
-// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 1024 : i64}>}
+// CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 2048 : i64}>}
 // CHECK: lm.fused "linear"({{.*}}) {plan.schedule = #plan.schedule<"linear", source = "forced", tunables = {block_panels = 4 : i64, prefetch = 512 : i64}>}
 // CHECK-LABEL: lm.entry prefill @prefill_5
 // CHECK: tunables = {block_inner = 384 : i64, block_panels = 64 : i64, block_rows = 192 : i64, split_panels = 64 : i64}
-// WIDE: tunables = {block_panels = 8 : i64, prefetch = 2048 : i64}
+// WIDE: tunables = {block_panels = 8 : i64, prefetch = 4096 : i64}
 lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 : i64, heads = 1 : i64,
     kv_heads = 1 : i64, head_dim = 8 : i64, ffn = 8 : i64, vocab = 16384 : i64, max_positions = 16 : i64,
     batch = 1 : i64, metadata = {}} {
