@@ -52,6 +52,21 @@ class Faults(checks.Report):
             self.failures.append("; ".join(problems) + ": " + result.stderr[-600:])
 
 
+def check_overlap(faults, path, folder, overlaps):
+    """Launches start early as the report says, in every graph: of each entry, and of each decode entry that feeds itself. Code that
+    does not wait for the launch in front never does, whatever the GPU."""
+    counts = os.path.join(folder, "counts")
+    faults.expect(faults.run(path, STOOP_VGPU_ARCH="100", STOOP_VGPU_COVERAGE=counts), 0)
+    with open(counts, encoding="utf-8") as lines:
+        calls = dict(line.split()[1:3] for line in lines if line.startswith("call "))
+    os.remove(counts)
+    report = json.loads(subprocess.run([faults.options.stoop, "inspect", path, "--format", "json"], check=True, capture_output=True, timeout=300).stdout)
+    expected = sum(entry["early_launches"] + (entry["launches"] - 1 if entry["kind"] == "decode" else 0) for entry in report["entries"])
+    early = int(calls.get("cuLaunchKernelEx.programmatic", 0))
+    if early != (expected if overlaps else 0) or expected == 0:
+        faults.failures.append(f"{early} launches start early, expected {expected if overlaps else 0}")
+
+
 def check_machines(faults, path, folder):
     """No driver, an old one, too little memory, GPUs that the program has no code for and what makes it."""
     faults.expect(faults.run(path, STOOP_CUDA_DRIVER="/nonexistent/libcuda.so.1"), 3, "driver", "/nonexistent", "--target cpu")
@@ -73,6 +88,8 @@ def check_machines(faults, path, folder):
     faults.expect(faults.run(newer), 3, "compute capability 8.0", "sm_90a", "--cuda-arch sm_80")
     for later in ("100", "120"):  # code of sm_90a runs nowhere else, its PTX does
         faults.expect(faults.run(newer, STOOP_VGPU_ARCH=later), 0)
+    check_overlap(faults, newer, folder, True)
+    check_overlap(faults, path, folder, False)
     # The virtual GPU runs PTX alone: a program without it has no code for it, as cubins of another GPU would not.
     cubins = faults.compile(folder, "cubins", "--cuda-arch", "sm_80")
     faults.expect(faults.run(cubins), 3, "refuses", "sm_80", "compile with --cuda-arch sm_80,ptx")

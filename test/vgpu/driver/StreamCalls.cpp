@@ -1,4 +1,5 @@
 // Entry points: streams, events, launches, capture, graphs.
+#include "test/vgpu/check/Counters.h"
 #include "test/vgpu/driver/Driver.h"
 #include <cstdio>
 #include <cstring>
@@ -196,6 +197,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction f, void **params, 
     default: fprintf(stderr, "vgpu: unknown launch attribute %d\n", static_cast<int>(a.id)); return CUDA_ERROR_NOT_SUPPORTED;
     }
   }
+  if (node.programmatic && Counters::get().isOn)
+    Counters::get().call("cuLaunchKernelEx.programmatic");
   return Driver::get().push(c->hStream, std::move(node));
 }
 CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void *data) {
