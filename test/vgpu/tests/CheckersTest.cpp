@@ -1,5 +1,6 @@
 // Each checker finds the bug planted for it, whatever the schedule, and is silent on the kernel without the bug.
 #include "test/vgpu/tests/Harness.h"
+#include <optional>
 
 namespace vgpu::test {
 namespace {
@@ -97,6 +98,51 @@ TEST_F(CheckersTest, Deadlock) {
   Options::get().spinRounds = 5;
   run("bad_deadlock", 1, 64, y.address);
   expectFinding(Finding::Deadlock);
+}
+
+namespace {
+/// All blocks write a value, arrive at a counter, wait until `expected` have and read their neighbour's.
+std::string meeting(const char *release, const char *acquire, u32 expected) {
+  return std::string(".version 9.0\n.target sm_90a\n.address_size 64\n.visible .entry meet(.param .u64 counter, .param .u64 data, .param .u64 out)\n{\n") +
+         ".reg .pred %p; .reg .b32 %r<8>; .reg .b64 %l<8>;\n"
+         "ld.param.u64 %l0, [counter]; ld.param.u64 %l1, [data]; ld.param.u64 %l2, [out];\n"
+         "mov.u32 %r0, %ctaid.x; mov.u32 %r1, %nctaid.x; mul.wide.u32 %l3, %r0, 4; add.s64 %l4, %l1, %l3; add.s64 %l5, %l2, %l3;\n"
+         "add.s32 %r2, %r0, 100; st.global.u32 [%l4], %r2;\n" +
+         release + " [%l0], 1;\nWAIT:\n" + acquire + " %r3, [%l0];\nsetp.lt.u32 %p, %r3, " + std::to_string(expected) + ";\n@%p bra WAIT;\n"
+         "add.s32 %r4, %r0, 1; rem.u32 %r4, %r4, %r1; mul.wide.u32 %l6, %r4, 4; add.s64 %l6, %l1, %l6;\n"
+         "ld.global.u32 %r5, [%l6]; st.global.u32 [%l5], %r5; ret;\n}\n";
+}
+} // namespace
+
+/// Blocks that wait for one another: whatever the order, all that are resident go on. Missing sides of the order between them, and a count that
+/// comes before the last arrival, are races in some order at least; more blocks than fit at once never meet.
+TEST_F(CheckersTest, MeetingOfBlocks) {
+  struct Trial {
+    const char *release, *acquire;
+    u32 expected, blocks;
+    std::optional<Finding> finding;
+  };
+  const char *release = "red.release.gpu.global.add.u32", *acquire = "ld.acquire.gpu.global.u32";
+  for (const Trial &trial : {Trial{release, acquire, 4, 4, {}}, Trial{"red.relaxed.gpu.global.add.u32", acquire, 4, 4, Finding::GlobalRace},
+                             Trial{release, "ld.relaxed.gpu.global.u32", 4, 4, Finding::GlobalRace}, Trial{release, acquire, 3, 4, Finding::GlobalRace},
+                             Trial{release, acquire, 5, 4, Finding::Deadlock}, Trial{release, acquire, 5, 5, Finding::Deadlock}}) {
+    Kernels own(meeting(trial.release, trial.acquire, trial.expected));
+    bool isFound = false;
+    for (u64 seed = 1; seed <= 12; ++seed) {
+      SetUp();
+      Options::get().seed = seed;
+      Options::get().spinRounds = 4;
+      Buffer counter(std::vector<u32>{0}), data(std::vector<u32>(5)), out(20);
+      runGrid(makeLaunch(own.get("meet"), trial.blocks, 1, 0, counter.address, data.address, out.address));
+      for (const ReportItem &item : Report::get().items())
+        EXPECT_TRUE(trial.finding && item.kind == *trial.finding) << item.message;
+      isFound |= !Report::get().empty();
+      for (u32 block = 0; block < trial.blocks && !trial.finding; ++block)
+        EXPECT_EQ(out.read<u32>()[block], 100 + (block + 1) % trial.blocks);
+      Report::get().clear();
+    }
+    EXPECT_EQ(isFound, trial.finding.has_value()) << trial.release << " " << trial.acquire << " " << trial.expected;
+  }
 }
 
 TEST_F(CheckersTest, LaunchContract) {
