@@ -32,6 +32,16 @@ StringRef SegmentEmitter::elementOf(Value value) const {
   return codegen::deviceType(getElementTypeOrSelf(value.getType()));
 }
 
+/// How the kernel sees a matrix whose elements are multiplied as `element`: elements, or codes of a scheme.
+static std::string formOf(Value matrix, StringRef element) {
+  std::optional<QuantScheme> scheme = quantSchemeOf(cast<RankedTensorType>(matrix.getType()));
+  if (!scheme)
+    return codegen::deviceType(getElementTypeOrSelf(matrix.getType())).str();
+  if (scheme->bits == 4)
+    return formatv("Int4<{0}, {1}>", element, scheme->group);
+  return formatv("{0}<{1}>", scheme->isFloat ? "Fp8" : "Int8", element);
+}
+
 SmallVector<unsigned> SegmentEmitter::resultsOf(Value value) {
   SmallVector<unsigned> found;
   Operation *yield = kernel.getBody().front().getTerminator();
@@ -63,7 +73,7 @@ FailureOr<std::string> SegmentEmitter::rowSource() {
     auto tiled = kernel->getAttrOfType<DenseI64ArrayAttr>(plan::kTiledAttrName);
     bool isTiled = tiled && llvm::is_contained(tiled.asArrayRef(), argument(embedding.getTable()));
     return formatv("{0}<{1}, {2}, {3}, {4}, {5}>", isTiled ? "TiledEmbeddingRow" : "EmbeddingRow",
-                   elementOf(embedding.getTable()), elementOf(embedding.getResult()), argument(embedding.getTokens()),
+                   formOf(embedding.getTable(), "bf16"), elementOf(embedding.getResult()), argument(embedding.getTokens()),
                    argument(embedding.getTable()), columnsOf(embedding.getTable()))
         .str();
   }
@@ -147,8 +157,8 @@ int64_t SegmentEmitter::vectorOf(lm::LinearOp linear) {
     from = op->getOperand(0);
   if (auto input = dyn_cast<BlockArgument>(from); input && stride(input.getArgNumber()) != k)
     return 1;
-  Type weight = getElementTypeOrSelf(linear.getWeight().getType());
-  return std::gcd<int64_t, int64_t>(k, 16 / elementBytes(weight));
+  Value factor = quantSchemeOf(linear.getWeight().getType()) ? Value(linear.getInput()) : Value(linear.getWeight());
+  return std::gcd<int64_t, int64_t>(k, 16 / elementBytes(getElementTypeOrSelf(factor.getType())));
 }
 
 FailureOr<std::string> SegmentEmitter::linearType(lm::LinearOp linear) {
@@ -160,10 +170,20 @@ FailureOr<std::string> SegmentEmitter::linearType(lm::LinearOp linear) {
     rows = normedRows(linear.getInput());
   else
     return linear.emitOpError("reads a value that is neither an input nor of the prologue");
-  return formatv("Linear<{0}, {1}, {2}, {3}, {4}>", elementOf(linear.getWeight()),
+  return formatv("Linear<{0}, {1}, {2}, {3}, {4}>", formOf(linear.getWeight(), elementOf(linear.getInput())),
                  columnsOf(linear.getWeight()), argument(linear.getWeight()), rows,
                  vectorOf(linear))
       .str();
+}
+
+/// A linear's sum at a column, number `index` of the segment's, times the scale of the weight's row if it has one.
+std::string SegmentEmitter::productOf(lm::LinearOp linear, unsigned index) {
+  std::optional<QuantScheme> scheme = quantSchemeOf(linear.getWeight().getType());
+  std::string sum = formatv("sum({0})", index);
+  if (!scheme || scheme->group)
+    return sum;
+  return formatv("row_scale<{0}, {1}>(a, {2}, column) * {3}", formOf(linear.getWeight(), elementOf(linear.getInput())),
+                 columnsOf(linear.getWeight()), argument(linear.getWeight()), sum);
 }
 
 FailureOr<std::string> SegmentEmitter::readOperand(Value operand) {
@@ -233,8 +253,8 @@ LogicalResult SegmentEmitter::emitValues(const lm::RegionSegment &segment) {
     unsigned linear = 0;
     for (Operation *op : segment.ops) {
       if (auto product = dyn_cast<lm::LinearOp>(op))
-        text << formatv("    const float {0} = round_to<{1}>(sum({2}));\n",
-                        inner.nameOf(product.getResult()), elementOf(product.getResult()), linear++);
+        text << formatv("    const float {0} = round_to<{1}>({2});\n", inner.nameOf(product.getResult()),
+                        elementOf(product.getResult()), productOf(product, linear++));
       else if (auto elementwise = dyn_cast<lm::ElementwiseOpInterface>(op);
                elementwise && failed(inner.emitElementwise(elementwise)))
         return failure();

@@ -46,6 +46,7 @@ private:
   std::string normedRows(mlir::Value value);
   mlir::FailureOr<std::string> linearType(lm::LinearOp linear);
   int64_t vectorOf(lm::LinearOp linear);
+  std::string productOf(lm::LinearOp linear, unsigned index);
   mlir::LogicalResult emitValues(const lm::RegionSegment &segment);
   mlir::FailureOr<std::string> readOperand(mlir::Value operand);
   mlir::LogicalResult emitElementwise(lm::ElementwiseOpInterface op);

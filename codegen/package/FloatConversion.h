@@ -54,6 +54,27 @@ inline uint16_t f16FromFloat(float value) {
   return static_cast<uint16_t>(sign | result);
 }
 
+/// e4m3 (OCP 8-bit floating point: 4 bits of exponent with bias 7, 3 of fraction, no infinities; all ones is NaN).
+inline float floatFromE4m3(uint8_t bits) {
+  // Subnormal numbers are normal floats: multiply by 2^120 instead of shifting the exponent.
+  float scaled = std::bit_cast<float>(uint32_t(bits & 0x7f) << 20) * std::bit_cast<float>(0x7b800000u);
+  uint32_t value = (bits & 0x7f) == 0x7f ? 0x7fc00000u : std::bit_cast<uint32_t>(scaled);
+  return std::bit_cast<float>(value | uint32_t(bits & 0x80) << 24);
+}
+
+/// The nearest e4m3, ties to even; magnitudes above 448 become 448.
+inline uint8_t e4m3FromFloat(float value) {
+  uint32_t bits = std::bit_cast<uint32_t>(value);
+  uint32_t sign = (bits >> 24) & 0x80, magnitude = bits & 0x7fffffff;
+  // As for float16: rebias and round at bit 20; below 2^-6, adding 2^14 aligns the fraction to steps of 2^-9.
+  uint32_t normal = (magnitude - (120u << 23) + 0x7ffff + ((magnitude >> 20) & 1)) >> 20;
+  uint32_t tiny = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 16384.0f) - 0x46800000u;
+  uint32_t result = magnitude < (121u << 23) ? tiny : normal;
+  result = magnitude >= 0x43e00000 ? 0x7e : result; // 448 and above
+  result = magnitude > 0x7f800000 ? 0x7f : result;
+  return static_cast<uint8_t>(sign | result);
+}
+
 } // namespace stoop::codegen
 
 #endif

@@ -7,6 +7,7 @@
 #include "codegen/package/PackLayout.h"
 
 #include "codegen/quant/Panel.h"
+#include "codegen/quant/Strip.h"
 #include "ir/support/TileOrder.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ static constexpr uint64_t vectorStretch = 16384;
 
 static uint64_t paddedCols(const WeightPack &pack) {
   if (pack.kind == PackKind::Tiles)
-    return uint64_t(alignedToTiles(int64_t(pack.cols)));
+    return uint64_t(TileForm().tiles(int64_t(pack.cols)) * kTileColumns);
   bool paired = pack.kind == PackKind::Panel16 && pack.element == ElementType::BF16;
   return paired ? (pack.cols + 1) & ~uint64_t(1) : pack.cols;
 }
@@ -49,6 +50,8 @@ uint64_t granuleRows(const WeightPack &pack) {
 }
 
 uint64_t granuleBytes(const WeightPack &pack) {
+  if (pack.kind == PackKind::Tiles)
+    return static_cast<uint64_t>(TileForm::of(pack.scheme).stripBytes(int64_t(pack.cols)));
   return pack.scheme ? static_cast<uint64_t>(pack.scheme->panelBytes(int64_t(pack.cols)))
                      : granuleRows(pack) * packedRowBytes(pack);
 }
@@ -175,7 +178,13 @@ static GranuleFindings produceTiles(const WeightPack &pack, uint64_t rows, Granu
   return all;
 }
 
-/// A panel of integers, from the stored values.
+/// Writes a quantised row into its granule.
+static void packRow(const WeightPack &pack, const quant::Row &row, uint64_t lane, uint8_t *out) {
+  auto pack16 = pack.kind == PackKind::Tiles ? quant::packTileRow : quant::packRow;
+  pack16(*pack.scheme, row, static_cast<int64_t>(lane), static_cast<int64_t>(pack.cols), out);
+}
+
+/// 16 rows in codes, from the stored values.
 static GranuleFindings produceQuantized(const WeightPack &pack, uint64_t rows,
                                         GranuleScratch &scratch, uint8_t *out) {
   int64_t cols = static_cast<int64_t>(pack.cols);
@@ -193,7 +202,7 @@ static GranuleFindings produceQuantized(const WeightPack &pack, uint64_t rows,
       quant::quantizeRow(*pack.scheme, values + lane * pack.cols, cols, quant::Rounding::Search, row);
     all.overflowed |= std::any_of(row.scales.begin(), row.scales.end(),
                                   [](float scale) { return std::isinf(scale); });
-    quant::packRow(*pack.scheme, row, static_cast<int64_t>(lane), cols, out);
+    packRow(pack, row, lane, out);
   }
   return all;
 }
@@ -209,7 +218,7 @@ static std::pair<const StoredSource *, uint64_t> locateStored(const WeightPack &
   return {source, row};
 }
 
-/// A panel of integers as the checkpoint has them.
+/// 16 rows of integers as the checkpoint has them.
 static GranuleFindings produceStored(const WeightPack &pack, const WeightReader &reader,
                                      uint64_t first, uint64_t rows, uint8_t *out) {
   std::fill_n(out, granuleBytes(pack), uint8_t(0));
@@ -229,8 +238,7 @@ static GranuleFindings produceStored(const WeightPack &pack, const WeightReader 
                                static_cast<int64_t>(source->scales.rows)};
     quant::readStoredRow(matrix, *pack.scheme, static_cast<int64_t>(index), row);
     all.notFinite |= std::any_of(row.scales.begin(), row.scales.end(), isInfiniteOrNaN);
-    quant::packRow(*pack.scheme, row, static_cast<int64_t>(lane), static_cast<int64_t>(pack.cols),
-                   out);
+    packRow(pack, row, lane, out);
   }
   return all;
 }
@@ -299,7 +307,7 @@ llvm::Expected<GranuleFindings> produceGranule(const WeightPack &pack, const Wei
     return pack.scheme ? produceQuantized(pack, rows, scratch, out)
                        : producePanel(pack, rows, scratch, out);
   case PackKind::Tiles:
-    return produceTiles(pack, rows, scratch, out);
+    return pack.scheme ? produceQuantized(pack, rows, scratch, out) : produceTiles(pack, rows, scratch, out);
   case PackKind::Vector:
     return produceVector(pack, rows, scratch, out);
   case PackKind::Rows:

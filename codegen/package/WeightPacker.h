@@ -23,7 +23,7 @@ enum class PackKind : uint8_t {
   Vector,  ///< f32 [elements], rounded to `rounding` first
   Table,   ///< f32 [rows][cols]
   Panel16, ///< f32, f16: [rows/16][cols][16]; bf16: [rows/16][cols/2][16][2]; padded with zeros
-  Tiles,   ///< f16, bf16: [rows/16][cols/32] tiles of ir/support/TileOrder.h; padded with zeros
+  Tiles,   ///< f16, bf16 or codes: strips of tiles of ir/support/TileOrder.h; padded with zeros
 };
 
 /// Rotary table: row p holds cos(p * f_j) for j < D/2, then sin(p * f_j); both times `factor`,
@@ -63,7 +63,7 @@ struct WeightPack {
   ElementType element = ElementType::F32;  ///< of the packed copy
   ElementType rounding = ElementType::F32; ///< vectors: the model's arithmetic type
   uint64_t rows = 0, cols = 0;             ///< logical shape, without padding
-  std::optional<QuantScheme> scheme;       ///< panel16 in integers instead of elements
+  std::optional<QuantScheme> scheme;       ///< panel16 or tiles of codes instead of elements
   WeightOrigin origin;                     ///< empty sources when `rope` or `stored` is set
   quant::StoredForm storedForm = quant::StoredForm::Gptq;
   std::vector<StoredSource> stored; ///< matrices of integers, stacked in order; else empty

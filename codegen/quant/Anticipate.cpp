@@ -127,7 +127,7 @@ void Anticipation::quantizeRows(const QuantScheme &scheme, const float *values, 
                                 Row *rows) const {
   for (int64_t r = 0; r < count; ++r)
     quantizeRow(scheme, values + r * cols, cols, Rounding::Search, rows[r]);
-  if (order.empty())
+  if (order.empty() || scheme.isFloat) // what floats err by follows their own size
     return;
   const int64_t numGroups = scheme.numGroups(cols);
   std::vector<int32_t> groups(cols);

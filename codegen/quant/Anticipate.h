@@ -26,7 +26,7 @@ public:
   int64_t columns() const { return cols; }
 
   /// Quantises `count` rows of float32, [count][columns], each for itself. A row that is not finite
-  /// comes out as quantizeRow leaves it.
+  /// comes out as quantizeRow leaves it, and so does every row in fp8: its codes err by parts of themselves.
   void quantizeRows(const QuantScheme &scheme, const float *values, int64_t count, Row *rows) const;
 
 private:

@@ -163,17 +163,41 @@ static void quantizeGroup(const QuantScheme &scheme, const float *values, int64_
     codes[c] = static_cast<int8_t>(nearestCode(group.values[c], grid) + float(zero));
 }
 
+/// The largest e4m3.
+static constexpr float kMostE4m3 = 448;
+
+static void quantizeFloats(const float *values, int64_t cols, Row &row) {
+  float most = 0;
+  bool finite = true;
+  for (int64_t c = 0; c < cols; ++c) {
+    most = std::max(most, std::abs(values[c]));
+    finite &= std::isfinite(values[c]);
+  }
+  row.zeros[0] = 0;
+  row.scales[0] = finite ? most / kMostE4m3 : std::numeric_limits<float>::quiet_NaN();
+  const bool open = finite && row.scales[0] > 0; // else all zero, or so small that the scale vanishes
+  for (int64_t c = 0; c < cols; ++c)
+    row.codes[c] = open ? static_cast<int8_t>(codegen::e4m3FromFloat(values[c] / row.scales[0])) : int8_t(0);
+}
+
 void quant::quantizeRow(const QuantScheme &scheme, const float *values, int64_t cols,
                         Rounding rounding, Row &row) {
   int64_t groups = scheme.numGroups(cols);
   row.codes.resize(cols);
   row.scales.resize(groups);
   row.zeros.resize(groups);
+  if (scheme.isFloat)
+    return quantizeFloats(values, cols, row);
   for (int64_t g = 0; g < groups; ++g)
     quantizeGroup(scheme, values, g * scheme.group, scheme.groupColumns(g, cols), g, rounding, row);
 }
 
 void quant::dequantizeRow(const QuantScheme &scheme, const Row &row, int64_t cols, float *values) {
+  if (scheme.isFloat) {
+    for (int64_t c = 0; c < cols; ++c)
+      values[c] = row.scales[0] * codegen::floatFromE4m3(static_cast<uint8_t>(row.codes[c]));
+    return;
+  }
   for (int64_t g = 0; g < scheme.numGroups(cols); ++g) {
     int64_t first = g * scheme.group, end = first + scheme.groupColumns(g, cols);
     for (int64_t c = first; c < end; ++c)

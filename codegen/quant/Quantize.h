@@ -13,9 +13,9 @@
 
 namespace stoop::quant {
 
-/// A row in a scheme: element c of group g is scales[g] * (codes[c] - zeros[g]).
+/// A row in a scheme: element c of group g is scales[g] * (codes[c] - zeros[g]); fp8: scales[0] * e4m3 codes[c].
 struct Row {
-  std::vector<int8_t> codes;  ///< one per column
+  std::vector<int8_t> codes;  ///< one per column; fp8: its bits
   std::vector<float> scales;  ///< one per group; int4: values that float16 holds
   std::vector<uint8_t> zeros; ///< one per group
 };
@@ -29,7 +29,7 @@ enum class Rounding : uint8_t {
   Search
 };
 
-/// Quantises `cols` values. A group with a NaN or an infinity gets the scale NaN. A scale beyond
+/// Quantises `cols` values. fp8: the largest magnitude becomes 448, the largest e4m3, whatever the rounding. A group with a NaN or an infinity gets the scale NaN. A scale beyond
 /// float16 becomes infinite.
 void quantizeRow(const QuantScheme &scheme, const float *values, int64_t cols, Rounding rounding,
                  Row &row);

@@ -91,12 +91,12 @@ int Compilation::configure() {
   }
   const QuantizationOptions &quantization = compileOptions.quantization;
   if (isGpu && quantization.activationDtype != "auto") {
-    session.error("--activation-dtype belongs to integer weights, which --target cuda does not read");
+    session.error("--activation-dtype belongs to --target cpu: kernels of --target cuda never round activations to integers");
     return ExitUsage;
   }
-  if (isGpu && (quantization.scheme != "none" || !quantization.overrides.empty())) {
-    session.error("--quantization: the kernels of --target cuda do not read integer weights; "
-                  "--target cpu does");
+  auto isFloat = [](llvm::StringRef choice) { return choice == "fp8" || choice.ends_with("=fp8"); };
+  if (!isGpu && (isFloat(quantization.scheme) || llvm::any_of(quantization.overrides, isFloat))) {
+    session.error("--quantization fp8 belongs to --target cuda: kernels of --target cpu multiply integers (int8, int4)");
     return ExitUsage;
   }
   std::string requested =
@@ -158,6 +158,17 @@ static bool holdsIntegers(ModuleOp module) {
                                                         : WalkResult::advance();
       })
       .wasInterrupted();
+}
+
+/// Tensor cores multiply codes as bf16 or f16, which activations have to be then.
+LogicalResult Compilation::checkFactors() {
+  const QuantizationOptions &quantization = compileOptions.quantization;
+  bool isStored = holdsIntegers(module()), isCoded = isStored || quantization.scheme != "none" || !quantization.overrides.empty();
+  if (compileOptions.target != "cuda" || !isCoded || !(*module().getOps<lm::ModelOp>().begin()).getDtype().isF32())
+    return success();
+  return refuseUsage((isStored ? "'" + modelOptions.checkpoint + "' is quantised (quantization_config)" : std::string("--quantization")) +
+                     ": kernels of --target cuda multiply codes by activations of bf16 or f16, and this model's are f32; --dtype bf16 "
+                     "or f16 makes them narrow, --target cpu takes f32");
 }
 
 /// Notes in the model what --activation-dtype asks for: the float path is named by the only type that
@@ -228,12 +239,7 @@ LogicalResult Compilation::fromCheckpoint(Phase to) {
   if (failed(loaded))
     return failure();
   checkpoint = std::move(*loaded);
-  if (compileOptions.target == "cuda" && holdsIntegers(module())) {
-    return refuseUsage("'" + modelOptions.checkpoint +
-                       "' is quantised (quantization_config): the kernels of --target cuda do not "
-                       "read integer weights; --target cpu does");
-  }
-  if (failed(chooseActivations()))
+  if (failed(checkFactors()) || failed(chooseActivations()))
     return failure();
   FailureOr<CalibratedFiles> files =
       calibrate(session, checkpoint, modelOptions, compileOptions.quantization);

@@ -72,6 +72,7 @@ private:
   mlir::LogicalResult checkCompiler(Phase last);
   mlir::LogicalResult advance(Phase from, Phase to, bool runFrom);
   mlir::LogicalResult fitContext();
+  mlir::LogicalResult checkFactors();
   mlir::LogicalResult chooseActivations();
   MemoryNeed needOf(plan::ProgramOp program) const;
   mlir::LogicalResult checkBudget();

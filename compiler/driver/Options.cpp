@@ -96,12 +96,9 @@ void declareModelOptions(CLI::App &app, ModelOptions &options, bool required) {
 }
 
 static std::string checkScheme(const std::string &value) {
-  if (value == "fp8")
-    return "fp8 needs arithmetic that target cpu lacks; schemes: none, int8, int4, int4-g32, "
-           "int4-g128";
-  if (llvm::is_contained({"none", "int8", "int4", "int4-g32", "int4-g128"}, value))
+  if (llvm::is_contained({"none", "int8", "int4", "int4-g32", "int4-g128", "fp8"}, value))
     return "";
-  return "there is no scheme '" + value + "'; schemes: none, int8, int4, int4-g32, int4-g128";
+  return "there is no scheme '" + value + "'; schemes: none, int8, int4, int4-g32, int4-g128, fp8";
 }
 
 /// PATTERN=SCHEME.
@@ -117,8 +114,8 @@ static std::string checkOverride(const std::string &value) {
 
 void declareQuantizationOptions(CLI::App &app, QuantizationOptions &options) {
   app.add_option("--quantization", options.scheme,
-                 "integer form of weight matrices: none, int8, int4 (int4-g32), int4-g32, "
-                 "int4-g128")
+                 "coded form of weight matrices: none, int8, int4 (int4-g32), int4-g32, int4-g128, "
+                 "fp8 (e4m3; --target cuda alone)")
       ->check(CLI::Validator(checkScheme, "", "scheme"))
       ->capture_default_str();
   app.add_option("--quantization-override", options.overrides,

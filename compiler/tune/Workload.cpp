@@ -3,7 +3,7 @@
 
 #include "ir/lm/LmOps.h"
 #include "ir/support/DType.h"
-#include "ir/support/QuantScheme.h"
+#include "ir/support/TileOrder.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 #include <atomic>
@@ -84,6 +84,26 @@ static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &sche
   }
 }
 
+/// Tiles of random codes, alike.
+static void fillTiles(uint8_t *data, uint64_t bytes, const QuantScheme &scheme, int64_t columns,
+                      std::mt19937_64 &random) {
+  uint64_t drawn = std::min(bytes, kDrawnBytes);
+  for (uint64_t i = 0; i < drawn; ++i)
+    data[i] = random();
+  repeat(data, drawn, bytes);
+  const TileForm form = TileForm::of(scheme);
+  const float wide = scheme.isFloat ? 1.0f / 448 : 1.0f / 127;
+  const uint16_t half = 0x2c44; // about 1/15
+  for (uint8_t *strip = data; strip + form.stripBytes(columns) <= data + bytes; strip += form.stripBytes(columns)) {
+    uint8_t *scales = strip + form.tiles(columns) * kTileBytes;
+    for (int64_t row = 0; row < kTileStrip && !form.groups; ++row)
+      std::memcpy(scales + 4 * row, &wide, 4);
+    for (int64_t tile = 0; tile < form.tiles(columns); ++tile)
+      for (int64_t scale = 0; scale < form.groups * kTileStrip; ++scale)
+        std::memcpy(scales + tile * form.scaleBytes() + 2 * scale, &half, 2);
+  }
+}
+
 /// Floats between -1 and 1.
 static void fillFloats(uint8_t *data, uint64_t bytes, Type element, std::mt19937_64 &random) {
   uint64_t size = element.getIntOrFloatBitWidth() / 8;
@@ -102,7 +122,7 @@ void Workload::fill(uint8_t *data, const Operand &operand, RankedTensorType type
   if (!operand.numbers.empty()) // tokens, positions, slots
     std::memcpy(data, operand.numbers.data(), std::min<uint64_t>(operand.bytes, 4 * operand.numbers.size()));
   else if (std::optional<QuantScheme> scheme = type ? quantSchemeOf(type) : std::nullopt)
-    fillQuantised(data, operand.bytes, *scheme, type.getShape().back(), random);
+    (isTiled ? fillTiles : fillQuantised)(data, operand.bytes, *scheme, type.getShape().back(), random);
   else if (isa_and_nonnull<FloatType>(operand.element))
     fillFloats(data, operand.bytes, operand.element, random);
 }
@@ -133,6 +153,7 @@ Workload::Workload(plan::KernelOp kernel, plan::LaunchOp launch, uint64_t stream
                    uint64_t seed) {
   static std::atomic<uint64_t> last{0};
   number = ++last;
+  isTiled = kernel->hasAttr(plan::kGeometryAttrName); // GPUs read codes in tiles, CPUs in panels
   auto program = kernel->getParentOfType<plan::ProgramOp>();
   auto entry = launch->getParentOfType<plan::EntryOp>();
   Block &body = kernel.getBody().front();

@@ -75,6 +75,7 @@ private:
   std::vector<std::vector<void *>> pointers; ///< per copy
   unsigned copies = 1;
   uint64_t number;
+  bool isTiled = false; ///< quantised weights are in tiles instead of panels
 };
 
 } // namespace stoop::tune

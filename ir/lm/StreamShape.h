@@ -23,12 +23,13 @@ inline constexpr int64_t kBalancedFor[] = {108, 132};
 /// stages them once and finishes the fewest columns together; else each unit reads the rows again, and is as wide as it pays.
 class StreamShape {
 public:
-  /// Of a region with linears, for `rows` rows, staged `slice` tiles at a time; as many as rowTiles() or more: whole.
+  /// Of a region with linears, for `rows` rows, staged `slice` times 32 columns at a time, in whole tiles of each weight; as
+  /// many as rowTiles() or more: whole.
   StreamShape(const RegionParts &parts, int64_t rows, int64_t slice);
 
-  /// Tiles of a row that the prologue makes for linears; 0: it makes none.
+  /// 32 columns of a row that the prologue makes for linears, in whole tiles; 0: it makes none.
   static int64_t rowTiles(const RegionParts &parts);
-  /// Tiles of a slice, at most rowTiles().
+  /// 32 columns of a slice, at most rowTiles().
   int64_t slice() const { return sliceTiles; }
   /// Columns of a segment that are finished together; rotated heads have both halves among them.
   int64_t width(unsigned segment) const { return segments[segment].width; }
@@ -49,6 +50,7 @@ private:
   };
   llvm::SmallVector<Segment> segments;
   int64_t rows, sliceTiles, line = 0, sums = 0;
+  int64_t stageBytes = 0; ///< of a tile in flight and its scales
 
   /// Where the part of block `block` of `blocks` begins, between units.
   int64_t borderOf(int64_t block, int64_t blocks) const;

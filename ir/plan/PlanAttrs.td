@@ -33,7 +33,7 @@ def Plan_PackKind : Plan_Enum<"PackKind", "order of a weight's elements in memor
   I32EnumAttrCase<"Vector", 1, "vector">,  // f32 [cols]
   I32EnumAttrCase<"Table", 2, "table">,    // f32 [rows][cols]
   I32EnumAttrCase<"Panel16", 3, "panel16">, // [rows/16][cols][16]; bf16: [rows/16][cols/2][16][2]
-  I32EnumAttrCase<"Tiles", 4, "tiles">     // [rows/16][cols/32] tiles of ir/support/TileOrder.h; f16, bf16
+  I32EnumAttrCase<"Tiles", 4, "tiles">     // strips of tiles of ir/support/TileOrder.h; f16, bf16 or a scheme's codes
 ]>;
 
 class Plan_Attr<string name, string attrMnemonic> : AttrDef<Plan_Dialect, name> {
@@ -50,9 +50,9 @@ def Plan_PackAttr : Plan_Attr<"Pack", "pack"> {
   let summary = "order, padding and element type of a weight in memory";
   let description = [{
     `panel16` pads rows to a multiple of 16, and columns of bf16 to a multiple of 2, with zeros; `tiles` pads rows to a
-    multiple of 16 and columns to a multiple of 32. A `scheme`
+    multiple of 16 and columns to whole tiles. A `scheme`
     (ir/support/QuantScheme.h) says that the values are stored as integers; `elementType` is then that of the values.
-    Constraints: (C1) a scheme is known and packed as panel16; (C2) tiles have elements of 16 bits.
+    Constraints: (C1) a scheme is known and packed as panel16 (integers alone) or tiles; (C2) tiles without one have elements of 16 bits.
 
     Example: `#plan.pack<panel16, 4096 x 256 : f32, "int4-g32">`
   }];

@@ -52,15 +52,17 @@ LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribut
 
 LogicalResult PackAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, PackKind kind,
                                Type element, int64_t, int64_t, StringAttr scheme) {
-  if (kind == PackKind::Tiles && !element.isBF16() && !element.isF16()) // (C2)
+  if (kind == PackKind::Tiles && !scheme && !element.isBF16() && !element.isF16()) // (C2)
     return emitError() << "expects tiles of f16 or bf16, got " << element;
   if (!scheme)
     return success();
   if (!stoop::QuantScheme::parse(scheme)) // (C1)
     return emitError() << "expects the name of a quantisation scheme, got " << scheme;
-  if (kind != PackKind::Panel16) // (C1)
-    return emitError() << "expects a quantised weight to be packed as panel16, got "
+  if (kind != PackKind::Panel16 && kind != PackKind::Tiles) // (C1)
+    return emitError() << "expects a quantised weight to be packed as panel16 or tiles, got "
                        << stringifyPackKind(kind);
+  if (kind == PackKind::Panel16 && stoop::QuantScheme::parse(scheme)->isFloat) // (C1)
+    return emitError() << "expects " << scheme << " to be packed as tiles: panels are of integers";
   return success();
 }
 
@@ -70,13 +72,13 @@ std::optional<stoop::QuantScheme> PackAttr::getQuantScheme() const {
 
 int64_t PackAttr::getBytes() const {
   int64_t rows = getRows(), cols = getCols();
+  if (getKind() == PackKind::Tiles)
+    return stoop::TileForm::of(getQuantScheme()).bytes(rows, cols);
   if (std::optional<stoop::QuantScheme> scheme = getQuantScheme())
     return scheme->packedBytes(rows, cols);
   if (getKind() == PackKind::Panel16) {
     rows = llvm::alignTo(rows, 16);
     cols = getElementType().isBF16() ? llvm::alignTo(cols, 2) : cols;
   }
-  if (getKind() == PackKind::Tiles)
-    return stoop::tiledBytes(rows, cols);
   return rows * cols * stoop::elementBytes(getElementType());
 }

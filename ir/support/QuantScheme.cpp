@@ -8,8 +8,8 @@ using namespace stoop;
 static constexpr int64_t kPanelRows = 16, kUnitBytes = 64;
 
 std::optional<QuantScheme> QuantScheme::parse(llvm::StringRef name) {
-  if (name == "int8")
-    return QuantScheme{8, 0};
+  if (name == "int8" || name == "fp8")
+    return QuantScheme{8, 0, name == "fp8"};
   int64_t group = 0;
   if (!name.consume_front("int4-g") || name.getAsInteger(10, group) || group < 32 || group > 1024 ||
       (group & (group - 1)) != 0)
@@ -18,7 +18,7 @@ std::optional<QuantScheme> QuantScheme::parse(llvm::StringRef name) {
 }
 
 std::string QuantScheme::name() const {
-  return bits == 8 ? "int8" : "int4-g" + std::to_string(group);
+  return isFloat ? "fp8" : bits == 8 ? "int8" : "int4-g" + std::to_string(group);
 }
 
 int64_t QuantScheme::numGroups(int64_t cols) const {

@@ -1,4 +1,4 @@
-//===- QuantScheme.h - integer forms of weight matrices ----------*- C++ -*-===//
+//===- QuantScheme.h - coded forms of weight matrices ------------*- C++ -*-===//
 //
 // Names and sizes of the schemes in which a weight matrix may be stored. A scheme's name is the
 // encoding of a quantised matrix's tensor type (tensor<768x256xf32, "int4-g32">) and of its pack,
@@ -6,14 +6,15 @@
 //
 // The value of an element is scale * (code - zero), in float32, where it is exact for 4 bits:
 //   int8       code in [-127, 127], zero 0, one float32 scale a row
+//   fp8        code an e4m3 (FloatConversion.h), zero 0, one float32 scale a row; GPUs alone
 //   int4-gN    code and zero in [0, 15], one float16 scale and one zero for N consecutive columns of
 //              a row; the last group of a row may be shorter
 //
-// In memory (pack kind panel16) 16 rows are one linear stream. int8: 16 scales, then units of 4
-// columns. int4: for each group 16 scales, 16 zeros (two in a byte, the even row in the low half),
-// then units of 8 columns. A unit is a 32-bit word per row with its even columns in the low half from
-// bit 0 on, its odd ones in the high half: shifted and masked it is pairs of 16-bit integers. What a
-// unit has beyond the row's columns is 0; missing rows have scale 0.
+// GPUs read codes in the order of TileOrder.h (pack kind tiles). For CPUs (panel16) 16 rows are one linear
+// stream. int8: 16 scales, then units of 4 columns. int4: for each group 16 scales, 16 zeros (two in a
+// byte, the even row in the low half), then units of 8 columns. A unit is a 32-bit word per row with its
+// even columns in the low half from bit 0 on, its odd ones in the high half: shifted and masked it is
+// pairs of 16-bit integers. What a unit has beyond the row's columns is 0; missing rows have scale 0.
 //
 //===----------------------------------------------------------------------===//
 #ifndef STOOP_IR_SUPPORT_QUANTSCHEME_H
@@ -27,10 +28,11 @@
 namespace stoop {
 
 struct QuantScheme {
-  unsigned bits = 8; ///< 8 or 4
-  int64_t group = 0; ///< columns that share a scale and a zero; int8: 0, the whole row
+  unsigned bits = 8;    ///< 8 or 4
+  int64_t group = 0;    ///< columns that share a scale and a zero; 8 bits: 0, the whole row
+  bool isFloat = false; ///< codes are e4m3 instead of integers; 8 bits
 
-  /// "int8", "int4-g32", "int4-g128", ... (powers of two from 32 to 1024); nullopt for others.
+  /// "int8", "fp8", "int4-g32", "int4-g128", ... (powers of two from 32 to 1024); nullopt for others.
   static std::optional<QuantScheme> parse(llvm::StringRef name);
   std::string name() const;
 

@@ -1,6 +1,6 @@
 // Tensor core products (mma.sync m16n8k16, sm_80 and newer) and asynchronous copies into shared memory.
 #pragma once
-#include "kernels/common/device.cuh"
+#include "kernels/common/forms.cuh"
 
 namespace stoop::gpu {
 
@@ -11,6 +11,11 @@ __device__ inline void copy_async16(void* to, const void* from, bool is_valid) {
   const int bytes = is_valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes) : "memory");
 }
+// 8 bytes likewise, through L1.
+__device__ inline void copy_async8(void* to, const void* from, bool is_valid) {
+  const int bytes = is_valid ? 8 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes) : "memory");
+}
 // A policy for what is read once: the first to leave L2.
 __device__ inline u64 read_once_policy() {
   u64 policy;
@@ -19,6 +24,11 @@ __device__ inline u64 read_once_policy() {
 }
 __device__ inline void copy_async16_once(void* to, const void* from, u64 policy) {
   asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "l"(policy)
+               : "memory");
+}
+// 8 bytes, which stay in L1 for neighbours of the same line.
+__device__ inline void copy_async8_once(void* to, const void* from, u64 policy) {
+  asm volatile("cp.async.ca.shared.global.L2::cache_hint [%0], [%1], 8, %2;" ::"r"(shared_address(to)), "l"(from), "l"(policy)
                : "memory");
 }
 __device__ inline void commit_async() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -68,14 +78,10 @@ __device__ inline void load_transposed16(u32 (&to)[4], const T* from, int pitch)
                : "memory");
 }
 
-// Tiles of 16 rows x 32 columns, as ir/support/TileOrder.h says: two fragments of 32 lanes x 16 bytes.
-constexpr int kTileColumns = 32, kTileElements = 512;
-using Fragment = Vector<u32, 4>;
-
-// This lane's part of a tile's fragment that begins at `from`.
-template <class T>
-__device__ inline Fragment load_fragment(const T* from) {
-  return reinterpret_cast<const Fragment*>(from)[threadIdx.x % 32];
+// This lane's 16 bytes of each half of a tile, the first of which is `at`.
+__device__ inline void load_words(Fragment (&words)[2], const char* at) {
+  words[0] = *reinterpret_cast<const Fragment*>(at);
+  words[1] = *reinterpret_cast<const Fragment*>(at + kTileBytes / 2);
 }
 // 16 rows x 32 columns in plain order, rows `pitch` elements apart (16-byte aligned), as the two fragments whose columns are
 // those of a tile's.

@@ -1,5 +1,6 @@
 // Linears of at most 8 rows (decode) by tensor cores: the weights are the factor of 16 rows, the activations the one of 8
-// columns, so that 1 to 8 rows cost the same instructions. Weights lie in tiles (ir/support/TileOrder.h).
+// columns, so that 1 to 8 rows cost the same instructions. Weights lie in tiles (ir/support/TileOrder.h), which have the same
+// bytes whatever their form; codes become elements in registers (kernels/common/forms.cuh).
 // All weights of the launch form one line of tiles: segment by segment, block of columns by block, linear by linear, slice
 // of the inner dimension by slice, strip of 16 rows by strip. The blocks of the grid, one a multiprocessor, take equal parts
 // of the line; SPLIT: cut anywhere, else between blocks of columns. The warps of a block take equal parts of each slice of up to
@@ -34,11 +35,14 @@ struct Units {
 
 // Tiles of a slice of the inner dimension, after which the next strip comes: all, where activations are read from memory.
 template <class S, class L>
-constexpr int slice_tiles() { return is_normed<typename L::Input> && S::slice < L::k_tiles ? S::slice : L::k_tiles; }
+constexpr int slice_tiles() {
+  constexpr int tiles = S::slice * kTileColumns / L::tile_columns;  // the slice holds whole tiles of each form
+  return is_normed<typename L::Input> && tiles < L::k_tiles ? tiles : L::k_tiles;
+}
 // Elements from one row of a staged slice to the next: an odd number of 64 bytes, so that the lanes of a fragment meet no
 // bank twice.
-template <class S, class L>
-constexpr int slice_pitch() { return (slice_tiles<S, L>() | 1) * kTileColumns; }
+template <class S>
+constexpr int slice_pitch() { return (S::slice | 1) * kTileColumns; }
 
 template <class... S> constexpr int line_tiles() { return (Units<S>::tiles + ...); }
 // Sums of a unit, at most.
@@ -57,7 +61,7 @@ constexpr int kGroupStrips = 8;  // that the warps share at a time: as many as t
 template <class C, class S, class... L>
 constexpr int staged_bytes(List<L...>) {
   int most = 0, bytes = 0;
-  ((bytes = is_normed<typename L::Input> ? C::rows * slice_pitch<S, L>() * 2 : 0, most = bytes > most ? bytes : most), ...);
+  ((bytes = is_normed<typename L::Input> ? C::rows * slice_pitch<S>() * 2 : 0, most = bytes > most ? bytes : most), ...);
   return most;
 }
 template <class C, class... S>
@@ -67,9 +71,17 @@ constexpr int staged_bytes() {
   return most;
 }
 
+// Of a tile and its scales in the ring.
+template <class... S>
+constexpr int stage_bytes() {
+  int most = 0, bytes = 0;
+  ((bytes = most_scale_bytes(typename S::Linears()), most = bytes > most ? bytes : most), ...);
+  return kTileBytes + (most + 15) / 16 * 16;
+}
+
 template <class C, class... S>
 constexpr int stream_shared_bytes() {
-  return staged_bytes<C, S...>() + kWarps<C> * C::stages * kTileElements * 2 + kSumBytes<C> + most_unit_sums<C, S...>() * 4;
+  return staged_bytes<C, S...>() + kWarps<C> * C::stages * stage_bytes<S...>() + kSumBytes<C> + most_unit_sums<C, S...>() * 4;
 }
 
 // The part of the line that a block takes: [first, behind).
@@ -110,8 +122,8 @@ __device__ inline int owner_of(int at) {
 
 // Consecutive tiles of a strip, and all that follow in its group of strips, of one slice.
 struct Piece {
-  const char* from;
-  int count, group;
+  const char *from, *scales;
+  int count, group, scale_bytes;  // of a tile
 };
 // Tiles of the slice from tile `first` on: the last one of several may be shorter.
 __device__ inline int width_of(int first, int slice, int all) { return slice == all ? all : min(slice, all - first); }
@@ -122,8 +134,9 @@ __device__ inline Piece piece_of_unit(const A& a, int unit, int at, int most, Li
   if (sizeof...(Rest) == 0 || at < tiles) {
     const int first = at / (strips * slice) * slice, count = width_of(first, slice, L::k_tiles), place = at - first * strips;
     const int strip = place / count, k = place % count, behind = min(strip / kGroupStrips * kGroupStrips + kGroupStrips, strips);
-    return {reinterpret_cast<const char*>(L::tiles(a, Units<S>::strip(unit, strip)) + (first + k) * kTileElements),
-            min(count - k, most), min(behind * count - place, most)};
+    const char* from = L::strip(a, Units<S>::strip(unit, strip));
+    return {from + (first + k) * kTileBytes, from + L::k_tiles * kTileBytes + (first + k) * scale_bytes<L>(), min(count - k, most),
+            min(behind * count - place, most), scale_bytes<L>()};
   }
   if constexpr (sizeof...(Rest) > 0) return piece_of_unit<S>(a, unit, at - tiles, most, List<Rest...>());
 }
@@ -141,13 +154,16 @@ __device__ inline Part warp_part(int count) {
   return {count * warp / kWarps<C>, count * (warp + 1) / kWarps<C>};
 }
 
-// The copies that a warp has in flight. Each lane reads what it copied itself, so waiting for its own copies is enough.
+// The copies that a warp has in flight. Each lane reads codes that it copied itself, so waiting for its own copies is enough;
+// scales are copied by some for all lanes of the warp.
 template <class C, class... S>
 struct WeightRing {
   char *place, *end;  // of this lane: in the stage that is read next and then filled again; behind the last stage
   int at, behind;     // of the line: what the block copies behind the group that this warp copies
   u64 policy;
-  const char* from = nullptr;  // of this lane, in the next tile to copy
+  const char* from = nullptr;    // of this lane, in the next tile to copy
+  const char* scales = nullptr;  // likewise
+  int scale_bytes = 0;
   int left = 0;                // tiles of its strip from there on, for this warp
   int next = 0, last = 0;      // of the line: what this warp copies of the group behind them
 
@@ -157,13 +173,18 @@ struct WeightRing {
     if (left == 0) seek(a);
     if (left > 0) {
       copy_async16_once(place, from, policy);
-      copy_async16_once(place + 512, from + 512, policy);
-      from += kTileElements * 2;
+      copy_async16_once(place + kTileBytes / 2, from + kTileBytes / 2, policy);
+      from += kTileBytes;
+      if constexpr (stage_bytes<S...>() > kTileBytes) {
+        const int lane = threadIdx.x % 32;
+        if (lane * 8 < scale_bytes) copy_async8_once(place + kTileBytes - lane * 8, scales, policy);
+        scales += scale_bytes;
+      }
       --left;
     }
     commit_async();
-    place += kTileElements * 2;
-    if (place == end) place -= C::stages * kTileElements * 2;
+    place += stage_bytes<S...>();
+    if (place == end) place -= C::stages * stage_bytes<S...>();
   }
 
   // Goes on to the next strip of which this warp has tiles.
@@ -179,6 +200,10 @@ struct WeightRing {
       } else {
         const Piece piece = piece_at<S...>(a, next, last - next);
         from = piece.from + threadIdx.x % 32 * 16;
+        if constexpr (stage_bytes<S...>() > kTileBytes) {
+          scales = piece.scales + threadIdx.x % 32 * 8;
+          scale_bytes = piece.scale_bytes;
+        }
         left = piece.count;
         next += left;
       }
@@ -202,7 +227,7 @@ struct Stream {
 template <class L, class T>
 __device__ inline Fragment activations(const T* x, int k) {
   if constexpr (is_normed<typename L::Input> || (L::k % 8 == 0 && L::vector == 8)) {
-    if (is_normed<typename L::Input> || L::k % kTileColumns == 0 || k < L::k) return *reinterpret_cast<const Fragment*>(x);
+    if (is_normed<typename L::Input> || L::k % L::tile_columns == 0 || k < L::k) return *reinterpret_cast<const Fragment*>(x);
     return {};
   } else {
     union {
@@ -216,30 +241,71 @@ __device__ inline Fragment activations(const T* x, int k) {
   }
 }
 
+// The product of 32 columns, number `part` of a tile, whose codes are `words`; `more`: what the form asks for besides.
+template <class L, class T, class... More>
+__device__ inline void multiply_part(const Fragment (&words)[2], int part, const T* x, int k, float (&even)[4], float (&odd)[4],
+                                     const More&... more) {
+  const Fragment columns = activations<L>(x + part * kTileColumns, k + part * kTileColumns);
+  u32 low[4], high[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    low[i] = L::Weight::element_pair(words, part, 0, i, more[i % 2]...);
+    high[i] = L::Weight::element_pair(words, part, 1, i, more[i % 2]...);
+  }
+  mma<T>(even, low, {columns.at[0], columns.at[1]});
+  mma<T>(odd, high, {columns.at[2], columns.at[3]});
+}
+
+// The product of a tile, of which `place` has this lane's codes, `scales` all scales.
+template <class L, class T>
+__device__ inline void multiply_tile(const char* place, const char* scales, const T* x, int k, float (&even)[4], float (&odd)[4]) {
+  using W = typename L::Weight;
+  constexpr int parts = W::columns / kTileColumns;
+  Fragment words[2];
+  load_words(words, place);
+  if constexpr (W::groups == 0) {
+#pragma unroll
+    for (int part = 0; part < parts; ++part) multiply_part<L>(words, part, x, k, even, odd);
+  } else {
+    constexpr bool is_short = parts == W::groups;  // two products a group: groups are independent of each other anyway
+    const typename W::Scales own(scales, threadIdx.x % 32 / 4);
+#pragma unroll
+    for (int group = 0; group < W::groups; ++group) {
+      u32 zeros[2];
+      own.minus_zeros(group, zeros);
+      float sums[4] = {}, more[4] = {};
+#pragma unroll
+      for (int part = group * parts / W::groups; part < (group + 1) * parts / W::groups; ++part)
+        multiply_part<L>(words, part, x, k, sums, is_short ? sums : more, zeros);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) even[i] += own.scale(group, i / 2) * (is_short ? sums[i] : sums[i] + more[i]);
+    }
+  }
+}
+
 // Sums of `count` tiles of a strip's slice, from its tile `first` on, of linear L: [row g | g + 8][activation row 2q, 2q + 1] of
 // lane 4 g + q.
 template <class C, class S, class L, class Stream, class A>
 __device__ inline void stream_strip(const A& a, Stream& stream, int first, int count, float (&sums)[4]) {
-  using T = typename L::Weight;
+  using T = typename L::Element;
   const int lane = threadIdx.x % 32, row = min(lane / 4, stream.rows - 1);  // padding repeats the last row and is not stored
-  int k = first * kTileColumns + lane % 4 * 8;
+  int k = first * L::tile_columns + lane % 4 * 8;
   const T* x;
   if constexpr (is_normed<typename L::Input>)
-    x = reinterpret_cast<const T*>(stream.staged) + row * slice_pitch<S, L>() + k;
+    x = reinterpret_cast<const T*>(stream.staged) + row * slice_pitch<S>() + k;
   else
     x = L::Input::row(a, row) + k;
   float odd[4] = {};
   for (; count; --count) {
     if (kLaunchesOverlap && stream.until_trigger-- == 0) let_next_start();
     wait_async<C::stages - 1>();
+    if constexpr (L::Weight::groups > 0) __syncwarp();  // scales that other lanes copied
     const char* place = stream.ring.place;
-    const Fragment low = *reinterpret_cast<const Fragment*>(place), high = *reinterpret_cast<const Fragment*>(place + 512);
-    const Fragment columns = activations<L>(x, k);
-    mma<T>(sums, low.at, {columns.at[0], columns.at[1]});
-    mma<T>(odd, high.at, {columns.at[2], columns.at[3]});
+    multiply_tile<L>(place, place + kTileBytes - lane * 16, x, k, sums, odd);
+    if constexpr (L::Weight::groups > 0) __syncwarp();  // all have read the scales
     stream.ring.request(a);
-    k += kTileColumns;
-    x += kTileColumns;
+    k += L::tile_columns;
+    x += L::tile_columns;
   }
 #pragma unroll
   for (int i = 0; i < 4; ++i) sums[i] += odd[i];
@@ -298,11 +364,11 @@ __device__ inline void stream_group(const A& a, Stream& stream, Part part, int s
 // Has the slice from tile `first` on of the rows that linear L multiplies in shared memory.
 template <class C, class S, class L, class Stream, class A>
 __device__ inline void stage_slice(const A& a, Stream& stream, int first) {
-  const int wanted = L::Input::number * L::k_tiles + first;
+  const int wanted = L::Input::number * L::k + first * L::tile_columns;
   if (wanted == stream.held) return;
   // Nobody reads the slice before any more: all have met behind its last strips.
-  stage_normed<L, C::threads, slice_tiles<S, L>() * kTileColumns, slice_pitch<S, L>()>(
-      a, reinterpret_cast<typename L::Weight*>(stream.staged), stream.rows, first * kTileColumns, stream.statistics, 0, stream.rows);
+  stage_normed<L, C::threads, S::slice * kTileColumns, slice_pitch<S>()>(
+      a, reinterpret_cast<typename L::Element*>(stream.staged), stream.rows, first * L::tile_columns, stream.statistics, 0, stream.rows);
   stream.held = wanted;
 }
 
@@ -419,7 +485,7 @@ __device__ inline void linear_stream(const A& a) {
   const int block = blockIdx.x;
   if (block >= num_parts<S...>()) return wait_for_earlier();
   const Part part = {part_begin<C, S...>(block), part_begin<C, S...>(block + 1)};
-  constexpr int ring_bytes = C::stages * kTileElements * 2;
+  constexpr int ring_bytes = C::stages * stage_bytes<S...>();
   char* copies = shared + staged_bytes<C, S...>();
   float* warp_sums = reinterpret_cast<float*>(copies + kWarps<C> * ring_bytes);
   char* place = copies + threadIdx.x / 32 * ring_bytes + threadIdx.x % 32 * 16;

@@ -23,7 +23,7 @@ __device__ inline void load_or_zero(const T* row, int k, int length, bool is_val
 // Float32 multiply-adds: 256 threads, each 4 rows x tile_columns / 16 columns; k in steps of 16.
 struct FmaTile {
   static constexpr int threads = 256, step = 16;
-  template <class C>
+  template <class C, class... S>
   static constexpr int shared_bytes = step * (C::tile_rows + 4 + C::tile_columns + 4) * 4;
 
   template <class L, class S, class C, class A>
@@ -71,45 +71,113 @@ struct FmaTile {
   }
 };
 
-// Tensor cores: 128 threads as 2 x 2 warps of 32 rows x tile_columns / 2; k in steps of 32 through a ring of stages
-// filled by cp.async. Weights are in tiles and serve as they lie: registers 0 and 2 of a fragment are 8 columns, registers
-// 1 and 3 are 8 more. Rows are in plain order, 64 bytes apart: a lane's four columns of two fragments are 16 bytes, and
-// eight lanes read 128 bytes that follow one another.
+// Tensor cores: 128 threads as 2 x 2 warps of 32 rows x tile_columns / 2; k in steps of a tile of weights through a ring of
+// stages filled by cp.async. Weights are in tiles and serve as they lie: registers 0 and 2 of a fragment are 8 columns,
+// registers 1 and 3 are 8 more. Rows are in plain order, 32 columns of all before the next 32, 64 bytes apart: a lane's four
+// columns of two fragments are 16 bytes, and eight lanes read 128 bytes that follow one another. A stage: rows [32 columns][row],
+// tiles [strip], their scales [strip].
 struct MmaTile {
-  static constexpr int threads = 128, step = kTileColumns, pitch = step;
+  static constexpr int threads = 128, pitch = kTileColumns;
   template <class C>
-  static constexpr int shared_bytes = C::stages * (C::tile_rows + C::tile_columns) * pitch * 2;
+  static constexpr int part_bytes = C::tile_rows * pitch * 2;  // 32 columns of the rows
+  template <class L, class C>
+  static constexpr int row_bytes = L::tile_columns / kTileColumns * part_bytes<C>;
+  template <class L, class C>
+  static constexpr int stage_bytes = row_bytes<L, C> + (C::tile_columns / 16 * (kTileBytes + scale_bytes<L>()) + 15) / 16 * 16;
+  template <class C, class... L>
+  static constexpr int most_stage_bytes(List<L...>) {
+    int most = 0;
+    ((most = stage_bytes<L, C> > most ? stage_bytes<L, C> : most), ...);
+    return most;
+  }
+  template <class C, class... S>
+  static constexpr int most_stage_bytes() {
+    int most = 0, bytes = 0;
+    ((bytes = most_stage_bytes<C>(typename S::Linears()), most = bytes > most ? bytes : most), ...);
+    return most;
+  }
+  template <class C, class... S>
+  static constexpr int shared_bytes = C::stages * most_stage_bytes<C, S...>();
 
   // Tile `s` of each strip of the block's columns; zeros behind the last strip.
-  template <class L, class S, class C, class T, class A>
-  static __device__ void fill_weights(const A& a, T* to, int tile, int s) {
+  template <class L, class S, class C, class A>
+  static __device__ void fill_weights(const A& a, char* to, int tile, int s) {
     using Columns = TileColumns<C::tile_columns, S::head_dim>;
     static_assert(!Columns::paired || Columns::half % 16 == 0, "strips do not cross the halves");
     for (int i = threadIdx.x; i < C::tile_columns / 16 * 64; i += threads) {
       const int column = Columns::column(tile, i / 64 * 16);
       const bool is_valid = column < S::columns;
-      copy_async16(to + i * 8, L::tiles(a, is_valid ? column / 16 : 0) + s * 512 + i % 64 * 8, is_valid);
+      copy_async16(to + i * 16, L::strip(a, is_valid ? column / 16 : 0) + s * kTileBytes + i % 64 * 16, is_valid);
+    }
+    constexpr int bytes = scale_bytes<L>();
+    if constexpr (bytes > 0)
+      for (int i = threadIdx.x; i < C::tile_columns / 16 * (bytes / 8); i += threads) {
+        const int strip = i / (bytes / 8), at = i % (bytes / 8) * 8, column = Columns::column(tile, strip * 16);
+        const bool is_valid = column < S::columns;
+        copy_async8(to + C::tile_columns / 16 * kTileBytes + i * 8,
+                    L::strip(a, is_valid ? column / 16 : 0) + L::k_tiles * kTileBytes + s * bytes + at, is_valid);
+      }
+  }
+
+  // Adds 16 rows x 8 columns, two times: the half `half` of a strip, 32 columns of the inner dimension, number first + part of the
+  // tile. Codes of the parts of a half tile are in one load.
+  template <class L, class T>
+  static __device__ void multiply(float (&first)[4], float (&second)[4], const u32 (&xs)[2][2][4], const char* strip, const char* scales,
+                                  int first_part, int part, int half) {
+    using W = typename L::Weight;
+    const int lane = threadIdx.x % 32;
+    Fragment words[2];
+    words[0] = *reinterpret_cast<const Fragment*>(strip + (first_part ? kTileBytes / 2 : 0) + lane * 16);
+    if constexpr (!W::is_coded) words[1] = *reinterpret_cast<const Fragment*>(strip + kTileBytes / 2 + lane * 16);
+    if constexpr (W::groups == 0) {
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        const u32 ws[2] = {W::element_pair(words, part, k, half), W::element_pair(words, part, k, half + 2)};
+        mma<T>(first, xs[0][k], ws);
+        mma<T>(second, xs[1][k], ws);
+      }
+    } else {
+      const int group = (first_part + part) * W::groups / (W::columns / kTileColumns);
+      const u32 zero = minus_zero<T>(W::zero(scales, lane / 4 + 8 * half, group));
+      float sums[2][4] = {};
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        const u32 ws[2] = {W::element_pair(words, part, k, half, zero), W::element_pair(words, part, k, half + 2, zero)};
+        mma<T>(sums[0], xs[0][k], ws);
+        mma<T>(sums[1], xs[1][k], ws);
+      }
+      const int row = lane % 4 * 2 + 8 * half;
+      const float even = W::scale(scales, row, group), odd = W::scale(scales, row + 1, group);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        first[i] += (i % 2 ? odd : even) * sums[0][i];
+        second[i] += (i % 2 ? odd : even) * sums[1][i];
+      }
     }
   }
 
   template <class L, class S, class C, class A>
   static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums,
                              bool is_first) {
-    using T = typename L::Weight;
-    constexpr int stage_elements = (C::tile_rows + C::tile_columns) * pitch, steps = (L::k + step - 1) / step;
+    using T = typename L::Element;
+    constexpr int steps = L::k_tiles, parts = L::tile_columns / kTileColumns, at_once = parts > 1 ? parts / 2 : 1;
     constexpr int wide = C::tile_columns / 16;  // 8-column fragments of a warp
     static_assert(C::tile_rows == 64 && C::tile_columns % 16 == 0);
-    T* ring = reinterpret_cast<T*>(shared);
     auto load = [&](int s) {
       if (s < steps) {
-        T* x = ring + s % C::stages * stage_elements;
-        if constexpr (is_normed<typename L::Input>)
-          stage_normed<L, threads, step, pitch>(a, x, C::tile_rows, s * step, statistics, row0, rows);
-        else
-          stage_rows<threads, step, pitch, L::vector>(x, C::tile_rows, s * step, L::k, [&](int r) {
-            return row0 + r < rows ? L::Input::row(a, row0 + r) : nullptr;
-          });
-        fill_weights<L, S, C>(a, x + C::tile_rows * pitch, tile, s);
+        char* to = shared + s % C::stages * stage_bytes<L, C>;
+#pragma unroll 1
+        for (int part = 0; part < parts; ++part) {
+          T* x = reinterpret_cast<T*>(to + part * part_bytes<C>);
+          const int k = s * L::tile_columns + part * kTileColumns;
+          if constexpr (is_normed<typename L::Input>)
+            stage_normed<L, threads, kTileColumns, pitch>(a, x, C::tile_rows, k, statistics, row0, rows);
+          else
+            stage_rows<threads, kTileColumns, pitch, L::vector>(x, C::tile_rows, k, L::k, [&](int r) {
+              return row0 + r < rows ? L::Input::row(a, row0 + r) : nullptr;
+            });
+        }
+        fill_weights<L, S, C>(a, to + row_bytes<L, C>, tile, s);
       }
       commit_async();
     };
@@ -122,23 +190,24 @@ struct MmaTile {
       wait_async<C::stages - 2>();
       __syncthreads();  // stage s has arrived for all; stage s - 1 is free
       load(s + C::stages - 1);
-      const T* x = ring + s % C::stages * stage_elements;
-      const T* w = x + C::tile_rows * pitch;
-      u32 xs[2][2][4];  // of two fragments of rows: two of columns
+      const char* x = shared + s % C::stages * stage_bytes<L, C>;
+      const char* w = x + row_bytes<L, C>;
+#pragma unroll 1
+      for (int first = 0; first < parts; first += at_once)
 #pragma unroll
-      for (int i = 0; i < 2; ++i) load_two_fragments(xs[i], x + (m0 + i * 16) * pitch, pitch);
+        for (int part = 0; part < at_once; ++part) {
+          u32 xs[2][2][4];  // of two fragments of rows: two of columns
 #pragma unroll
-      for (int j = 0; j < wide; ++j) {
-        // The warp's 8-column fragments lie in halves of strips, the first perhaps in the second half of one.
-        const int place = n0 / 8 + j;
+          for (int i = 0; i < 2; ++i)
+            load_two_fragments(xs[i], reinterpret_cast<const T*>(x + (first + part) * part_bytes<C>) + (m0 + i * 16) * pitch, pitch);
 #pragma unroll
-        for (int k = 0; k < 2; ++k) {
-          const Fragment both = load_fragment(w + place / 2 * 512 + k * 256);
-          const u32 ws[2] = {place % 2 ? both.at[1] : both.at[0], place % 2 ? both.at[3] : both.at[2]};
-#pragma unroll
-          for (int i = 0; i < 2; ++i) mma<T>(acc[i][j], xs[i][k], ws);
+          for (int j = 0; j < wide; ++j) {
+            // The warp's 8-column fragments lie in halves of strips, the first perhaps in the second half of one.
+            const int strip = (n0 / 8 + j) / 2, half = (n0 / 8 + j) % 2;
+            multiply<L, T>(acc[0][j], acc[1][j], xs, w + strip * kTileBytes,
+                           w + C::tile_columns / 16 * kTileBytes + strip * scale_bytes<L>(), first, part, half);
+          }
         }
-      }
     }
     const int row = threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
 #pragma unroll
@@ -151,10 +220,10 @@ struct MmaTile {
   }
 };
 
-template <class M, class S, class C, class A, class... L>
+template <class M, class S, class C, int multiplier_bytes, class A, class... L>
 __device__ inline void tile_segment(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, List<L...>) {
   constexpr int linear_stride = C::tile_rows * C::tile_columns;
-  float* sums = reinterpret_cast<float*>(shared + M::template shared_bytes<C>);
+  float* sums = reinterpret_cast<float*>(shared + multiplier_bytes);
   int linear = 0;
   ((M::template run<L, S, C>(a, statistics, row0, tile, rows, shared, sums + linear * linear_stride, linear == 0), ++linear), ...);
   __syncthreads();  // the tile's sums
@@ -165,16 +234,17 @@ __device__ inline void tile_segment(const A& a, const RowStatistics* statistics,
   }
 }
 
-template <class M, class C, class S, class... Rest, class A>
+// multiplier_bytes: of shared memory, in front of the sums.
+template <class M, class C, int multiplier_bytes, class S, class... Rest, class A>
 __device__ inline void tile_dispatch(const A& a, const RowStatistics* statistics, int row0, int block, int rows, char* shared) {
   constexpr int tiles = (S::columns + C::tile_columns - 1) / C::tile_columns;
-  if (block < tiles) return tile_segment<M, S, C>(a, statistics, row0, block, rows, shared, typename S::Linears());
-  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, Rest...>(a, statistics, row0, block - tiles, rows, shared);
+  if (block < tiles) return tile_segment<M, S, C, multiplier_bytes>(a, statistics, row0, block, rows, shared, typename S::Linears());
+  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, multiplier_bytes, Rest...>(a, statistics, row0, block - tiles, rows, shared);
 }
 
 template <class M, class C, class... S>
 constexpr int tile_shared_bytes() {
-  return M::template shared_bytes<C> + most_linears<S...>() * C::tile_rows * C::tile_columns * 4;
+  return M::template shared_bytes<C, S...> + most_linears<S...>() * C::tile_rows * C::tile_columns * 4;
 }
 
 // P: what is normalised. Shared memory: the multiplier's, then sums [linear][row][column]. Grid: column tiles of all segments x row tiles.
@@ -190,7 +260,7 @@ __device__ inline void linear_tile(const A& a) {
     find_statistics<P, M::threads>(a, row0, min(C::tile_rows, rows - row0), combined);
     statistics = combined;
   }
-  tile_dispatch<M, C, S...>(a, statistics, row0, blockIdx.x, rows, shared);
+  tile_dispatch<M, C, M::template shared_bytes<C, S...>, S...>(a, statistics, row0, blockIdx.x, rows, shared);
 }
 
 }  // namespace stoop::gpu

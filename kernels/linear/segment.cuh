@@ -2,6 +2,7 @@
 // An epilogue rotates pairs of columns half a head apart, so a tile that is narrower than a head takes as many columns
 // of each half; a tile of whole heads, or of a segment without rotation, takes them in order.
 #pragma once
+#include "kernels/common/forms.cuh"
 #include "kernels/elementwise/reduce.cuh"
 #include "kernels/rope/rotate.cuh"
 
@@ -9,22 +10,33 @@ namespace stoop::gpu {
 
 template <class... T> struct List {};
 
-// result = input weight^T: weight [n][K] of type W, rows in memory one after the other, or in tiles of 16 rows x 32 columns
+// result = input weight^T: weight [n][K] of form W, elements in rows one after the other, or tiles
 // (ir/support/TileOrder.h): the template that computes it says which. VECTOR: elements that may be loaded at once, of the
 // input and of a weight in rows.
 template <class W, int K, int WEIGHT, class Input_, int VECTOR>
 struct Linear {
-  using Weight = W;
   using Input = Input_;
-  static constexpr int k = K, vector = VECTOR, k_tiles = (K + 31) / 32;
+  using Weight = Form<W>;
+  using Element = typename Weight::Element;  // what is multiplied
+  static constexpr int k = K, vector = VECTOR, tile_columns = Weight::columns, k_tiles = (K + tile_columns - 1) / tile_columns;
   template <class A>
   static __device__ const W* weight(const A& a, int column) { return input<W>(a, WEIGHT) + static_cast<long long>(column) * K; }
-  // The tiles of rows 16 `strip` to 16 `strip` + 15 of the weight.
+  // The tiles of rows 16 `strip` to 16 `strip` + 15 of the weight, and their scales behind them.
   template <class A>
-  static __device__ const W* tiles(const A& a, int strip) {
-    return input<W>(a, WEIGHT) + static_cast<long long>(strip) * k_tiles * 512;
+  static __device__ const char* strip(const A& a, int strip) {
+    return input<char>(a, WEIGHT) + static_cast<long long>(strip) * Weight::strip_bytes(k_tiles);
   }
 };
+
+// Bytes of the scales of a tile, the most of several linears.
+template <class L>
+constexpr int scale_bytes() { return L::Weight::groups * 40; }
+template <class... L>
+constexpr int most_scale_bytes(List<L...>) {
+  int most = 0;
+  ((most = scale_bytes<L>() > most ? scale_bytes<L>() : most), ...);
+  return most;
+}
 
 // Rows that a linear reads as they are; kernels/norm/prologue.cuh has those that are normalised on the way.
 template <class T, int OPERAND, int STRIDE>

@@ -5,7 +5,7 @@
 // from L2, which costs less than a launch. Where the launch in front left moments of the row's blocks, a warp
 // combines those instead, in two passes too. Memory: the row, read three times, mostly from L1, or once.
 #pragma once
-#include "kernels/common/device.cuh"
+#include "kernels/common/forms.cuh"
 
 namespace stoop::gpu {
 
@@ -38,26 +38,13 @@ struct EmbeddingRow {
   }
 };
 
-// A row of a matrix in tiles (ir/support/TileOrder.h); `strip` is where its 16 rows begin.
-template <class T>
-struct TiledRow {
-  const T* strip;
-  int row;
-  __device__ T operator[](int column) const {
-    const int fragment = column / 4 % 2, lane = row * 4 % 32 + column / 8 % 4, word = column / 2 % 2 * 2 + row / 8;
-    return strip[column / 32 * 512 + fragment * 256 + lane * 8 + word * 2 + column % 2];
-  }
-};
-// The embedding of each row's token in a table that the head multiplies as well.
-template <class T, class V, int TOKENS, int TABLE, int COLUMNS>
+// The embedding of each row's token in a table in tiles of form W.
+template <class W, class V, int TOKENS, int TABLE, int COLUMNS>
 struct TiledEmbeddingRow {
-  using Element = T;
   using Value = V;
   template <class A>
-  static __device__ TiledRow<T> row(const A& a, int row) {
-    constexpr int tiles = (COLUMNS + 31) / 32;
-    const int token = input<int>(a, TOKENS)[row];
-    return {input<T>(a, TABLE) + static_cast<long long>(token / 16) * tiles * 512, token % 16};
+  static __device__ TiledRow<W, COLUMNS> row(const A& a, int row) {
+    return tiled_row<W, COLUMNS>(a, TABLE, input<int>(a, TOKENS)[row]);
   }
 };
 
@@ -187,10 +174,10 @@ __device__ inline void whole_rows(const A& a) {
 // N elements from column k on.
 template <int N, class T>
 __device__ inline void load_row(const T* row, int k, float (&to)[N]) { load_floats<N>(row + k, to); }
-template <int N, class T>
-__device__ inline void load_row(const TiledRow<T>& row, int k, float (&to)[N]) {
+template <int N, class W, int COLUMNS>
+__device__ inline void load_row(const TiledRow<W, COLUMNS>& row, int k, float (&to)[N]) {
 #pragma unroll
-  for (int i = 0; i < N; ++i) to[i] = to_float(row[k + i]);
+  for (int i = 0; i < N; ++i) to[i] = row[k + i];
 }
 
 // Rows of a prologue that a linear normalises as it loads them, rounded to T as a launch in front would store them.

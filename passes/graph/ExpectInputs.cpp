@@ -143,7 +143,8 @@ struct ExpectInputs : graph::impl::ExpectInputsBase<ExpectInputs> {
     for (auto [name, own] : inputs) {
       auto weight = symbols.lookup<lm::WeightOp>(name);
       RankedTensorType type = weight.getTensorType();
-      if (!own || !quantSchemeOf(type) || weight->hasAttr(lm::kStoredFormAttrName))
+      std::optional<QuantScheme> scheme = quantSchemeOf(type);
+      if (!own || !scheme || scheme->isFloat || weight->hasAttr(lm::kStoredFormAttrName))
         continue;
       weight->setAttr(lm::kInputsAttrName, own);
       ++anticipated[cast<StringAttr>(type.getEncoding()).getValue()];

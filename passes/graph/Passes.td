@@ -16,9 +16,9 @@ def VerifyImported : Pass<"lm-verify-imported", "::mlir::ModuleOp"> {
 }
 
 def QuantizeWeights : Pass<"lm-quantize-weights", "::mlir::ModuleOp"> {
-  let summary = "Choice of an integer form for every weight matrix";
+  let summary = "Choice of a coded form for every weight matrix";
   let description = [{
-    Gives each matrix read from the checkpoint the encoding of `scheme`; embedding and output head get int8 at least,
+    Gives each matrix read from the checkpoint the encoding of `scheme`; embedding and output head get int8 instead of int4,
     because 4 bits there cost more likelihood than in all layers together. Vectors and generated tables keep their
     values. An override `PATTERN=SCHEME` sets the scheme of the matrices whose names match the glob pattern;
     the last one that matches counts, and `none` leaves a matrix as it is. A pattern that matches nothing is an
@@ -28,7 +28,7 @@ def QuantizeWeights : Pass<"lm-quantize-weights", "::mlir::ModuleOp"> {
     Example: test/passes/graph/lm-quantize-weights.mlir
   }];
   let options = [
-    Option<"scheme", "scheme", "std::string", "\"none\"", "none, int8, int4 (int4-g32), int4-g32, int4-g128">,
+    Option<"scheme", "scheme", "std::string", "\"none\"", "none, int8, int4 (int4-g32), int4-g32, int4-g128, fp8">,
     ListOption<"overrides", "overrides", "std::string", "PATTERN=SCHEME for weights by name">
   ];
   let dependentDialects = ["::stoop::lm::LmDialect"];

@@ -75,7 +75,7 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
     FailureOr<Choice> standard = parseChoice(scheme);
     if (failed(standard)) {
       getOperation().emitError() << "--quantization: there is no scheme '" << scheme.getValue()
-                                 << "'; schemes: none, int8, int4, int4-g32, int4-g128";
+                                 << "'; schemes: none, int8, int4, int4-g32, int4-g128, fp8";
       return signalPassFailure();
     }
     SmallVector<Override> parsed;
@@ -93,7 +93,7 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
       if (pattern.empty() || failed(choice))
         return getOperation().emitError()
                << "--quantization-override '" << text
-               << "': expected PATTERN=SCHEME, schemes: none, int8, int4, int4-g32, int4-g128";
+               << "': expected PATTERN=SCHEME, schemes: none, int8, int4, int4-g32, int4-g128, fp8";
       llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern);
       if (!glob)
         return getOperation().emitError() << "--quantization-override '" << text
@@ -137,7 +137,7 @@ struct QuantizeWeights : graph::impl::QuantizeWeightsBase<QuantizeWeights> {
     for (lm::WeightOp weight : matrices) {
       bool stored = weight->hasAttr(lm::kStoredFormAttrName);
       Choice choice = standard;
-      if (choice.scheme && vocabulary.contains(weight.getSymNameAttr()))
+      if (choice.scheme && choice.scheme->bits == 4 && vocabulary.contains(weight.getSymNameAttr()))
         choice.scheme = QuantScheme{8, 0};
       StringRef decidedBy;
       for (Override &override : parsed)

@@ -202,7 +202,7 @@ static void lowerWeightSymbol(OpBuilder &builder, lm::WeightOp weight) {
   RankedTensorType type = weight.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
   auto scheme = cast_or_null<StringAttr>(type.getEncoding());
-  auto kind = scheme                ? plan::PackKind::Panel16
+  auto kind = scheme                ? (quantSchemeOf(type)->isFloat ? plan::PackKind::Tiles : plan::PackKind::Panel16)
               : type.getRank() == 2 ? plan::PackKind::Rows
                                     : plan::PackKind::Vector;
   auto pack = plan::PackAttr::get(builder.getContext(), kind, type.getElementType(), rows,

@@ -122,12 +122,16 @@ struct PackWeights : planning::impl::PackWeightsBase<PackWeights> {
       plan::PackAttr pack = weight.getPack();
       auto demand = demands->find(weight.getSymNameAttr());
       if (pack.getKind() != plan::PackKind::Vector && demand != demands->end()) {
-        if (pack.getScheme() && demand->second.kind != pack.getKind())
+        plan::PackKind kind = demand->second.kind;
+        if (pack.getScheme() && adapts(demand->second.reader)) // alone: there is no plain order of codes
+          kind = plan::PackKind::Tiles;
+        bool isFloat = pack.getScheme() && pack.getQuantScheme()->isFloat; // panels are of integers
+        if (pack.getScheme() && (kind == plan::PackKind::Rows || (isFloat && kind == plan::PackKind::Panel16)))
           return weight.emitOpError()
                  << "is quantised as " << pack.getScheme() << ", but "
                  << demand->second.reader->getName() << " reads it as "
-                 << stringifyPackKind(demand->second.kind);
-        pack = plan::PackAttr::get(&getContext(), demand->second.kind, pack.getElementType(),
+                 << stringifyPackKind(kind);
+        pack = plan::PackAttr::get(&getContext(), kind, pack.getElementType(),
                                    pack.getRows(), pack.getCols(), pack.getScheme());
       }
       bool isFloat32 =

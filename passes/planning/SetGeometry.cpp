@@ -9,6 +9,8 @@
 
 #include "ir/lm/StreamShape.h"
 #include "ir/plan/PlanOps.h"
+#include "ir/support/DType.h"
+#include "ir/support/TileOrder.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -76,6 +78,18 @@ int64_t GeometryOf::mostLinears(const lm::RegionParts &parts) const {
   return most;
 }
 
+/// Rows and strips of a step of linear_mma: what a tile of weights multiplies.
+static int64_t stageBytes(const lm::RegionParts &parts, int64_t width) {
+  int64_t most = 0;
+  for (const lm::RegionSegment &segment : parts.segments)
+    for (lm::LinearOp linear : segment.linears) {
+      TileForm form = TileForm::of(quantSchemeOf(linear.getWeight().getType()));
+      most = std::max<int64_t>(most, kTileRows * form.columns * 2 +
+                                         llvm::alignTo(width / kTileStrip * (kTileBytes + form.scaleBytes()), 16));
+    }
+  return most;
+}
+
 /// As many blocks as the GPU has multiprocessors. Behind the tickets, two shared units a block.
 plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int64_t rows) {
   lm::StreamShape shape(parts, rows, tunable("slice"));
@@ -86,7 +100,7 @@ plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int
     balance.push_back(builder.getNamedAttr(std::to_string(multiprocessors),
                                            builder.getF64FloatAttr(shape.balance(multiprocessors, tunable("split")))));
   kernel->setAttr(plan::kSplitAttrName, builder.getDictionaryAttr(
-                                            {builder.getNamedAttr("unit", builder.getStringAttr("tiles of 16 x 32 weights")),
+                                            {builder.getNamedAttr("unit", builder.getStringAttr("tiles of 1 KiB of weights")),
                                              builder.getNamedAttr("count", builder.getI64IntegerAttr(shape.tiles())),
                                              builder.getNamedAttr("balance", builder.getDictionaryAttr(balance))}));
   int64_t scratch = tunable("split") ? plan::kTicketBytes + 2 * blocks * llvm::alignTo(shape.unitSums(), 32) * 4 : 0;
@@ -150,8 +164,7 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
     return make({columnTiles(*parts, width), 1, 1}, kThreads, mostLinears(*parts) * numRows * width * 4);
   }
   int64_t width = tunable("tile_columns");
-  int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4
-                          : tunable("stages") * (kTileRows + width) * 32 * 2;
+  int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4 : tunable("stages") * stageBytes(*parts, width);
   return make({columnTiles(*parts, width), static_cast<int64_t>(divideCeil(numRows, kTileRows)), 1},
               fma ? kThreads : kMmaThreads,
               tileBytes + mostLinears(*parts) * kTileRows * width * 4);

@@ -130,7 +130,7 @@ static void readStart(plan::KernelOp kernel, KernelReport &report) {
   if (!*report.startsEarly)
     report.startsLateReason = reason ? reason.str() : "the pass plan-overlap-launches was left out";
   else if (auto stages = report.tunables.getAs<IntegerAttr>("stages"); stages && report.templateName == "linear_stream")
-    report.bytesAhead = stages.getInt() * lm::kStreamWarps * tiledBytes(kTileStrip, kTileColumns);
+    report.bytesAhead = stages.getInt() * lm::kStreamWarps * kTileBytes;
 }
 
 int64_t sequencesOf(plan::EntryOp entry) {

@@ -1,12 +1,13 @@
 //===- GpuProvider.cpp - schedules of kernels launched as grids -----------===//
 //
 // Few rows stream the weights (linear_stream, linear_small); many are multiplied in tiles. Both by tensor cores where
-// both factors are of one narrow type, attention of prompts likewise. A tile's width must divide the rotation's heads evenly, whole or in
+// both factors are of one narrow type or the weights are codes, attention of prompts likewise. A tile's width must divide the rotation's heads evenly, whole or in
 // halves. Numbers are arithmetic from shapes; none was measured.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/GpuProvider.h"
 #include "ir/lm/StreamShape.h"
+#include "ir/support/DType.h"
 #include "ir/support/RotationTiles.h"
 
 #include "mlir/IR/Builders.h"
@@ -125,7 +126,8 @@ static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &ch
   fused.walk([&](lm::LinearOp linear) {
     Type input = getElementTypeOrSelf(linear.getInput().getType());
     rows = cast<RankedTensorType>(linear.getInput().getType()).getDimSize(0);
-    isNarrow &= !input.isF32() && input == getElementTypeOrSelf(linear.getWeight().getType());
+    isNarrow &= !input.isF32() && (quantSchemeOf(linear.getWeight().getType()) ||
+                                   input == getElementTypeOrSelf(linear.getWeight().getType()));
     readsPrologue |= !isa<BlockArgument>(linear.getInput());
   });
   if (rows <= kSmallRows && isNarrow)

@@ -14,6 +14,7 @@ import tempfile
 import numpy as np
 
 import checks
+import cuda_fidelity
 import safetensors_io
 from models import CompiledModel, ReferenceModel, RunError
 
@@ -31,6 +32,11 @@ GREEDY_MISSED = {("tiny-seed", "int8"): 0.989}
 KERNEL_TOLERANCE = 1e-3  # of the largest logit: integer activations
 FLOAT_TOLERANCE = checks.LOGIT_TOLERANCE  # float activations: nothing but sums is rounded
 KERNEL_NLL = 1e-4  # relative
+CUDA_TOLERANCE = 1e-3  # of the largest logit, in float16: roundings of activations fall to the other side, codes add none
+CUDA_CASES = {scheme: ["--quantization", scheme] for scheme in ("int8", "fp8", "int4-g32", "int4-g128")}
+# Launches of several schemes, and linears that have none beside those that have one.
+CUDA_CASES["mixed"] = ["--quantization", "int4-g32", "--quantization-override", "layers.0.mlp.*=fp8",
+                       "--quantization-override", "layers.1.*=int4-g128", "--quantization-override", "layers.*.attn.out*=none"]
 
 
 def nearest_int8(weights):
@@ -155,13 +161,38 @@ def check_program(options, directory, recorded, scheme, flags, report, activatio
     print(f"{where} {of}: worst error {report.worst[of]:.2e} of the largest logit", flush=True)
 
 
+def check_cuda(options, directory, recorded, case, report):
+    """The program for a GPU, on the virtual one, against the evaluator in the same types; and what the scheme costs."""
+    flags = CUDA_CASES[case]
+    prompts = [recorded.generations[index]["prompt_ids"] for index in options.prompts]
+    expected = ReferenceModel(options.stoop, directory, dtype="f16", context=cuda_fidelity.CONTEXT, flags=flags).generate_all(prompts, 3)
+    divergences = []
+    with tempfile.TemporaryDirectory() as folder:
+        program = CompiledModel.compile(options.stoop, directory, os.path.join(folder, "program"), dtype="f16",
+                                        context=cuda_fidelity.CONTEXT, buckets=cuda_fidelity.BUCKETS,
+                                        flags=[*flags, "--target", "cuda", "--cuda-arch", "sm_80.ptx"])
+        for number, index in enumerate(options.prompts):
+            with cuda_fidelity.virtual_gpu(options, [80, 90][number % 2], seed=number + 1):
+                document, logits = program.generate(prompts[number], 3)
+            other, reference = expected[number]
+            same = sum(np.cumprod([a == b for a, b in zip(document["ids"], other["ids"])]))
+            for row in range(min(same + 1, len(logits))):
+                report.limit("cuda", checks.relative_error(logits[row], reference[row]), CUDA_TOLERANCE,
+                             f"{directory} {case}, prompt {index}, token {row}")
+            divergences.append(divergence(recorded.logits(index)[None], logits[:1]))
+    print(f"{os.path.basename(directory)} {case}: worst error {report.worst['cuda']:.2e} of the largest logit so far; "
+          f"KL {np.mean(divergences):.2e} from the recorded logits", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stoop", required=True)
     parser.add_argument("--checkpoints", nargs="+", required=True, metavar="DIR")
-    parser.add_argument("--schemes", nargs="+", default=["int8", "int4-g32"])
-    parser.add_argument("--target", choices=["reference", "cpu"], required=True,
-                        help="reference: what the schemes cost; cpu: that kernels add nothing")
+    parser.add_argument("--schemes", nargs="+", default=["int8", "int4-g32"], help="for cuda: cases, also fp8 and mixed")
+    parser.add_argument("--target", choices=["reference", "cpu", "cuda"], required=True,
+                        help="reference: what the schemes cost; cpu, cuda: that kernels add nothing")
+    parser.add_argument("--driver", help="path of the virtual driver, for cuda")
+    parser.add_argument("--prompts", nargs="+", type=int, default=[0, 6], help="for cuda")
     parser.add_argument("--flags", nargs="*", default=[], help="of the compiler")
     parser.add_argument("--tokens", type=int, default=1024)
     options = parser.parse_args()
@@ -172,6 +203,10 @@ def main():
             if options.target == "reference":
                 with tempfile.TemporaryDirectory() as texts:
                     check_schemes(options, directory, recorded, texts, report)
+                continue
+            if options.target == "cuda":
+                for case in options.schemes:
+                    check_cuda(options, directory, recorded, case, report)
                 continue
             for scheme in options.schemes:
                 check_program(options, directory, recorded, scheme, options.flags, report)

@@ -14,6 +14,7 @@ import tempfile
 import numpy as np
 
 import checks
+import cuda_fidelity
 import safetensors_io
 from models import CompiledModel, ReferenceModel, RunError, execute
 
@@ -161,17 +162,26 @@ def check_refusals(options, directory, report):
 
 
 def check_cuda(options, directory, report):
+    """On the virtual GPU in float16; refused in float32."""
     with tempfile.TemporaryDirectory() as folder:
-        stored, _ = make(directory, folder, "awq", 32, False)
-        errors = execute([options.stoop, "compile", stored, "--target", "cuda", "-o", os.path.join(folder, "program")],
-                         expect=2)[1]
-        report.require("is quantised (quantization_config): the kernels of --target cuda" in errors,
-                       f"refusal of a quantised checkpoint for cuda: {errors}")
+        stored, _ = make(directory, folder, "gptq", 64, False)
+        path = os.path.join(folder, "program")
+        errors = execute([options.stoop, "compile", stored, "--target", "cuda", "--dtype", "f32", "-o", path], expect=2)[1]
+        report.require("is quantised (quantization_config)" in errors and "--dtype bf16" in errors,
+                       f"refusal of a quantised checkpoint for cuda in float32: {errors}")
+        ids = checks.Recorded(directory).generations[0]["prompt_ids"]
+        (_, expected), = ReferenceModel(options.stoop, stored, dtype="f16", context=128).generate_all([ids], 2)
+        program = CompiledModel.compile(options.stoop, stored, path, dtype="f16", context=128, buckets=[16],
+                                        flags=["--target", "cuda", "--cuda-arch", "sm_80.ptx"])
+        with cuda_fidelity.virtual_gpu(options, 80):
+            _, logits = program.generate(ids, 2)
+        report.limit("cuda", checks.relative_error(logits[0], expected[0]), KERNEL_TOLERANCE, f"{directory} gptq, cuda")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stoop", required=True)
+    parser.add_argument("--driver", required=True, help="path of the virtual driver")
     parser.add_argument("--checkpoints", nargs="+", required=True, metavar="DIR")
     options = parser.parse_args()
     report = checks.Report()

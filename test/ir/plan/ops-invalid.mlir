@@ -31,6 +31,13 @@ plan.program @p target("cpu") metadata({}) {
 
 // -----
 
+plan.program @p target("cpu") metadata({}) {
+  // expected-error @below {{expects "fp8" to be packed as tiles: panels are of integers}}
+  plan.weight @pack_c1_panel pack(#plan.pack<panel16, 8 x 4 : f32, "fp8">) origin({})
+}
+
+// -----
+
 plan.program @p target("cuda") metadata({}) {
   // expected-error @below {{expects tiles of f16 or bf16, got 'f32'}}
   plan.weight @pack_c2_tiles pack(#plan.pack<tiles, 8 x 4 : f32>) origin({})
@@ -39,7 +46,7 @@ plan.program @p target("cuda") metadata({}) {
 // -----
 
 plan.program @p target("cpu") metadata({}) {
-  // expected-error @below {{expects a quantised weight to be packed as panel16, got rows}}
+  // expected-error @below {{expects a quantised weight to be packed as panel16 or tiles, got rows}}
   plan.weight @pack_c1_kind pack(#plan.pack<rows, 8 x 4 : f32, "int8">) origin({})
 }
 

@@ -10,6 +10,7 @@
 #include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/NvrtcCompiler.h"
+#include "codegen/quant/Strip.h"
 #include "codegen/reference/Evaluator.h"
 #include "codegen/reference/ops/Ops.h"
 #include "ir/lm/LmDialect.h"
@@ -252,6 +253,24 @@ std::optional<Tensor> Comparison::momentsFor(BlockArgument argument) {
   return std::nullopt;
 }
 
+/// Rows in a scheme: codes as the device has them, and what they stand for as the reference has it.
+static Tensor quantise(const QuantScheme &scheme, const std::vector<float> &values, Operand &operand) {
+  TileForm form = TileForm::of(scheme);
+  Tensor tensor(operand.rows, operand.cols, Element::F32);
+  operand.bytes.assign(form.bytes(operand.rows, operand.cols), 0);
+  std::vector<float> row(operand.cols);
+  for (int64_t r = 0; r < operand.rows; ++r) {
+    quant::Row codes;
+    quant::quantizeRow(scheme, &values[r * operand.cols], operand.cols, quant::Rounding::Nearest, codes);
+    quant::packTileRow(scheme, codes, r % kTileStrip, operand.cols,
+                       reinterpret_cast<uint8_t *>(operand.bytes.data()) + r / kTileStrip * form.stripBytes(operand.cols));
+    quant::dequantizeRow(scheme, codes, operand.cols, row.data());
+    for (int64_t c = 0; c < operand.cols; ++c)
+      tensor.set(r, c, row[c]);
+  }
+  return tensor;
+}
+
 /// Whether the kernel reads a matrix in tiles: a weight of a template on tensor cores, or a table that it is told of.
 bool Comparison::isTiled(BlockArgument argument) {
   auto tables = kernel->getAttrOfType<DenseI64ArrayAttr>(plan::kTiledAttrName);
@@ -304,9 +323,17 @@ void Comparison::makeInput(BlockArgument argument) {
     for (OpOperand &use : argument.getUses())
       if (isa<lm::LinearOp>(use.getOwner()) && use.getOperandNumber() == 1)
         scale = 1 / std::sqrt(static_cast<float>(operand.cols));
+    if (std::optional<QuantScheme> scheme = quantSchemeOf(cast<RankedTensorType>(argument.getType()))) {
+      std::vector<float> values(operand.rows * operand.cols);
+      for (float &value : values)
+        value = normal(rng) * scale;
+      frame.define(argument, quantise(*scheme, values, operand));
+      operands.push_back(std::move(operand));
+      return;
+    }
     operand.isTiled = isTiled(argument);
     if (operand.isTiled)
-      operand.bytes.assign(tiledBytes(operand.rows, operand.cols), 0);
+      operand.bytes.assign(TileForm().bytes(operand.rows, operand.cols), 0);
     Tensor tensor(operand.rows, operand.cols, elementOf(operand.element));
     size_t bytes = elementBytes(operand.element);
     for (int64_t r = 0; r < operand.rows; ++r)

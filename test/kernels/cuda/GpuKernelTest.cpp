@@ -115,6 +115,90 @@ TEST(GpuLinearStream, ShapesAndTypes) {
     }
 }
 
+namespace {
+/// Forms of weights, each with the columns of its tiles and what is shorter or longer by some.
+constexpr const char *kSchemes[] = {"int8", "fp8", "int4-g32", "int4-g64", "int4-g128", "int4-g256"};
+
+/// Two linears of different schemes whose results are added, of rows as they are or behind a norm: x [rows][k], w [n][k].
+std::string codedKernel(llvm::StringRef schedule, int rows, int n, int k, llvm::StringRef type, llvm::StringRef first,
+                        llvm::StringRef second, bool isNormed) {
+  std::string X = tensor(rows, k, "f32"), N = tensor(rows, k, type), Y = tensor(rows, n, "f32"), V = formatv("tensor<{0}xf32>", k),
+              W = formatv("tensor<{0}x{1}xf32, \"{2}\">", n, k, first), U = formatv("tensor<{0}x{1}xf32, \"{2}\">", n, k, second);
+  return formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, 0, 0, 0, 0, {2}]) {{
+    ^bb0({3}, %g: {4}, %b: {4}, %w: {5}, %u: {6}):
+      {7}
+      %0 = lm.linear %n, %w : ({8}, {5}) -> {9}
+      %1 = lm.linear %n, %u : ({8}, {6}) -> {9}
+      %2 = lm.binary add %0, %1 : {9}
+      lm.yield %2 : {9}
+    })",
+                 schedule, k, n, isNormed ? "%x: " + X : "%n: " + N, V, W, U,
+                 isNormed ? formatv("%n = lm.norm layer %x, %g, %b eps(1.0e-5) : ({0}, {1}, {1}) -> {2}", X, V, N).str() : "", N, Y);
+}
+} // namespace
+
+/// Codes of every scheme: tiles and groups that are not full, slices, cuts anywhere. Results in float32 show that codes and
+/// scales are multiplied without any rounding of their own.
+TEST(GpuCodes, StreamedShapesAndSchemes) {
+  struct Shape {
+    int rows, valid, n, k, stages, multiprocessors, slice;
+    bool isSplit, isNormed;
+  };
+  int turn = 0;
+  for (Shape s : {Shape{1, 1, 40, 256, 2, 2, 4096, false, true}, Shape{4, 3, 17, 100, 3, 5, 4096, true, true},
+                  Shape{8, 7, 1003, 40, 4, 4, 4096, true, true}, Shape{8, 8, 128, 600, 8, 3, 8, true, true},
+                  Shape{2, 2, 71, 4544, 8, 3, 4096, true, true}, Shape{3, 3, 50, 1000, 1, 7, 4096, true, false}, Shape{5, 5, 33, 77, 2, 2, 4096, false, false}})
+    for (const char *scheme : kSchemes)
+      for (llvm::StringRef type : {"bf16", "f16"}) {
+        if (++turn % 4 != 0 && !isExhaustive())
+          continue;
+        GpuStep step = stepOf(s.rows, s.valid);
+        step.multiprocessors = s.multiprocessors;
+        std::string kernel = codedKernel(streamSchedule(s.stages, s.isSplit, s.slice), s.rows, s.n, s.k, type, scheme,
+                                         kSchemes[turn / 4 % std::size(kSchemes)], s.isNormed);
+        expectRight(kernel, step, s.isNormed ? "f16" : "f32"); // a norm's results are rounded, perhaps to the other side
+      }
+}
+
+TEST(GpuCodes, TilesOfPrompts) {
+  struct Shape {
+    int rows, valid, n, k, columns, stages;
+  };
+  int turn = 0;
+  for (Shape s : {Shape{64, 64, 64, 256, 64, 3}, Shape{16, 13, 70, 40, 64, 3}, Shape{70, 66, 80, 300, 80, 2}, Shape{9, 9, 130, 33, 96, 2}})
+    for (const char *scheme : kSchemes)
+      for (llvm::StringRef type : {"bf16", "f16"}) {
+        if (++turn % 4 != 0 && !isExhaustive())
+          continue;
+        expectRight(codedKernel(mmaSchedule(s.columns, s.stages), s.rows, s.n, s.k, type, scheme,
+                                kSchemes[turn / 4 % std::size(kSchemes)], false),
+                    stepOf(s.rows, s.valid), "f32");
+      }
+}
+
+/// The embedding alone, and as the head has it in front of a linear of another scheme.
+TEST(GpuCodes, EmbeddingRows) {
+  for (const char *scheme : kSchemes) {
+    std::string table = formatv("tensor<37x200xf32, \"{0}\">", scheme), w = formatv("tensor<20x200xf32, \"{0}\">", scheme);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, 200]) attributes {{tiled = array<i64: 1>} {{
+      ^bb0(%t: tensor<5xi32>, %e: {1}):
+        %x = lm.embedding %t, %e : (tensor<5xi32>, {1}) -> tensor<5x200xf32>
+        lm.yield %x : tensor<5x200xf32>
+      })",
+                        plainSchedule("embedding_rows"), table),
+                stepOf(5, 4), "f32");
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([1, 0, 0, 0, 20, 200]) attributes {{tiled = array<i64: 1>} {{
+      ^bb0(%t: tensor<2xi32>, %e: {1}, %g: tensor<200xf32>, %w: {2}):
+        %x = lm.embedding %t, %e : (tensor<2xi32>, {1}) -> tensor<2x200xf32>
+        %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<2x200xf32>, tensor<200xf32>) -> tensor<2x200xbf16>
+        %0 = lm.linear %n, %w : (tensor<2x200xbf16>, {2}) -> tensor<2x20xf32>
+        lm.yield %0, %x : tensor<2x20xf32>, tensor<2x200xf32>
+      })",
+                        streamSchedule(3, true), table, w),
+                stepOf(2, 2), "f16");
+  }
+}
+
 TEST(GpuLinearFma, ShapesAndTypes) {
   struct Shape {
     int rows, valid, n, k, columns;

@@ -1,6 +1,7 @@
 // RUN: stoop-opt %s --lm-quantize-weights | FileCheck %s --check-prefix=NONE
 // RUN: stoop-opt %s --lm-quantize-weights="scheme=int8" | FileCheck %s --check-prefix=INT8
 // RUN: stoop-opt %s --lm-quantize-weights="scheme=int4" | FileCheck %s --check-prefix=INT4
+// RUN: stoop-opt %s --lm-quantize-weights="scheme=fp8" | FileCheck %s --check-prefix=FP8
 // RUN: stoop-opt %s --lm-quantize-weights="scheme=int4-g128 overrides=layers.*=int4-g32,*.up=none,embed=int4-g128" \
 // RUN:   | FileCheck %s --check-prefix=OVERRIDES
 
@@ -17,6 +18,10 @@
 // INT8: lm.weight @bias : tensor<4xf32>
 // INT8: lm.load_weight @embed : tensor<8x4xf32, "int8">
 // INT8: lm.linear {{.*}} : (tensor<?x4xf32>, tensor<4x4xf32, "int8">) -> tensor<?x4xf32>
+
+// Floats of 8 bits, the vocabulary too.
+// FP8: lm.weight @embed : tensor<8x4xf32, "fp8">
+// FP8: lm.weight @layers.0.up : tensor<4x4xf32, "fp8">
 
 // The matrix that tokens enter and logits leave by stays at 8 bits.
 // INT4: quantization = [{bytes = 128 : i64, matrices = 1 : i64, scheme = "int8"}, {bytes = 208 : i64, matrices = 2 : i64, scheme = "int4-g32"}]

@@ -31,3 +31,22 @@ plan.program @narrow target("cpu") metadata({}) {
   // expected-error @below {{is read as vector, expects f32, got 'bf16'}}
   plan.weight @g pack(#plan.pack<vector, 1 x 8 : bf16>) origin({})
 }
+
+// -----
+
+// Panels hold integers.
+plan.program @floats target("cpu") metadata({}) {
+  // expected-error @below {{is quantised as "fp8", but lm.linear reads it as panel16}}
+  plan.weight @w pack(#plan.pack<tiles, 5 x 10 : f32, "fp8">) origin({})
+  plan.kernel @linear schedule(#plan.schedule<"linear", source = "heuristic", tunables = {prefetch = 0 : i64}>) row_strides([10, 0, 5]) {
+  ^bb0(%x: tensor<1x10xf32>, %w: tensor<5x10xf32, "fp8">):
+    %r = lm.linear %x, %w : (tensor<1x10xf32>, tensor<5x10xf32, "fp8">) -> tensor<1x5xf32>
+    lm.yield %r : tensor<1x5xf32>
+  }
+  plan.entry decode @decode_b1 rows(1) {
+    %a = plan.alloc size(64) lifetime transient
+    %b = plan.alloc size(64) lifetime transient
+    %w = plan.weight_ref @w : !plan.buffer
+    plan.launch @linear reads(%a, %w) writes(%b)
+  }
+}

@@ -80,6 +80,46 @@ plan.program @quantised target("cpu") metadata({}) {
 
 // -----
 
+// On a grid in tiles of 64 and 128 columns: 2 strips of a tile with 16 scales padded to 128 bytes; a strip of a tile with 16 x 4
+// scales and zeros. So are those of a table alone.
+// CHECK-LABEL: plan.program @codes
+// CHECK: plan.arena @weights size(4736)
+// CHECK: plan.weight @bytes pack(<tiles, 17 x 15 : f32, "fp8">) at(<@weights[0, 2304]>)
+// CHECK: plan.weight @nibbles pack(<tiles, 5 x 15 : f32, "int4-g32">) at(<@weights[2304, 1280]>)
+// CHECK: plan.weight @table pack(<tiles, 5 x 15 : f32, "int8">) at(<@weights[3584, 1152]>)
+// CHECK: plan.kernel @embedding {{.*}} attributes {plan.geometry = {{.*}}, tiled = array<i64: 1>}
+plan.program @codes target("cuda") metadata({}) {
+  plan.weight @bytes pack(#plan.pack<tiles, 17 x 15 : f32, "fp8">) origin({})
+  plan.weight @nibbles pack(#plan.pack<panel16, 5 x 15 : f32, "int4-g32">) origin({})
+  plan.weight @table pack(#plan.pack<panel16, 5 x 15 : f32, "int8">) origin({})
+  plan.kernel @embedding schedule(#plan.schedule<"embedding_rows", source = "heuristic", tunables = {}>) row_strides([1, 0, 15])
+      attributes {plan.geometry = #plan.geometry<grid = [1, 1, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%t: tensor<1xi32>, %w: tensor<5x15xf32, "int8">):
+    %r = lm.embedding %t, %w : (tensor<1xi32>, tensor<5x15xf32, "int8">) -> tensor<1x15xbf16>
+    lm.yield %r : tensor<1x15xbf16>
+  }
+  plan.kernel @linear schedule(#plan.schedule<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 0 : i64, stages = 2 : i64, trigger = 50 : i64}>)
+      row_strides([15, 0, 0, 17, 5]) attributes {plan.geometry = #plan.geometry<grid = [1, 0, 1], threads = 256, shared = 0, scratch = 0>} {
+  ^bb0(%x: tensor<1x15xbf16>, %w: tensor<17x15xf32, "fp8">, %u: tensor<5x15xf32, "int4-g32">):
+    %r = lm.linear %x, %w : (tensor<1x15xbf16>, tensor<17x15xf32, "fp8">) -> tensor<1x17xf32>
+    %s = lm.linear %x, %u : (tensor<1x15xbf16>, tensor<5x15xf32, "int4-g32">) -> tensor<1x5xf32>
+    lm.yield %r, %s : tensor<1x17xf32>, tensor<1x5xf32>
+  }
+  plan.entry decode @decode_b1 rows(1) {
+    %tokens = plan.alloc size(4) lifetime io role("tokens")
+    %a = plan.alloc size(64) lifetime transient
+    %b = plan.alloc size(68) lifetime transient
+    %c = plan.alloc size(20) lifetime transient
+    %bytes = plan.weight_ref @bytes : !plan.buffer
+    %nibbles = plan.weight_ref @nibbles : !plan.buffer
+    %table = plan.weight_ref @table : !plan.buffer
+    plan.launch @embedding reads(%tokens, %table) writes(%a)
+    plan.launch @linear reads(%a, %bytes, %nibbles) writes(%b, %c)
+  }
+}
+
+// -----
+
 // On a grid the template of lm.linear says how. Tiles pad rows to 16 and columns to 32; an embedding takes its rows out of
 // whatever the head needs.
 // CHECK-LABEL: plan.program @grid

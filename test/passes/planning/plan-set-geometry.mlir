@@ -19,7 +19,7 @@ plan.program @p target("cuda") metadata({}) {
   // tickets, then two units of each block in 128 bytes.
   // CHECK-LABEL: plan.kernel @stream
   // CHECK-SAME: grid = [12, 0, 1], threads = 256, shared = 34320, scratch = 7168
-  // CHECK-SAME: split = {balance = {"108" = 1.000000e+00 : f64, "132" = 1.000000e+00 : f64}, count = 12 : i64, unit = "tiles of 16 x 32 weights"}
+  // CHECK-SAME: split = {balance = {"108" = 1.000000e+00 : f64, "132" = 1.000000e+00 : f64}, count = 12 : i64, unit = "tiles of 1 KiB of weights"}
   plan.kernel @stream schedule(<"linear_stream", source = "heuristic", tunables = {slice = 2 : i64, split = 1 : i64, stages = 4 : i64, trigger = 50 : i64}>)
       row_strides([64, 0, 0, 0, 0, 48, 40]) {
   ^bb0(%x: tensor<1x64xf32>, %g: tensor<64xf32>, %b: tensor<64xf32>, %w: tensor<48x64xbf16>, %u: tensor<40x64xbf16>):
@@ -38,6 +38,19 @@ plan.program @p target("cuda") metadata({}) {
     %0 = lm.linear %n, %w : (tensor<1x64xbf16>, tensor<48x64xbf16>) -> tensor<1x48xbf16>
     %1 = lm.linear %n, %u : (tensor<1x64xbf16>, tensor<40x64xbf16>) -> tensor<1x40xbf16>
     lm.yield %0, %1 : tensor<1x48xbf16>, tensor<1x40xbf16>
+  }
+  // Codes: 3 strips of 2 tiles of 64 and of 1 tile of 128 columns. The row of 100 is staged as 128 columns and 32 more; a copy of
+  // a tile of 4 bits brings 160 bytes of scales along.
+  // CHECK-LABEL: plan.kernel @codes
+  // CHECK-SAME: grid = [9, 0, 1], threads = 256, shared = 39648, scratch = 0
+  plan.kernel @codes schedule(<"linear_stream", source = "heuristic", tunables = {slice = 1 : i64, split = 0 : i64, stages = 4 : i64, trigger = 50 : i64}>)
+      row_strides([100, 0, 0, 0, 48]) {
+  ^bb0(%x: tensor<1x100xf32>, %g: tensor<100xf32>, %w: tensor<48x100xf32, "fp8">, %u: tensor<48x100xf32, "int4-g32">):
+    %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<1x100xf32>, tensor<100xf32>) -> tensor<1x100xbf16>
+    %0 = lm.linear %n, %w : (tensor<1x100xbf16>, tensor<48x100xf32, "fp8">) -> tensor<1x48xf32>
+    %1 = lm.linear %n, %u : (tensor<1x100xbf16>, tensor<48x100xf32, "int4-g32">) -> tensor<1x48xf32>
+    %2 = lm.binary add %0, %1 : tensor<1x48xf32>
+    lm.yield %2 : tensor<1x48xf32>
   }
   // 130 rows in tiles of 64, 100 columns in tiles of 64; two linears' sums behind three stages.
   // CHECK-LABEL: plan.kernel @mma

@@ -61,8 +61,55 @@ TEST(QuantScheme, NamesAreParsedAndPrinted) {
   for (const char *name : kSchemes)
     EXPECT_EQ(QuantScheme::parse(name)->name(), name);
   for (const char *name : {"", "int4", "int4-g", "int4-g0", "int4-g12", "int4-g-8", "int4-g32x",
-                           "int8-g32", "int3-g32", "fp8"})
+                           "int8-g32", "int3-g32", "fp8-g32"})
     EXPECT_FALSE(QuantScheme::parse(name)) << name;
+  EXPECT_EQ(QuantScheme::parse("fp8")->name(), "fp8");
+}
+
+/// The value that the bits of an e4m3 stand for, by its definition.
+double e4m3(int bits) {
+  int exponent = bits >> 3 & 15, fraction = bits & 7;
+  double magnitude = exponent ? std::ldexp(1 + fraction / 8.0, exponent - 7) : std::ldexp(fraction / 8.0, -6);
+  return bits & 128 ? -magnitude : magnitude;
+}
+
+TEST(Quantize, E4m3IsTheNearest) {
+  for (int bits = 0; bits < 256; ++bits) {
+    float value = codegen::floatFromE4m3(static_cast<uint8_t>(bits));
+    if ((bits & 127) == 127) {
+      EXPECT_TRUE(std::isnan(value)) << bits;
+      EXPECT_EQ(codegen::e4m3FromFloat(value) & 127, 127);
+      continue;
+    }
+    EXPECT_EQ(value, e4m3(bits)) << bits;
+    EXPECT_EQ(codegen::e4m3FromFloat(value), bits);
+    // Halfway to the next one: the even one, and the nearer one on either side.
+    if ((bits & 127) >= 126)
+      continue;
+    float half = float((e4m3(bits) + e4m3(bits + 1)) / 2);
+    EXPECT_EQ(codegen::e4m3FromFloat(half), bits + (bits & 1)) << bits;
+    EXPECT_EQ(codegen::e4m3FromFloat(std::nextafter(half, 0.0f)), bits) << bits;
+    EXPECT_EQ(codegen::e4m3FromFloat(std::nextafter(half, bits & 128 ? -1e9f : 1e9f)), bits + 1) << bits;
+  }
+  EXPECT_EQ(codegen::e4m3FromFloat(1e30f), 0x7e);
+  EXPECT_EQ(codegen::e4m3FromFloat(-INFINITY), 0xfe);
+}
+
+TEST(Quantize, Fp8FillsTheRangeOfARow) {
+  const QuantScheme scheme = *QuantScheme::parse("fp8");
+  for (int64_t cols : kWidths) {
+    Row row;
+    std::vector<float> values = randomRow(cols, unsigned(cols)), back = roundTrip(scheme, values, Rounding::Search, &row);
+    float most = 0;
+    for (float value : values)
+      most = std::max(most, std::abs(value));
+    EXPECT_FLOAT_EQ(row.scales[0], most / 448);
+    for (int64_t c = 0; c < cols; ++c) // half a step of a fraction of three bits, or of the smallest numbers
+      EXPECT_LE(std::abs(back[c] - values[c]), std::max(std::abs(values[c]) / 16, row.scales[0] / 1024) * 1.0001f);
+    values[cols / 2] = NAN;
+    roundTrip(scheme, values, Rounding::Search, &row);
+    EXPECT_TRUE(std::isnan(row.scales[0]));
+  }
 }
 
 TEST(QuantScheme, SizesCountScalesZerosAndPadding) {
