@@ -111,8 +111,8 @@ LogicalResult KernelEmitter::emitLinear() {
     return success();
   }
   bool isMma = name == "linear_mma";
-  out << formatv(", tile_rows = 64, tile_columns = {0}, stages = {1}; };\n",
-                 tunable("tile_columns"), isMma ? tunable("stages") : 1);
+  out << formatv(", tile_rows = 64, tile_columns = {0}, stages = {1}, splits = {2}, ticket_bytes = {3}; };\n",
+                 tunable("tile_columns"), isMma ? tunable("stages") : 1, isMma ? tunable("splits") : 1, plan::kTicketBytes);
   std::string tile = isMma ? "MmaTile, Config, " : "FmaTile, Config, ";
   close("linear_tile<" + tile + prologue + ", " + segments + ">(a)",
         "static_assert(tile_shared_bytes<" + tile + segments + ">() == " + Twine(geometry.getShared()) + ");\n");

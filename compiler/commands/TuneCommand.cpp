@@ -1,7 +1,7 @@
 //===- TuneCommand.cpp - stoop tune ---------------------------------------===//
 //
 // Measures the kernels of a checkpoint's shapes on this machine's CPU or GPU and adds the best schedules to
-// a tuning database. Needs no weights: config.json says their shapes.
+// a tuning database; without a GPU, predicts which would be. Needs no weights: config.json says their shapes.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/commands/Command.h"
@@ -9,6 +9,7 @@
 #include "compiler/driver/Tuning.h"
 #include "compiler/tune/CpuEngine.h"
 #include "compiler/tune/GpuEngine.h"
+#include "compiler/tune/PredictEngine.h"
 #include "compiler/tune/TuneLoop.h"
 #include "codegen/cpu/CpuLevels.h"
 #include "codegen/cuda/LocalGpus.h"
@@ -19,6 +20,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <map>
 
 using namespace mlir;
 
@@ -37,15 +39,19 @@ public:
 private:
   int prepare(Session &session, bool isArchitectureGiven);
   int chooseArchitecture(Session &session, bool isGiven);
+  int chooseModel(Session &session, bool isGiven);
   int openCpu(Session &session);
   int openGpu(Session &session);
-  int measure(Session &session, ModuleOp module);
+  int openModel(Session &session, plan::ProgramOp program);
+  bool isDone(tune::TuneTask &task) const;
+  int measure(Session &session, plan::ProgramOp program);
   void print(const std::vector<tuning::Entry> &entries, double seconds) const;
 
   OutputOptions output;
   ModelOptions model;
   CompileOptions options;
   double timeLimit = 120;
+  bool isPredicting = false; ///< for a GPU, and there is none
   std::string path;
   std::unique_ptr<tune::Engine> engine;
   tuning::Setting setting;
@@ -91,19 +97,16 @@ int TuneCommand::prepare(Session &session, bool isArchitectureGiven) {
 
 /// The architecture to measure for, unless one is given the best that the first GPU runs.
 int TuneCommand::chooseArchitecture(Session &session, bool isGiven) {
-  if (!options.tuningDevice.empty()) {
-    session.error("--tuning-device says whose measurements to use; tune measures the GPU that is here");
-    return ExitUsage;
-  }
   if (isGiven && options.cudaArchitectures.size() != 1) {
     session.error("--cuda-arch: tune measures one architecture at a time");
     return ExitUsage;
   }
   std::vector<codegen::LocalGpu> gpus = codegen::localGpus();
-  if (gpus.empty()) {
-    session.error("tune --target cuda measures on a GPU, and there is no driver or it finds none; "
-                  "'stoop plan --target cuda' predicts times without");
-    return ExitMachine;
+  if (gpus.empty())
+    return chooseModel(session, isGiven);
+  if (!options.tuningDevice.empty()) {
+    session.error("--tuning-device says whose measurements to use; tune measures the GPU that is here");
+    return ExitUsage;
   }
   if (isGiven)
     return ExitOk;
@@ -117,6 +120,34 @@ int TuneCommand::chooseArchitecture(Session &session, bool isGiven) {
   return ExitMachine;
 }
 
+/// The architecture and machine of the roofline's table to predict for: --tuning-device, else the best that code for the given
+/// architecture, or for the newest one with a machine, runs on.
+int TuneCommand::chooseModel(Session &session, bool isGiven) {
+  isPredicting = true;
+  std::string known, machine;
+  for (const kernels::GpuArchitecture &architecture : kernels::gpuArchitectures())
+    for (const report::GpuModel &gpu : report::gpuModels(architecture.name, "bf16")) {
+      std::string device = tuning::deviceName(gpu.name);
+      bool isWanted = (options.tuningDevice.empty() || options.tuningDevice == device) &&
+                      (!isGiven || options.cudaArchitectures.front() == architecture.name);
+      known += (known.empty() ? "" : ", ") + device + " (" + architecture.name.str() + ")";
+      if (!isWanted)
+        continue;
+      machine = device;
+      setting = gpuSetting(device, gpu.multiprocessors, architecture.name);
+    }
+  if (machine.empty()) {
+    session.error("there is no CUDA driver or it finds no GPU, and no machine of the model is the one that is asked for "
+                  "(--tuning-device, --cuda-arch); it knows " + known);
+    return ExitMachine;
+  }
+  options.cudaArchitectures = {setting.level};
+  options.tuningDevice.clear();
+  session.warning("there is no CUDA driver or it finds no GPU: schedules are ranked by a model of " + machine + ", " +
+                  setting.level + ", and marked as predicted; what is measured on a GPU later takes their place");
+  return ExitOk;
+}
+
 int TuneCommand::run(const CLI::App &app) {
   Session session(output);
   if (int code = prepare(session, app.count("--cuda-arch") != 0))
@@ -124,7 +155,7 @@ int TuneCommand::run(const CLI::App &app) {
   Compilation compilation(session, model, options, flagLedger(app));
   if (int code = compilation.configure())
     return code;
-  if (int code = options.target == "cuda" ? openGpu(session) : openCpu(session))
+  if (int code = options.target != "cuda" ? openCpu(session) : isPredicting ? ExitOk : openGpu(session))
     return code;
   // A file that cannot be is said before the work.
   if (llvm::Error failed = database.write(path)) {
@@ -133,7 +164,19 @@ int TuneCommand::run(const CLI::App &app) {
   }
   if (failed(compilation.fromCheckpoint(Phase::Planned)))
     return compilation.failureCode();
-  return measure(session, compilation.module());
+  plan::ProgramOp program = *compilation.module().getOps<plan::ProgramOp>().begin();
+  if (isPredicting)
+    if (int code = openModel(session, program))
+      return code;
+  return measure(session, program);
+}
+
+int TuneCommand::openModel(Session &session, plan::ProgramOp program) {
+  auto dtype = program.getMetadata().getAs<StringAttr>("dtype");
+  for (const report::GpuModel &gpu : report::gpuModels(setting.level, dtype ? dtype.getValue() : "f32"))
+    if (tuning::deviceName(gpu.name) == setting.device)
+      engine = std::make_unique<tune::PredictEngine>(gpu, *kernels::findGpuArchitecture(setting.level), output.jobs);
+  return ExitOk;
 }
 
 int TuneCommand::openGpu(Session &session) {
@@ -186,9 +229,16 @@ static std::string today() {
   return text;
 }
 
-int TuneCommand::measure(Session &session, ModuleOp module) {
+/// Whether the database has what this run would find out.
+bool TuneCommand::isDone(tune::TuneTask &task) const {
+  const tuning::Entry *entry = database.find(setting, task.kernel.getSchedule().getTemplateName(), task.region, task.rows,
+                                             [](int64_t) { return false; });
+  return entry && entry->setting == setting && (isPredicting || !entry->predicted);
+}
+
+int TuneCommand::measure(Session &session, plan::ProgramOp program) {
   double load = 0;
-  if (getloadavg(&load, 1) == 1 && load > kQuiet)
+  if (!isPredicting && getloadavg(&load, 1) == 1 && load > kQuiet)
     session.warning(llvm::formatv("the load average is {0:f2}: what else runs disturbs the measurement",
                                   load).str());
   auto begin = std::chrono::steady_clock::now();
@@ -198,15 +248,13 @@ int TuneCommand::measure(Session &session, ModuleOp module) {
   const schedule::TargetInfo &target = *schedule::findTarget(options.target);
   tune::TuneLoop loop(*engine, {&target, setting});
   std::vector<tune::TuneTask> tasks =
-      tune::collectTasks(*module.getOps<plan::ProgramOp>().begin(), target);
+      tune::collectTasks(program, target);
   // What an earlier run had no time for comes first.
-  std::stable_partition(tasks.begin(), tasks.end(), [&](tune::TuneTask &task) {
-    return !database.find(setting, task.kernel.getSchedule().getTemplateName(), task.region, task.rows,
-                          [](int64_t) { return false; });
-  });
+  std::stable_partition(tasks.begin(), tasks.end(), [&](tune::TuneTask &task) { return !isDone(task); });
   std::vector<tuning::Entry> entries;
   {
-    ProgressStep step(session.progressStyle(), "measuring kernels", tasks.size());
+    ProgressStep step(session.progressStyle(), isPredicting ? "predicting kernels" : "measuring kernels", tasks.size(),
+                      /*bytes=*/false, timeLimit);
     for (size_t i = 0; i < tasks.size() && elapsed() < timeLimit; ++i) {
       llvm::Expected<tuning::Entry> entry =
           loop.tune(tasks[i], (timeLimit - elapsed()) / static_cast<double>(tasks.size() - i));
@@ -248,6 +296,30 @@ static llvm::json::Object toJson(const tuning::Times &times) {
                             {"count", times.count}};
 }
 
+/// How many candidates were rejected for each reason.
+static std::map<std::string, int64_t> countReasons(const tuning::Entry &entry) {
+  std::map<std::string, int64_t> counts;
+  for (const tuning::Rejection &rejection : entry.rejected)
+    ++counts[tuning::reasonName(rejection.reason)];
+  return counts;
+}
+
+/// "12 of 40 rejected: 8 NOT_LEGAL, 4 NO_ROOM".
+static std::string rejectedText(const tuning::Entry &entry) {
+  std::string text;
+  for (const auto &[reason, count] : countReasons(entry))
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + reason;
+  return std::to_string(entry.rejected.size()) + " of " + std::to_string(entry.candidates) + " rejected" +
+         (text.empty() ? "" : ": " + text);
+}
+
+static llvm::json::Object reasonsJson(const tuning::Entry &entry) {
+  llvm::json::Object object;
+  for (const auto &[reason, count] : countReasons(entry))
+    object[reason] = count;
+  return object;
+}
+
 void TuneCommand::print(const std::vector<tuning::Entry> &entries, double seconds) const {
   if (output.json) {
     llvm::json::Array kernels;
@@ -259,7 +331,11 @@ void TuneCommand::print(const std::vector<tuning::Entry> &entries, double second
                                            {"tunables", toJson(entry.tunables)},
                                            {"measured", toJson(entry.measured)},
                                            {"heuristic", toJson(entry.heuristic)},
-                                           {"rejected", static_cast<int64_t>(entry.rejected.size())}});
+                                           {"launches", entry.launches},
+                                           {"predicted", entry.predicted},
+                                           {"candidates", entry.candidates},
+                                           {"rejected", static_cast<int64_t>(entry.rejected.size())},
+                                           {"rejected_by_reason", reasonsJson(entry)}});
     llvm::json::Object document{{"schema_version", 1},
                                 {"database", path},
                                 {"level", setting.level},
@@ -270,14 +346,18 @@ void TuneCommand::print(const std::vector<tuning::Entry> &entries, double second
     return;
   }
   for (const tuning::Entry &entry : entries) {
-    std::string chosen;
+    std::string chosen, of = entry.launches ? " a step of " + std::to_string(entry.launches) + " launches" : "";
     for (const auto &[name, value] : entry.tunables)
       chosen += " " + name + "=" + std::to_string(value);
-    llvm::outs() << llvm::formatv(
-        "{0,4} rows  {1,10:f1} us, heuristic {2,10:f1} us  {3}{4}\n      {5}\n", entry.rows,
-        entry.measured.median / 1e3, entry.heuristic.median / 1e3, entry.kernelTemplate, chosen, entry.summary);
+    llvm::outs() << llvm::formatv("{0,4} rows  {1}{2,10:f1} us{3}, heuristic {4,10:f1} us  {5}{6}\n      {7}\n      {8}\n", entry.rows,
+                                  entry.predicted ? "predicted " : "", entry.measured.median / 1e3, of,
+                                  entry.heuristic.median / 1e3, entry.kernelTemplate, chosen, entry.summary, rejectedText(entry));
+    // One of each reason: many values of a tunable are rejected for the same one.
+    std::map<tuning::Rejection::Reason, std::string> examples;
     for (const tuning::Rejection &rejection : entry.rejected)
-      llvm::outs() << "      rejected: " << rejection.detail << "\n";
+      examples.try_emplace(rejection.reason, rejection.detail);
+    for (const auto &[reason, detail] : examples)
+      llvm::outs() << "        " << tuning::reasonName(reason) << ": " << detail << "\n";
   }
   llvm::outs() << llvm::formatv("{0} kernels in {1:f1} s, written to '{2}'\n", entries.size(), seconds, path);
 }

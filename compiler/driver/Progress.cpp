@@ -51,7 +51,7 @@ static std::string duration(double seconds) {
 }
 
 std::string progressLine(llvm::StringRef what, uint64_t done, uint64_t total, bool bytes,
-                         double elapsedSeconds) {
+                         double elapsedSeconds, double limitSeconds) {
   if (total == 0)
     return what.str() + (done ? " " + amount(done, bytes) : "") + ", " + duration(elapsedSeconds) +
            " so far";
@@ -61,11 +61,13 @@ std::string progressLine(llvm::StringRef what, uint64_t done, uint64_t total, bo
   if (done == 0)
     return line + ", " + duration(elapsedSeconds) + " so far";
   double left = elapsedSeconds * static_cast<double>(total - done) / static_cast<double>(done);
+  if (limitSeconds > 0)
+    left = std::min(left, std::max(limitSeconds - elapsedSeconds, 0.0));
   return line + ", " + duration(left) + " left";
 }
 
-ProgressStep::ProgressStep(const ProgressStyle &style, std::string what, uint64_t total, bool bytes)
-    : style(style), what(std::move(what)), bytes(bytes), total(total) {
+ProgressStep::ProgressStep(const ProgressStyle &style, std::string what, uint64_t total, bool bytes, double limitSeconds)
+    : style(style), what(std::move(what)), bytes(bytes), limitSeconds(limitSeconds), total(total) {
   if (!style.quiet)
     painter = std::thread([this] { show(); });
 }
@@ -102,7 +104,7 @@ void ProgressStep::show() {
 }
 
 void ProgressStep::draw(double elapsedSeconds) {
-  std::string line = progressLine(what, done, total, bytes, elapsedSeconds);
+  std::string line = progressLine(what, done, total, bytes, elapsedSeconds, limitSeconds);
   drawn = true;
   if (!style.terminal) {
     llvm::errs() << line << "\n";

@@ -31,15 +31,16 @@ struct ProgressStyle {
 };
 
 /// One line of text for a step: "packing weights 512.0 MiB of 2.6 GiB (19 %), 12 s left".
-/// `total` 0: unknown. `bytes`: amounts are bytes.
+/// `total` 0: unknown. `bytes`: amounts are bytes. `limitSeconds`: when the step ends whatever is left; 0: never.
 std::string progressLine(llvm::StringRef what, uint64_t done, uint64_t total, bool bytes,
-                         double elapsedSeconds);
+                         double elapsedSeconds, double limitSeconds = 0);
 
 /// Shows one step while it lives. advance() may be called from any thread.
 class ProgressStep {
 public:
   /// `total` in items, or bytes when `bytes`; 0 when it is not known beforehand.
-  ProgressStep(const ProgressStyle &style, std::string what, uint64_t total, bool bytes = false);
+  /// `limitSeconds`: after which it ends at the latest; 0: it has no limit.
+  ProgressStep(const ProgressStyle &style, std::string what, uint64_t total, bool bytes = false, double limitSeconds = 0);
   ~ProgressStep();
   ProgressStep(const ProgressStep &) = delete;
   ProgressStep &operator=(const ProgressStep &) = delete;
@@ -54,6 +55,7 @@ private:
   const ProgressStyle style;
   const std::string what;
   const bool bytes;
+  const double limitSeconds;
   std::atomic<uint64_t> done = 0, total;
   const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   bool drawn = false, finished = false;

@@ -56,7 +56,7 @@ tuning::Setting gpuSetting(llvm::StringRef device, unsigned multiprocessors,
 }
 
 /// The GPU to compile for: the one that is named, this machine's, or the only one with measurements for the
-/// architecture. Says in `unusable` why there is none.
+/// architecture; else any that is predicted. Says in `unusable` why there is none.
 static tuning::Setting findGpu(const tuning::TuningDatabase &database, llvm::StringRef named,
                                llvm::StringRef architecture, std::string &unusable) {
   std::string device = named.str();
@@ -69,12 +69,15 @@ static tuning::Setting findGpu(const tuning::TuningDatabase &database, llvm::Str
       }
   llvm::SetVector<llvm::StringRef> measured;
   for (const tuning::Entry &entry : database.entries())
-    if (entry.setting.level == architecture)
+    if (entry.setting.level == architecture && !entry.predicted)
       measured.insert(entry.setting.device);
   if (device.empty() && measured.size() == 1)
     device = measured.front().str();
   if (device.empty() && !measured.empty())
     unusable = "it was measured on " + llvm::join(measured, ", ") + "; --tuning-device says which to take";
+  for (const tuning::Entry &entry : database.entries())
+    if (device.empty() && entry.predicted && entry.setting.level == architecture)
+      device = entry.setting.device;
   for (const tuning::Entry &entry : database.entries())
     if (!multiprocessors && entry.setting.level == architecture && entry.setting.device == device)
       multiprocessors = entry.setting.processors;
@@ -124,8 +127,9 @@ FailureOr<std::string> tuningOptions(Session &session, const CompileOptions &opt
     session.warning("tuning database '" + path + "' is not used: " + unusable);
     return none;
   }
-  session.say("schedules measured for " + std::string(isGpu ? setting.device : "this machine") +
-              " are read from '" + path + "'");
+  session.say(database->isPredicted() ? "schedules predicted for " + setting.level + ", not measured, are read from '" + path + "'"
+                                      : "schedules measured for " + std::string(isGpu ? setting.device : "this machine") +
+                                            " are read from '" + path + "'");
   return " tuning-db={" + path + "} tuning-device=" + setting.device +
          " tuning-processors=" + std::to_string(setting.processors) +
          " tuning-library=" + setting.library;

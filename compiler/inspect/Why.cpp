@@ -231,7 +231,7 @@ static json::Object placeJson(const json::Object &report, const Place &place) {
     if (textAt(kernel, "name") != textAt(*place.launch, "kernel"))
       continue;
     for (llvm::StringRef key :
-         {"template", "schedule_source", "bytes", "flops", "roofline_ns", "bound", "start"})
+         {"template", "schedule_source", "schedule_evidence", "bytes", "flops", "roofline_ns", "bound", "start"})
       if (const json::Value *fact = kernel.get(key))
         result[key] = *fact;
   }

@@ -17,6 +17,8 @@ namespace stoop::tune {
 
 /// The shortest span that is timed.
 static constexpr uint64_t kSpanNs = 500000;
+/// Memory that the copies of a kernel's weights take at most, several times any cache.
+static constexpr uint64_t kStreamBytes = 384u << 20;
 static constexpr const char *kSymbol = "stoop_candidate";
 
 namespace {
@@ -108,12 +110,14 @@ llvm::Error CpuEngine::run(const Code &code, Workload &work, uint32_t rows) {
   return llvm::Error::success();
 }
 
-llvm::Expected<uint64_t> CpuEngine::time(const Code &code, Workload &work, uint32_t rows) {
+uint64_t CpuEngine::streamBytes() const { return kStreamBytes; }
+
+llvm::Expected<uint64_t> CpuEngine::time(const Candidate &candidate, Workload *work, uint32_t rows) {
   using Clock = std::chrono::steady_clock;
   auto begin = Clock::now();
   uint64_t launches = 0, elapsed = 0;
   while (elapsed < kSpanNs) {
-    launch(code, work.buffers(nextCopy++ % work.numCopies()), rows);
+    launch(*candidate.code, work->buffers(nextCopy++ % work->numCopies()), rows);
     ++launches;
     elapsed = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
   }

@@ -23,7 +23,8 @@ public:
 
   void compile(std::vector<Candidate> &candidates, plan::KernelOp kernel) override;
   llvm::Error run(const Code &code, Workload &work, uint32_t rows) override;
-  llvm::Expected<uint64_t> time(const Code &code, Workload &work, uint32_t rows) override;
+  uint64_t streamBytes() const override;
+  llvm::Expected<uint64_t> time(const Candidate &candidate, Workload *work, uint32_t rows) override;
 
 private:
   CpuEngine(const kernels::KernelLevel &level, unsigned jobs, Alter alter)

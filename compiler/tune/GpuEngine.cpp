@@ -1,55 +1,27 @@
 //===- GpuEngine.cpp - kernels on a GPU of this machine -------------------===//
 //
-// A kernel is launched as a program launches it: step header, scratch and operands as one parameter, with
+// Results are those of a launch alone, as a program launches it: step header, scratch and operands as one parameter, with
 // the geometry that planning computes for the candidate's tunables. What a launch may touch is told to
-// drivers that check it.
+// drivers that check it. Times are those of whole steps, which the runtime runs (GpuStep.h).
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/tune/GpuEngine.h"
 
 #include "codegen/ParallelJobs.h"
-#include "codegen/cuda/CubinInfo.h"
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/LocalGpus.h"
-#include "codegen/cuda/NvrtcCompiler.h"
-#include "passes/planning/LaunchGeometry.h"
-#include "passes/schedule/GpuProvider.h"
+#include "compiler/tune/GpuCode.h"
 #include "stoop/abi.h"
-#include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
 
 namespace stoop::tune {
 
-/// Time that launches take together before their mean counts, and the most of them.
+/// Time that steps take together before their mean counts, and the most of them.
 static constexpr double kSpanNs = 500000;
-static constexpr unsigned kMostLaunches = 64;
-/// Shared memory that every block has without being asked for.
-static constexpr int64_t kPlainShared = 48 << 10;
-
-namespace {
-struct GpuCode final : Code {
-  const rt::CudaDriver &api;
-  std::string source;
-  plan::GeometryAttr geometry;
-  std::vector<uint8_t> access; ///< of each operand: 1 reads, 2 writes, 3 both
-  codegen::CompiledCode compiled = {};
-  void *module = nullptr, *function = nullptr;
-
-  GpuCode(const rt::CudaDriver &api, std::string source, plan::KernelOp kernel)
-      : api(api), source(std::move(source)),
-        geometry(kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName)),
-        access(codegen::operandAccess(kernel)) {}
-  ~GpuCode() override {
-    if (module)
-      api.module_unload(module);
-  }
-  bool isSameAs(const Code &other) const override {
-    const auto &code = static_cast<const GpuCode &>(other);
-    return source == code.source && geometry == code.geometry;
-  }
-};
-} // namespace
+static constexpr unsigned kMostSteps = 64;
+/// Dynamic shared memory that needs no asking for: a block has 48 KiB, of which kernels have a few as variables.
+static constexpr int64_t kPlainShared = 40 << 10;
 
 //===----------------------------------------------------------------------===//
 // The device
@@ -99,75 +71,13 @@ GpuEngine::open(const kernels::GpuArchitecture &architecture, unsigned jobs) {
 // Code
 //===----------------------------------------------------------------------===//
 
-/// Says why there is no code; an empty problem is none.
-static void reject(Candidate &candidate, tuning::Rejection::Reason reason, std::string problem) {
-  candidate.code.reset();
-  candidate.reason = reason;
-  candidate.problem = std::move(problem);
-}
-
-/// Source and geometry under the kernel's present schedule.
-static void describe(Candidate &candidate, plan::KernelOp kernel, const rt::CudaDriver &api,
-                     const kernels::GpuArchitecture &architecture) {
-  std::string words;
-  ScopedDiagnosticHandler listen(kernel->getContext(), [&](Diagnostic &diagnostic) {
-    words += (words.empty() ? "" : "; ") + diagnostic.str();
-  });
-  if (std::string problem = schedule::whyNoTiles(kernel.getBody(), kernel.getSchedule()); !problem.empty())
-    return reject(candidate, tuning::Rejection::NotLegal, problem);
-  FailureOr<plan::GeometryAttr> geometry = planning::launchGeometry(kernel);
-  if (failed(geometry) || !*geometry)
-    return reject(candidate, tuning::Rejection::NotCompiled, words.empty() ? "has no geometry" : words);
-  int64_t shared = geometry->getShared(), most = int64_t(architecture.sharedKib) << 10;
-  if (shared > most)
-    return reject(candidate, tuning::Rejection::NoRoom,
-                  "needs " + std::to_string(shared) + " bytes of shared memory, a block on " +
-                      architecture.name.str() + " has " + std::to_string(most));
-  kernel->setAttr(plan::kGeometryAttrName, *geometry);
-  FailureOr<std::string> source = codegen::emitKernel(kernel);
-  if (failed(source))
-    return reject(candidate, tuning::Rejection::NotCompiled, words);
-  candidate.code = std::make_unique<GpuCode>(api, std::move(*source), kernel);
-}
-
-/// Compiles for the architecture; what spills is slower than what it spilled for.
-static void compileSource(Candidate &candidate, const codegen::Nvrtc &nvrtc,
-                          const kernels::GpuArchitecture &architecture) {
-  if (!candidate.code)
-    return;
-  auto &code = static_cast<GpuCode &>(*candidate.code);
-  auto compiled = nvrtc.compileCached(code.source, architecture);
-  if (!compiled)
-    return reject(candidate, tuning::Rejection::NotCompiled, llvm::toString(compiled.takeError()));
-  auto info = codegen::readCubin(compiled->cubin, codegen::kEntryName);
-  if (!info)
-    return reject(candidate, tuning::Rejection::NotCompiled, llvm::toString(info.takeError()));
-  if (info->localBytes)
-    return reject(candidate, tuning::Rejection::Spills,
-                  "spills " + std::to_string(info->localBytes) + " bytes of registers a thread");
-  code.compiled = std::move(*compiled);
-}
-
 void GpuEngine::compile(std::vector<Candidate> &candidates, plan::KernelOp kernel) {
-  llvm::Expected<const codegen::Nvrtc *> nvrtc = codegen::Nvrtc::get();
-  std::string missing = nvrtc ? "" : llvm::toString(nvrtc.takeError());
-  Attribute before = kernel->getAttr(plan::kGeometryAttrName);
-  for (Candidate &candidate : candidates) {
-    if (!missing.empty())
-      reject(candidate, tuning::Rejection::NotCompiled, missing);
-    else
-      withSchedule(kernel, candidate.tunables, [&] { describe(candidate, kernel, api, architecture); });
-    kernel->setAttr(plan::kGeometryAttrName, before);
-  }
-  codegen::CompileOptions parallel;
-  parallel.numThreads = jobs;
-  if (missing.empty())
-    codegen::runJobs(candidates, parallel,
-                     [&](Candidate &candidate) { compileSource(candidate, **nvrtc, architecture); });
+  compileForGpu(candidates, kernel, architecture, jobs);
   for (Candidate &candidate : candidates) {
     if (!candidate.code)
       continue;
     auto &code = static_cast<GpuCode &>(*candidate.code);
+    code.api = &api;
     int error = takesCubins ? api.module_load(&code.module, code.compiled.cubin.data()) : rt::kCudaNoBinary;
     if (error == rt::kCudaNoBinary) {
       takesCubins = false;
@@ -192,7 +102,7 @@ public:
   const Workload &work;
   const uint64_t id; ///< of the workload, which may be gone
   uint64_t step = 0, scratch = 0, scratchBytes;
-  std::vector<std::vector<uint64_t>> addresses; ///< per operand, one or one per copy
+  std::vector<uint64_t> addresses; ///< per operand
 
   Operands(const GpuEngine &engine, const Workload &work, uint64_t scratchBytes)
       : work(work), id(work.id()), scratchBytes(scratchBytes), api(engine.api), stream(engine.stream) {}
@@ -215,10 +125,6 @@ public:
   /// Copies that back.
   int fetch(Workload &into);
 
-  uint64_t address(size_t operand, unsigned copy) const {
-    return addresses[operand][copy % addresses[operand].size()];
-  }
-
 private:
   const rt::CudaDriver &api;
   void *stream;
@@ -236,13 +142,11 @@ int GpuEngine::Operands::fill(uint32_t rows) {
   if (!error)
     error = api.fill(scratch, 0, scratchBytes, stream);
   for (size_t i = 0; i < work.numOperands(); ++i) {
-    addresses.emplace_back();
-    for (unsigned copy = 0; copy < work.numCopies(i) && !error; ++copy) {
-      uint64_t &address = addresses.back().emplace_back();
+    uint64_t &address = addresses.emplace_back();
+    if (!error)
       error = allocate(address, work.bytes(i));
-      if (!error)
-        error = api.copy_to_device(address, work.data(i, copy), work.bytes(i), stream);
-    }
+    if (!error)
+      error = api.copy_to_device(address, work.data(i, 0), work.bytes(i), stream);
   }
   return error ? error : api.stream_wait(stream);
 }
@@ -250,7 +154,7 @@ int GpuEngine::Operands::fill(uint32_t rows) {
 int GpuEngine::Operands::reset() {
   for (size_t i = 0; i < work.numOperands(); ++i)
     if (work.isWritten(i))
-      if (int error = api.fill(address(i, 0), 0, work.bytes(i), stream))
+      if (int error = api.fill(addresses[i], 0, work.bytes(i), stream))
         return error;
   return 0;
 }
@@ -258,7 +162,7 @@ int GpuEngine::Operands::reset() {
 int GpuEngine::Operands::fetch(Workload &into) {
   for (size_t i = 0; i < into.numOperands(); ++i)
     if (into.isWritten(i))
-      if (int error = api.copy_to_host(into.data(i, 0), address(i, 0), into.bytes(i), stream))
+      if (int error = api.copy_to_host(into.data(i, 0), addresses[i], into.bytes(i), stream))
         return error;
   return api.stream_wait(stream);
 }
@@ -276,13 +180,13 @@ llvm::Expected<GpuEngine::Operands *> GpuEngine::operandsOf(const Workload &work
   return operands.get();
 }
 
-llvm::Error GpuEngine::launch(const Code &any, Operands &on, unsigned copy) {
+llvm::Error GpuEngine::launch(const Code &any, Operands &on) {
   const auto &code = static_cast<const GpuCode &>(any);
   std::vector<uint64_t> arguments = {on.step, on.scratch};
   std::vector<rt::LaunchRange> ranges = {{on.step, sizeof(stoop_step), 1, "step"},
                                          {on.scratch, on.scratchBytes, 3, "scratch"}};
   for (size_t i = 0; i < on.work.numOperands(); ++i) {
-    arguments.push_back(on.address(i, copy));
+    arguments.push_back(on.addresses[i]);
     ranges.push_back({arguments.back(), on.work.bytes(i), code.access[i], "operand"});
   }
   if (api.next_launch)
@@ -306,39 +210,102 @@ llvm::Error GpuEngine::run(const Code &code, Workload &work, uint32_t rows) {
     return on.takeError();
   if (llvm::Error failed = check((*on)->reset(), "fill"))
     return failed;
-  if (llvm::Error failed = launch(code, **on, 0))
+  if (llvm::Error failed = launch(code, **on))
     return failed;
   return check((*on)->fetch(work), "launch");
 }
 
-llvm::Expected<uint64_t> GpuEngine::time(const Code &code, Workload &work, uint32_t rows) {
-  llvm::Expected<Operands *> on = operandsOf(work, scratchOf(code), rows);
-  if (!on)
-    return on.takeError();
-  for (unsigned launches = 1;; launches *= 2) {
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+/// Code of all kernels of an entry as they are planned, kept for the next candidates.
+llvm::Error GpuEngine::compileEntry(plan::EntryOp entry) {
+  auto program = entry->getParentOfType<plan::ProgramOp>();
+  struct Job {
+    Planned *into;
+    std::string source, error;
+  };
+  std::vector<Job> todo;
+  for (auto launch : entry.getOps<plan::LaunchOp>()) {
+    auto kernel = program.lookupSymbol<plan::KernelOp>(launch.getKernel());
+    Planned &code = planned[kernel];
+    if (code.geometry)
+      continue;
+    code.geometry = kernel->getAttrOfType<plan::GeometryAttr>(plan::kGeometryAttrName);
+    FailureOr<std::string> source = codegen::emitKernel(kernel);
+    if (failed(source))
+      return llvm::createStringError("kernel '" + kernel.getSymName() + "' of the step cannot be printed");
+    todo.push_back({&code, std::move(*source), ""});
+  }
+  llvm::Expected<const codegen::Nvrtc *> nvrtc = codegen::Nvrtc::get();
+  if (!nvrtc)
+    return nvrtc.takeError();
+  codegen::CompileOptions parallel;
+  parallel.numThreads = jobs;
+  codegen::runJobs(todo, parallel, [&](Job &job) {
+    if (auto compiled = (*nvrtc)->compileCached(job.source, architecture))
+      job.into->code = std::move(*compiled);
+    else
+      job.error = llvm::toString(compiled.takeError());
+  });
+  for (const Job &job : todo)
+    if (!job.error.empty())
+      return llvm::createStringError(job.error);
+  return llvm::Error::success();
+}
+
+llvm::Error GpuEngine::prepare(llvm::ArrayRef<const Candidate *> candidates, plan::LaunchOp launch) {
+  step.reset(); // its memory first
+  operands.reset();
+  if (llvm::Error failed = compileEntry(launch->getParentOfType<plan::EntryOp>()))
+    return failed;
+  timed.assign(candidates.begin(), candidates.end());
+  SmallVector<StepCode> variants;
+  for (const Candidate *candidate : timed) {
+    const auto &code = static_cast<const GpuCode &>(*candidate->code);
+    variants.push_back({&code.compiled, code.geometry});
+  }
+  auto codeOf = [&](plan::KernelOp kernel) {
+    const Planned &code = planned.find(kernel)->second;
+    return StepCode{&code.code, code.geometry};
+  };
+  llvm::Expected<std::unique_ptr<GpuStep>> loaded = GpuStep::load(launch, variants, codeOf, architecture, takesCubins);
+  if (!loaded)
+    return loaded.takeError();
+  step = std::move(*loaded);
+  return llvm::Error::success();
+}
+
+llvm::Expected<uint64_t> GpuEngine::time(const Candidate &candidate, Workload *, uint32_t) {
+  unsigned variant = llvm::find(timed, &candidate) - timed.begin();
+  for (unsigned steps = 1;; steps *= 2) {
     if (llvm::Error failed = check(api.event_record(events[0], stream), "event_record"))
       return failed;
     if (llvm::Error failed = check(api.event_wait(events[0]), "event_wait"))
       return failed;
-    for (unsigned i = 0; i < launches; ++i)
-      if (llvm::Error failed = launch(code, **on, nextCopy++ % work.numCopies()))
+    for (unsigned i = 0; i < steps; ++i)
+      if (llvm::Error failed = step->run(variant))
         return failed;
     float milliseconds = 0;
     if (llvm::Error failed = check(api.event_record(events[1], stream), "event_record"))
       return failed;
-    if (llvm::Error failed = check(api.event_wait(events[1]), "launch"))
+    if (llvm::Error failed = check(api.event_wait(events[1]), "event_wait"))
       return failed;
     if (llvm::Error failed = check(api.event_elapsed(&milliseconds, events[0], events[1]), "event_elapsed"))
       return failed;
-    if (milliseconds * 1e6 >= kSpanNs || launches >= kMostLaunches)
-      return static_cast<uint64_t>(milliseconds * 1e6 / launches);
+    if (milliseconds * 1e6 >= kSpanNs || steps >= kMostSteps)
+      return static_cast<uint64_t>(milliseconds * 1e6 / steps);
   }
 }
+
+unsigned GpuEngine::launchesTimed() const { return step ? step->launches() : 0; }
 
 GpuEngine::GpuEngine(const kernels::GpuArchitecture &architecture, unsigned jobs)
     : architecture(architecture), jobs(jobs) {}
 
 GpuEngine::~GpuEngine() {
+  step.reset();
   operands.reset();
   for (void *event : events)
     if (event)

@@ -12,12 +12,7 @@ using namespace mlir;
 
 namespace stoop::tune {
 
-/// Memory that the copies of a kernel's weights take at most, several times any cache; less for a
-/// program whose weights are fewer.
-static constexpr uint64_t kStreamBytes = 384u << 20;
 static constexpr unsigned kLeastRounds = 3, kMostRounds = 15;
-/// What a candidate has to gain.
-static constexpr double kLeastGain = 0.01;
 
 /// Rows of the region's linears, or of its attention.
 static int64_t rowsOf(plan::KernelOp kernel) {
@@ -130,7 +125,7 @@ private:
   llvm::Error start();
   llvm::Error searchAxis(const Axis &axis, double share);
   std::vector<Candidate *> rightOnes(std::vector<Candidate> &others, const Candidate &best);
-  llvm::Error sample(Candidate &candidate);
+  llvm::Error sampleInTurn(ArrayRef<Candidate *> candidates, const Deadline &until);
   llvm::Error measureChosen();
 
   Candidate &best() { return found ? *found : heuristic; }
@@ -139,7 +134,7 @@ private:
   const TuneOptions &options;
   TuneTask task;
   Deadline deadline;
-  Workload work;
+  std::optional<Workload> work; ///< if candidates are run
   tuning::Entry entry;
   std::string expected; ///< results of the heuristic kernel
   Candidate heuristic;
@@ -156,13 +151,16 @@ static uint64_t weightBytes(plan::KernelOp kernel) {
 }
 
 Search::Search(Engine &engine, const TuneOptions &options, TuneTask task, double seconds)
-    : engine(engine), options(options), task(task), deadline(seconds),
-      work(task.kernel, task.launch, std::min(kStreamBytes, weightBytes(task.kernel)), options.seed) {
+    : engine(engine), options(options), task(task), deadline(seconds) {
+  if (engine.runs())
+    work.emplace(task.kernel, task.launch, std::min(engine.streamBytes(), weightBytes(task.kernel)), options.seed);
   entry.setting = options.setting;
   entry.kernelTemplate = task.kernel.getSchedule().getTemplateName().str();
   entry.region = task.region;
   entry.rows = task.rows;
   entry.summary = task.summary;
+  entry.predicted = !engine.runs();
+  entry.candidates = 1; // the heuristic's
 }
 
 /// The heuristic kernel, whose results all others have to give.
@@ -173,20 +171,38 @@ llvm::Error Search::start() {
   heuristic = std::move(first.front());
   if (!heuristic.code)
     return llvm::createStringError(entry.describe() + ": " + heuristic.problem);
-  if (llvm::Error failed = engine.run(*heuristic.code, work, task.rows))
+  if (!work)
+    return llvm::Error::success();
+  if (llvm::Error failed = engine.run(*heuristic.code, *work, task.rows))
     return failed;
-  expected = work.results();
-  if (std::string problem = work.difference(expected, expected); !problem.empty())
+  expected = work->results();
+  if (std::string problem = work->difference(expected, expected); !problem.empty())
     return llvm::createStringError(entry.describe() + ": the heuristic kernel's results are not finite: " +
                                    problem);
   return llvm::Error::success();
 }
 
-llvm::Error Search::sample(Candidate &candidate) {
-  llvm::Expected<uint64_t> time = engine.time(*candidate.code, work, task.rows);
-  if (!time)
-    return time.takeError();
-  candidate.samples.push_back(*time);
+/// At least one sample of each; kLeastRounds if there is time at all, more until `until`. A clock that counts, the virtual
+/// GPU's or a model's, says the same each time: then two rounds tell all.
+llvm::Error Search::sampleInTurn(ArrayRef<Candidate *> candidates, const Deadline &until) {
+  for (Candidate *candidate : candidates)
+    candidate->samples.clear();
+  SmallVector<const Candidate *> timed(candidates.begin(), candidates.end());
+  if (llvm::Error failed = engine.prepare(timed, task.launch))
+    return failed;
+  auto counts = [](Candidate *candidate) { return llvm::all_equal(candidate->samples); };
+  for (unsigned round = 0; round < kMostRounds; ++round) {
+    bool isOver = round > 0 && (round < kLeastRounds ? deadline.left() <= 0 : until.left() <= 0);
+    if (isOver || (round == 2 && llvm::all_of(candidates, counts)))
+      break;
+    for (Candidate *candidate : candidates) {
+      llvm::Expected<uint64_t> time = engine.time(*candidate, work ? &*work : nullptr, task.rows);
+      if (!time)
+        return time.takeError();
+      candidate->samples.push_back(*time);
+    }
+  }
+  entry.launches = engine.launchesTimed();
   return llvm::Error::success();
 }
 
@@ -204,11 +220,15 @@ std::vector<Candidate *> Search::rightOnes(std::vector<Candidate> &others, const
     // What the tunable does not change is no candidate.
     if (candidate.code->isSameAs(*best.code))
       continue;
-    if (llvm::Error failed = engine.run(*candidate.code, work, task.rows)) {
+    if (!work) {
+      right.push_back(&candidate);
+      continue;
+    }
+    if (llvm::Error failed = engine.run(*candidate.code, *work, task.rows)) {
       reject(tuning::Rejection::LaunchFailed, llvm::toString(std::move(failed)));
       continue;
     }
-    if (std::string difference = work.difference(expected, work.results()); !difference.empty())
+    if (std::string difference = work->difference(expected, work->results()); !difference.empty())
       reject(tuning::Rejection::WrongResult, difference);
     else
       right.push_back(&candidate);
@@ -223,23 +243,17 @@ llvm::Error Search::searchAxis(const Axis &axis, double share) {
     if (tuning::Tunables next = with(best().tunables, axis.tunable, value); next != best().tunables)
       others.emplace_back().tunables = std::move(next);
   engine.compile(others, task.kernel);
+  entry.candidates += others.size();
   std::vector<Candidate *> timed = rightOnes(others, best());
   if (timed.empty())
     return llvm::Error::success();
   timed.insert(timed.begin(), &best());
-  best().samples.clear();
-  Deadline axisEnd(share);
-  auto goesOn = [&](unsigned round) {
-    return round == 0 || (round < kLeastRounds ? deadline.left() > 0 : axisEnd.left() > 0);
-  };
-  for (unsigned round = 0; round < kMostRounds && goesOn(round); ++round)
-    for (Candidate *candidate : timed)
-      if (llvm::Error failed = sample(*candidate))
-        return failed;
+  if (llvm::Error failed = sampleInTurn(timed, Deadline(share)))
+    return failed;
   Candidate *winner = *std::min_element(timed.begin(), timed.end(), [](Candidate *a, Candidate *b) {
     return summarize(a->samples).median < summarize(b->samples).median;
   });
-  double limit = (1 - kLeastGain) * static_cast<double>(summarize(best().samples).median);
+  double limit = (1 - engine.leastGain()) * static_cast<double>(summarize(best().samples).median);
   if (winner != &best() && static_cast<double>(summarize(winner->samples).median) < limit) {
     Candidate next = std::move(*winner);
     found.emplace(std::move(next));
@@ -249,17 +263,15 @@ llvm::Error Search::searchAxis(const Axis &axis, double share) {
 
 /// What the record says is measured once more, the two in turn.
 llvm::Error Search::measureChosen() {
-  best().samples.clear();
-  heuristic.samples.clear();
-  for (unsigned round = 0; round < kMostRounds && (round < kLeastRounds || deadline.left() > 0); ++round) {
-    if (llvm::Error failed = sample(best()))
-      return failed;
-    if (found)
-      if (llvm::Error failed = sample(heuristic))
-        return failed;
-  }
+  SmallVector<Candidate *, 2> both = {&heuristic};
+  if (found)
+    both.push_back(&*found);
+  if (llvm::Error failed = sampleInTurn(both, deadline))
+    return failed;
   entry.measured = summarize(best().samples);
   entry.heuristic = summarize(heuristic.samples);
+  if (entry.predicted) // nothing was sampled
+    entry.measured.count = entry.heuristic.count = 0;
   entry.tunables = best().tunables;
   if (found && entry.measured.median >= entry.heuristic.median) { // it was chance
     entry.tunables = heuristic.tunables;

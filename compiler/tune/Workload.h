@@ -45,8 +45,7 @@ public:
   size_t numOperands() const { return operands.size(); }
   uint64_t bytes(size_t operand) const { return operands[operand].bytes; }
   bool isWritten(size_t operand) const { return operands[operand].isWritten; }
-  /// How many copies an operand has, and one of them in this process's memory.
-  unsigned numCopies(size_t operand) const { return static_cast<unsigned>(operands[operand].memory.size()); }
+  /// One of an operand's copies in this process's memory.
   uint8_t *data(size_t operand, unsigned copy) const { return operands[operand].memory[copy].data(); }
   /// What stoop_kernel_args.buffers points to, with one of the copies of the weights.
   void **buffers(unsigned copy) { return pointers[copy].data(); }

@@ -19,6 +19,13 @@ inline constexpr int64_t kStreamWarps = 8;
 /// Multiprocessors of the GPUs that parts are balanced for: A100; H100 and H200.
 inline constexpr int64_t kBalancedFor[] = {108, 132};
 
+/// An equal part of `blocks` of equal work over the largest that a multiprocessor gets when each takes the next block as soon as
+/// it is done with one: 1 is balance.
+inline double waveBalance(int64_t blocks, int64_t multiprocessors) {
+  int64_t most = (blocks + multiprocessors - 1) / multiprocessors;
+  return double(blocks) / double(multiprocessors * most);
+}
+
 /// Rows that a region's prologue makes are staged in shared memory a slice of columns at a time. Who has room for whole rows
 /// stages them once and finishes the fewest columns together; else each unit reads the rows again, and is as wide as it pays.
 class StreamShape {

@@ -71,11 +71,15 @@ def Plan_PackAttr : Plan_Attr<"Pack", "pack"> {
 def Plan_ScheduleAttr : Plan_Attr<"Schedule", "schedule"> {
   let summary = "the kernel template of a fused region and its tunables";
   let description = [{
-    `source` says who decided: "heuristic", "tuned" or "forced". Set as the discardable attribute `plan.schedule`.
+    `source` says who decided: "heuristic", "tuned" (measured), "predicted" or "forced". `evidence` says what for, where there is some:
+    {chosen_ns, heuristic_ns, rows, launches}, the times of one launch or of a step with that many, at that many rows. Set as the
+    discardable attribute `plan.schedule`.
   }];
   let parameters = (ins StringRefParameter<"catalog name">:$template_name, StringRefParameter<"who decided">:$source,
-    "::mlir::DictionaryAttr":$tunables);
-  let assemblyFormat = "`<` $template_name `,` `source` `=` $source `,` `tunables` `=` $tunables `>`";
+    "::mlir::DictionaryAttr":$tunables, OptionalParameter<"::mlir::DictionaryAttr">:$evidence);
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$template_name, "::llvm::StringRef":$source,
+      "::mlir::DictionaryAttr":$tunables), [{ return $_get($_ctxt, template_name, source, tunables, ::mlir::DictionaryAttr()); }]>];
+  let assemblyFormat = "`<` $template_name `,` `source` `=` $source `,` `tunables` `=` $tunables (`,` `evidence` `=` $evidence^)? `>`";
 }
 
 def Plan_GeometryAttr : Plan_Attr<"Geometry", "geometry"> {

@@ -3,7 +3,8 @@
 // (mma.sync, float32 sums) when input and weight are both bf16 or both f16. The sums of all linears of the segment are
 // put into shared memory and the epilogue runs element by element from there. Where the launch in front left moments
 // of the rows, a tile normalises them as it loads them, each of the column tiles again: for few rows that costs less
-// than a launch, because they wait for the weights anyway.
+// than a launch, because they wait for the weights anyway. Where tiles are few, or fill their last wave badly, several blocks
+// share one (splits): each sums a part of the inner steps, the last one to finish adds the parts in order.
 // Memory traffic: weights once per row tile, inputs once per column tile, both through L2; bound: FMA or tensor issue.
 #pragma once
 #include "kernels/common/mma.cuh"
@@ -20,14 +21,23 @@ __device__ inline void load_or_zero(const T* row, int k, int length, bool is_val
   for (int i = 0; i < N; ++i) to[i] = 0;
 }
 
+// Steps of a linear's inner size.
+struct Steps {
+  int first, behind;
+};
+template <class M, class... L> constexpr int all_steps(List<L...>) { return (M::template num_steps<L> + ...); }
+
 // Float32 multiply-adds: 256 threads, each 4 rows x tile_columns / 16 columns; k in steps of 16.
 struct FmaTile {
   static constexpr int threads = 256, step = 16;
+  template <class L>
+  static constexpr int num_steps = (L::k + step - 1) / step;
   template <class C, class... S>
   static constexpr int shared_bytes = step * (C::tile_rows + 4 + C::tile_columns + 4) * 4;
 
   template <class L, class S, class C, class A>
-  static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums, bool) {
+  static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums, bool,
+                             Steps steps) {
     static_assert(C::tile_rows == 64 && C::tile_columns % 16 == 0);
     constexpr int per_row = C::tile_rows + 4, per_column = C::tile_columns + 4, wide = C::tile_columns / 16;
     constexpr int vector = L::vector < 4 ? L::vector : 4;
@@ -36,7 +46,7 @@ struct FmaTile {
     float* w = x + step * per_row;                // [step][tile_columns + 4]
     const int ty = threadIdx.x / 16, tx = threadIdx.x % 16;
     float acc[4][wide] = {};
-    for (int k0 = 0; k0 < L::k; k0 += step) {
+    for (int k0 = steps.first * step; k0 < steps.behind * step; k0 += step) {
       for (int i = threadIdx.x; i < C::tile_rows * (step / vector); i += threads) {
         const int row = i / (step / vector), k = i % (step / vector) * vector;
         float v[vector];
@@ -78,6 +88,8 @@ struct FmaTile {
 // tiles [strip], their scales [strip].
 struct MmaTile {
   static constexpr int threads = 128, pitch = kTileColumns;
+  template <class L>
+  static constexpr int num_steps = L::k_tiles;
   template <class C>
   static constexpr int part_bytes = C::tile_rows * pitch * 2;  // 32 columns of the rows
   template <class L, class C>
@@ -158,13 +170,13 @@ struct MmaTile {
 
   template <class L, class S, class C, class A>
   static __device__ void run(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, float* sums,
-                             bool is_first) {
+                             bool is_first, Steps steps) {
     using T = typename L::Element;
-    constexpr int steps = L::k_tiles, parts = L::tile_columns / kTileColumns, at_once = parts > 1 ? parts / 2 : 1;
+    constexpr int parts = L::tile_columns / kTileColumns, at_once = parts > 1 ? parts / 2 : 1;
     constexpr int wide = C::tile_columns / 16;  // 8-column fragments of a warp
     static_assert(C::tile_rows == 64 && C::tile_columns % 16 == 0);
     auto load = [&](int s) {
-      if (s < steps) {
+      if (s < steps.behind) {
         char* to = shared + s % C::stages * stage_bytes<L, C>;
 #pragma unroll 1
         for (int part = 0; part < parts; ++part) {
@@ -183,10 +195,10 @@ struct MmaTile {
     };
     if (!is_first) __syncthreads();  // all have read the linear before from the ring
 #pragma unroll
-    for (int s = 0; s < C::stages - 1; ++s) load(s);
+    for (int s = 0; s < C::stages - 1; ++s) load(steps.first + s);
     const int warp = threadIdx.x / 32, m0 = warp % 2 * 32, n0 = warp / 2 * (C::tile_columns / 2);
     float acc[2][wide][4] = {};
-    for (int s = 0; s < steps; ++s) {
+    for (int s = steps.first; s < steps.behind; ++s) {
       wait_async<C::stages - 2>();
       __syncthreads();  // stage s has arrived for all; stage s - 1 is free
       load(s + C::stages - 1);
@@ -220,13 +232,47 @@ struct MmaTile {
   }
 };
 
-template <class M, class S, class C, int multiplier_bytes, class A, class... L>
+// Leaves the sums of this block's part of a tile, `floats` of at most MOST, in the scratch, behind the tickets. Whether it is
+// the last of the tile's blocks to do so; then `sums` holds all, added in the order of the parts.
+template <class M, class C, int MOST, class A>
+__device__ inline bool add_parts(const A& a, float* sums, int floats) {
+  __shared__ u32 arrived;
+  const int tile = blockIdx.y * gridDim.x + blockIdx.x;
+  u32* ticket = static_cast<u32*>(a.scratch) + tile;
+  float* parts = reinterpret_cast<float*>(static_cast<char*>(a.scratch) + C::ticket_bytes) +
+                 static_cast<long long>(tile) * C::splits * MOST;
+  for (int i = threadIdx.x; i < floats; i += M::threads) parts[blockIdx.z * MOST + i] = sums[i];
+  __threadfence();  // this thread's sums before the ticket
+  __syncthreads();  // all threads' sums
+  if (threadIdx.x == 0) arrived = atomicAdd(ticket, 1u);
+  __syncthreads();  // `arrived`
+  if (arrived != C::splits - 1) return false;
+  __threadfence();  // the other blocks' sums
+  for (int i = threadIdx.x; i < floats; i += M::threads) {
+    float total = 0;
+    for (int part = 0; part < C::splits; ++part) total += parts[part * MOST + i];
+    sums[i] = total;
+  }
+  if (threadIdx.x == 0) *ticket = 0;  // for the next launch
+  __syncthreads();                    // the sums of all blocks
+  return true;
+}
+
+// multiplier_bytes: of shared memory, in front of the sums. MOST: floats of the sums of all linears, in the segment with most.
+template <class M, class S, class C, int multiplier_bytes, int MOST, class A, class... L>
 __device__ inline void tile_segment(const A& a, const RowStatistics* statistics, int row0, int tile, int rows, char* shared, List<L...>) {
-  constexpr int linear_stride = C::tile_rows * C::tile_columns;
+  constexpr int linear_stride = C::tile_rows * C::tile_columns, all = all_steps<M>(List<L...>());
   float* sums = reinterpret_cast<float*>(shared + multiplier_bytes);
-  int linear = 0;
-  ((M::template run<L, S, C>(a, statistics, row0, tile, rows, shared, sums + linear * linear_stride, linear == 0), ++linear), ...);
+  Steps mine = {0, all};
+  if constexpr (C::splits > 1) mine = {all * static_cast<int>(blockIdx.z) / C::splits, all * (static_cast<int>(blockIdx.z) + 1) / C::splits};
+  int linear = 0, from = 0;
+  ((M::template run<L, S, C>(a, statistics, row0, tile, rows, shared, sums + linear * linear_stride, linear == 0,
+                             Steps{max(mine.first - from, 0), min(mine.behind - from, M::template num_steps<L>)}),
+    ++linear, from += M::template num_steps<L>),
+   ...);
   __syncthreads();  // the tile's sums
+  if constexpr (C::splits > 1)
+    if (!add_parts<M, C, MOST>(a, sums, sizeof...(L) * linear_stride)) return;
   for (int place = threadIdx.x; place < linear_stride; place += M::threads) {
     const int row = place / C::tile_columns, j = place % C::tile_columns;
     if (row0 + row >= rows) break;
@@ -234,12 +280,11 @@ __device__ inline void tile_segment(const A& a, const RowStatistics* statistics,
   }
 }
 
-// multiplier_bytes: of shared memory, in front of the sums.
-template <class M, class C, int multiplier_bytes, class S, class... Rest, class A>
+template <class M, class C, int multiplier_bytes, int MOST, class S, class... Rest, class A>
 __device__ inline void tile_dispatch(const A& a, const RowStatistics* statistics, int row0, int block, int rows, char* shared) {
   constexpr int tiles = (S::columns + C::tile_columns - 1) / C::tile_columns;
-  if (block < tiles) return tile_segment<M, S, C, multiplier_bytes>(a, statistics, row0, block, rows, shared, typename S::Linears());
-  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, multiplier_bytes, Rest...>(a, statistics, row0, block - tiles, rows, shared);
+  if (block < tiles) return tile_segment<M, S, C, multiplier_bytes, MOST>(a, statistics, row0, block, rows, shared, typename S::Linears());
+  if constexpr (sizeof...(Rest) > 0) tile_dispatch<M, C, multiplier_bytes, MOST, Rest...>(a, statistics, row0, block - tiles, rows, shared);
 }
 
 template <class M, class C, class... S>
@@ -247,7 +292,7 @@ constexpr int tile_shared_bytes() {
   return M::template shared_bytes<C, S...> + most_linears<S...>() * C::tile_rows * C::tile_columns * 4;
 }
 
-// P: what is normalised. Shared memory: the multiplier's, then sums [linear][row][column]. Grid: column tiles of all segments x row tiles.
+// P: what is normalised. Shared memory: the multiplier's, then sums [linear][row][column]. Grid: column tiles of all segments x row tiles x splits.
 template <class M, class C, class P, class... S, class A>
 __device__ inline void linear_tile(const A& a) {
   extern __shared__ __align__(16) char shared[];
@@ -260,7 +305,8 @@ __device__ inline void linear_tile(const A& a) {
     find_statistics<P, M::threads>(a, row0, min(C::tile_rows, rows - row0), combined);
     statistics = combined;
   }
-  tile_dispatch<M, C, M::template shared_bytes<C, S...>, S...>(a, statistics, row0, blockIdx.x, rows, shared);
+  tile_dispatch<M, C, M::template shared_bytes<C, S...>, most_linears<S...>() * C::tile_rows * C::tile_columns, S...>(a, statistics, row0, blockIdx.x, rows,
+                                                                                                                      shared);
 }
 
 }  // namespace stoop::gpu

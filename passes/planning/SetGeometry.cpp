@@ -55,7 +55,9 @@ private:
   }
   int64_t columnTiles(const lm::RegionParts &parts, int64_t width) const;
   int64_t mostLinears(const lm::RegionParts &parts) const;
+  void noteSplit(StringRef unit, int64_t count, llvm::function_ref<double(int64_t)> balance);
   plan::GeometryAttr streamedLinears(const lm::RegionParts &parts, int64_t rows);
+  FailureOr<plan::GeometryAttr> tiledLinears(const lm::RegionParts &parts, int64_t rows);
   FailureOr<plan::GeometryAttr> flashAttention(lm::AttentionOp op);
   plan::GeometryAttr mmaAttention(lm::AttentionOp op);
 
@@ -90,21 +92,42 @@ static int64_t stageBytes(const lm::RegionParts &parts, int64_t width) {
   return most;
 }
 
+/// What the report says of the launch's work: `count` pieces, and how equal the parts of multiprocessors are.
+void GeometryOf::noteSplit(StringRef unit, int64_t count, llvm::function_ref<double(int64_t)> balance) {
+  Builder builder(kernel->getContext());
+  SmallVector<NamedAttribute> parts;
+  for (int64_t multiprocessors : lm::kBalancedFor)
+    parts.push_back(builder.getNamedAttr(std::to_string(multiprocessors), builder.getF64FloatAttr(balance(multiprocessors))));
+  kernel->setAttr(plan::kSplitAttrName,
+                  builder.getDictionaryAttr({builder.getNamedAttr("unit", builder.getStringAttr(unit)),
+                                             builder.getNamedAttr("count", builder.getI64IntegerAttr(count)),
+                                             builder.getNamedAttr("balance", builder.getDictionaryAttr(parts))}));
+}
+
 /// As many blocks as the GPU has multiprocessors. Behind the tickets, two shared units a block.
 plan::GeometryAttr GeometryOf::streamedLinears(const lm::RegionParts &parts, int64_t rows) {
   lm::StreamShape shape(parts, rows, tunable("slice"));
   int64_t blocks = std::min(lm::kMostStreamBlocks, shape.tiles());
-  Builder builder(kernel->getContext());
-  SmallVector<NamedAttribute> balance;
-  for (int64_t multiprocessors : lm::kBalancedFor)
-    balance.push_back(builder.getNamedAttr(std::to_string(multiprocessors),
-                                           builder.getF64FloatAttr(shape.balance(multiprocessors, tunable("split")))));
-  kernel->setAttr(plan::kSplitAttrName, builder.getDictionaryAttr(
-                                            {builder.getNamedAttr("unit", builder.getStringAttr("tiles of 1 KiB of weights")),
-                                             builder.getNamedAttr("count", builder.getI64IntegerAttr(shape.tiles())),
-                                             builder.getNamedAttr("balance", builder.getDictionaryAttr(balance))}));
+  noteSplit("tiles of 1 KiB of weights", shape.tiles(),
+            [&](int64_t multiprocessors) { return shape.balance(multiprocessors, tunable("split")); });
   int64_t scratch = tunable("split") ? plan::kTicketBytes + 2 * blocks * llvm::alignTo(shape.unitSums(), 32) * 4 : 0;
   return make({blocks, 0, 1}, 32 * lm::kStreamWarps, shape.sharedBytes(tunable("stages")), scratch);
+}
+
+/// Tickets of all tiles, then the sums that the blocks of each leave.
+FailureOr<plan::GeometryAttr> GeometryOf::tiledLinears(const lm::RegionParts &parts, int64_t rows) {
+  bool isMma = name == "linear_mma";
+  int64_t width = tunable("tile_columns"), splits = isMma ? tunable("splits") : 1;
+  int64_t columns = columnTiles(parts, width), rowTiles = divideCeil(rows, kTileRows), tiles = columns * rowTiles;
+  int64_t tileBytes = isMma ? tunable("stages") * stageBytes(parts, width) : 16 * (kTileRows + 4 + width + 4) * 4;
+  int64_t sumBytes = mostLinears(parts) * kTileRows * width * 4;
+  if (splits > 1 && tiles * 4 > plan::kTicketBytes)
+    return kernel.emitOpError() << "splits " << tiles << " tiles, and there are tickets for " << plan::kTicketBytes / 4
+                                << " (tunable 'splits')";
+  noteSplit("blocks of " + std::to_string(kTileRows) + " rows x " + std::to_string(width) + " columns", tiles * splits,
+            [&](int64_t multiprocessors) { return lm::waveBalance(tiles * splits, multiprocessors); });
+  return make({columns, rowTiles, splits}, isMma ? kMmaThreads : kThreads, tileBytes + sumBytes,
+              splits > 1 ? plan::kTicketBytes + tiles * splits * sumBytes : 0);
 }
 
 /// Tickets of all groups, then partial results of every group and split.
@@ -163,11 +186,7 @@ FailureOr<plan::GeometryAttr> GeometryOf::compute() {
     int64_t width = kSmallWarps * tunable("columns_per_warp");
     return make({columnTiles(*parts, width), 1, 1}, kThreads, mostLinears(*parts) * numRows * width * 4);
   }
-  int64_t width = tunable("tile_columns");
-  int64_t tileBytes = fma ? 16 * (kTileRows + 4 + width + 4) * 4 : tunable("stages") * stageBytes(*parts, width);
-  return make({columnTiles(*parts, width), static_cast<int64_t>(divideCeil(numRows, kTileRows)), 1},
-              fma ? kThreads : kMmaThreads,
-              tileBytes + mostLinears(*parts) * kTileRows * width * 4);
+  return tiledLinears(*parts, numRows);
 }
 
 FailureOr<plan::GeometryAttr> planning::launchGeometry(plan::KernelOp kernel) {

@@ -144,6 +144,7 @@ static KernelReport collectKernel(plan::KernelOp kernel, int64_t sequences,
   report.name = kernel.getSymName().str();
   report.templateName = schedule.getTemplateName().str();
   report.scheduleSource = schedule.getSource().str();
+  report.evidence = schedule.getEvidence();
   report.tunables = schedule.getTunables();
   Block &body = kernel.getBody().front();
   for (Operation &op : body.without_terminator())

@@ -97,7 +97,8 @@ struct CodeReport {
 
 struct KernelReport {
   std::string name, templateName;
-  std::string scheduleSource; ///< heuristic, tuned, forced
+  std::string scheduleSource; ///< heuristic, tuned, predicted, forced
+  mlir::DictionaryAttr evidence; ///< of a tuned or predicted one: what was measured or predicted (#plan.schedule); else null
   mlir::DictionaryAttr tunables;
   std::vector<std::string> ops;   ///< of its body, in order
   std::vector<std::string> paths; ///< of the ops with most work, in all launches; layers as `*`

@@ -141,6 +141,17 @@ static json::Array entriesJson(const ProgramReport &report) {
   return entries;
 }
 
+/// The record that a schedule is from, and by what part of the heuristic's time the choice is faster.
+static json::Object evidenceJson(DictionaryAttr evidence) {
+  json::Object object;
+  for (NamedAttribute number : evidence)
+    object[number.getName().strref()] = toValue(number.getValue());
+  double chosen = static_cast<double>(object.getInteger("chosen_ns").value_or(0));
+  double heuristic = static_cast<double>(object.getInteger("heuristic_ns").value_or(0));
+  object["gain"] = heuristic > 0 ? 1 - chosen / heuristic : 0.0;
+  return object;
+}
+
 static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &report) {
   json::Object entries;
   for (const auto &[name, launches] : kernel.entries)
@@ -154,6 +165,8 @@ static json::Value kernelJson(const KernelReport &kernel, const ProgramReport &r
                       {"rows", kernel.rows},
                       {"launches", kernel.launches},
                       {"entries", std::move(entries)}};
+  if (kernel.evidence)
+    object["schedule_evidence"] = evidenceJson(kernel.evidence);
   if (!kernel.splitUnit.empty()) {
     json::Object split{{"unit", kernel.splitUnit}, {"count", kernel.splitCount}};
     if (kernel.splitMost)

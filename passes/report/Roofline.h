@@ -19,6 +19,17 @@ std::optional<Machine> findMachine(llvm::StringRef target, llvm::StringRef level
 /// The machines that steps of a program for `target` are predicted for, without steps.
 std::vector<StepPrediction> predictedMachines(llvm::StringRef target, llvm::StringRef dtype);
 
+/// What the ranking of schedules knows of a GPU: rates in reach, a second.
+struct GpuModel {
+  llvm::StringRef name;
+  int64_t multiprocessors, sharedBytes; ///< shared memory of a multiprocessor
+  double memoryBytes, cacheBytes, flops, wideFlops; ///< wide: in float32 without tensor cores
+  double launch, latency;                           ///< seconds
+};
+
+/// The GPUs of the table that code for the level is for, best last; none for other targets.
+std::vector<GpuModel> gpuModels(llvm::StringRef level, llvm::StringRef dtype);
+
 /// Adds `launches` launches of a kernel to the step that `prediction` has last.
 void predictLaunches(StepPrediction &prediction, const Cost &cost, int64_t launches);
 

@@ -1,8 +1,8 @@
 //===- DatabaseProvider.cpp - schedules that were measured ----------------===//
 //
 // Looks for the exact number of rows first, then for the nearest one that the same kernel serves. A
-// record counts only if the CPU, its processors, the level and the kernel library are those it was
-// measured with; nothing else is ever used.
+// record counts only if the device, its processors, the level and the kernel library are those it was
+// measured with; where nothing was measured, predictions for the level and the library do.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/DatabaseProvider.h"
@@ -39,7 +39,7 @@ llvm::Expected<DatabaseProvider> DatabaseProvider::of(tuning::TuningDatabase dat
 
 llvm::Error DatabaseProvider::check(const std::string &path) const {
   for (const tuning::Entry &entry : database.entries()) {
-    if (!(entry.setting == setting))
+    if (!entry.holdsFor(setting))
       continue;
     const TemplateInfo *kernel = target.findTemplate(entry.kernelTemplate);
     SmallVector<std::pair<StringRef, int64_t>> values(entry.tunables.begin(), entry.tunables.end());
@@ -57,7 +57,14 @@ static plan::ScheduleAttr scheduleOf(const tuning::Entry &entry, MLIRContext *co
   SmallVector<NamedAttribute> tunables;
   for (const auto &[name, value] : entry.tunables)
     tunables.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
-  return plan::ScheduleAttr::get(context, entry.kernelTemplate, "tuned", builder.getDictionaryAttr(tunables));
+  auto number = [&](StringRef name, uint64_t value) {
+    return builder.getNamedAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value)));
+  };
+  DictionaryAttr evidence = builder.getDictionaryAttr({number("chosen_ns", entry.measured.median),
+                                                       number("heuristic_ns", entry.heuristic.median),
+                                                       number("rows", entry.rows), number("launches", entry.launches)});
+  return plan::ScheduleAttr::get(context, entry.kernelTemplate, entry.predicted ? "predicted" : "tuned",
+                                 builder.getDictionaryAttr(tunables), evidence);
 }
 
 /// The template that the region gets whatever was measured: only its tunables are searched.
@@ -102,8 +109,12 @@ std::string DatabaseProvider::whyMissed(lm::FusedOp fused) const {
 }
 
 bool DatabaseProvider::isUsable() const {
-  return llvm::any_of(database.entries(),
-                      [&](const tuning::Entry &entry) { return entry.setting == setting; });
+  return llvm::any_of(database.entries(), [&](const tuning::Entry &entry) { return entry.holdsFor(setting); });
+}
+
+bool DatabaseProvider::isPredicted() const {
+  return llvm::none_of(database.entries(),
+                       [&](const tuning::Entry &entry) { return !entry.predicted && entry.holdsFor(setting); });
 }
 
 std::string DatabaseProvider::whyUnusable() const {

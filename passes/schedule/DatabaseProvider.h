@@ -28,6 +28,8 @@ public:
 
   /// Whether any record holds for the setting.
   bool isUsable() const;
+  /// Whether none of those that do was measured.
+  bool isPredicted() const;
   /// Why none does: what the records' settings differ in.
   std::string whyUnusable() const;
 

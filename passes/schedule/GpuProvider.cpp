@@ -12,6 +12,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
+#include <limits>
 
 using namespace mlir;
 
@@ -37,7 +38,8 @@ static bool holdsBlocks(int64_t width, Region &region) {
                       [&](lm::BlockReductionOpInterface op) { return width % op.getBlockColumns() == 0; });
 }
 
-std::string whyNoTiles(Region &region, plan::ScheduleAttr schedule) {
+/// Why tiles of the schedule's width cannot compute a region of linears; empty if they can or if the template has none.
+static std::string whyNoTiles(Region &region, plan::ScheduleAttr schedule) {
   auto columns = schedule.getTunables().getAs<IntegerAttr>("tile_columns");
   auto perWarp = schedule.getTunables().getAs<IntegerAttr>("columns_per_warp");
   if (!columns && !perWarp)
@@ -52,14 +54,18 @@ std::string whyNoTiles(Region &region, plan::ScheduleAttr schedule) {
   return "";
 }
 
-std::string whyNotLegal(lm::FusedOp fused, plan::ScheduleAttr schedule) {
+std::string whyNotLegal(Region &region, plan::ScheduleAttr schedule, bool isDecode) {
   auto rowTile = schedule.getTunables().getAs<IntegerAttr>("row_tile");
-  auto entry = fused->getParentOfType<lm::EntryOp>();
   // A block reads the cache of its first row's sequence.
-  if (rowTile && rowTile.getInt() > 1 && entry && entry.getKind() == lm::EntryKind::Decode && regionRows(fused) > 1)
+  if (rowTile && rowTile.getInt() > 1 && isDecode && regionRows(region) > 1)
     return "expects tunable 'row_tile' 1, got " + std::to_string(rowTile.getInt()) +
            ": each of its rows is of another sequence";
-  return whyNoTiles(fused.getBody(), schedule);
+  return whyNoTiles(region, schedule);
+}
+
+std::string whyNotLegal(lm::FusedOp fused, plan::ScheduleAttr schedule) {
+  auto entry = fused->getParentOfType<lm::EntryOp>();
+  return whyNotLegal(fused.getBody(), schedule, entry && entry.getKind() == lm::EntryKind::Decode);
 }
 
 namespace {
@@ -120,6 +126,33 @@ static bool chooseStream(lm::FusedOp fused, int64_t rows, Choice &choice) {
   return true;
 }
 
+/// Least part of their time that tensor cores of all multiprocessors have tiles for, if splitting tiles brings it about.
+static constexpr double kLeastWaves = 0.9;
+/// Blocks that share a tile, and steps of 32 inner columns that each has at least: a few times what the ring holds.
+static constexpr int64_t kMostSplits = 8, kLeastSteps = 16;
+
+/// Blocks for each tile of 64 rows x `width` columns: the fewest that fill their waves, else as many as fill them best.
+static int64_t chooseSplits(const lm::RegionParts &parts, int64_t rows, int64_t width) {
+  int64_t tiles = 0, steps = std::numeric_limits<int64_t>::max(), best = 1;
+  for (const lm::RegionSegment &segment : parts.segments) {
+    int64_t inner = 0;
+    for (lm::LinearOp linear : segment.linears)
+      inner += llvm::divideCeil(cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(1), 32);
+    tiles += llvm::divideCeil(segment.columns, width) * llvm::divideCeil(rows, 64);
+    steps = std::min(steps, inner);
+  }
+  auto balance = [&](int64_t splits) {
+    double least = 1;
+    for (int64_t multiprocessors : lm::kBalancedFor)
+      least = std::min(least, lm::waveBalance(tiles * splits, multiprocessors));
+    return least;
+  };
+  for (int64_t splits = 1; splits <= kMostSplits && balance(best) < kLeastWaves; ++splits)
+    if (splits == 1 || (tiles * 4 <= plan::kTicketBytes && steps / splits >= kLeastSteps))
+      best = balance(splits) > balance(best) ? splits : best;
+  return best;
+}
+
 static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &choice) {
   int64_t rows = 0, headDim = rotatedHeadDim(fused.getBody());
   bool isNarrow = true, readsPrologue = false;
@@ -140,8 +173,11 @@ static bool chooseLinear(lm::FusedOp fused, const TargetInfo &target, Choice &ch
   }
   int64_t width = tileColumns(target, headDim, /*isWide=*/true);
   choice.name = isNarrow ? "linear_mma" : "linear_fma";
-  if (isNarrow)
+  if (isNarrow) {
+    FailureOr<lm::RegionParts> parts = lm::takeApart(fused.getBody().front());
+    choice.set("splits", failed(parts) || width == 0 ? 1 : chooseSplits(*parts, rows, width));
     choice.set("stages", 3);
+  }
   choice.set("tile_columns", width);
   return width != 0 && (!readsPrologue || lm::isNormedByTiles(fused.getBody().front()));
 }

@@ -20,11 +20,10 @@ private:
   const TargetInfo &target;
 };
 
-/// Why tiles of the schedule's width cannot compute a region of linears; empty if they can or if the template has
-/// none.
-std::string whyNoTiles(mlir::Region &region, plan::ScheduleAttr schedule);
-
-/// Why the region cannot have the schedule, whose tunables are within their bounds; empty if it can.
+/// Why the region cannot have the schedule, whose tunables are within their bounds; empty if it can. `isDecode`: its rows are
+/// of a sequence each.
+std::string whyNotLegal(mlir::Region &region, plan::ScheduleAttr schedule, bool isDecode);
+/// The same of a region in its entry.
 std::string whyNotLegal(lm::FusedOp fused, plan::ScheduleAttr schedule);
 
 } // namespace stoop::schedule

@@ -8,12 +8,13 @@
 namespace stoop::schedule {
 
 /// Rows of a region's linears or of its attention; 0 for a region without.
-inline int64_t regionRows(lm::FusedOp fused) {
+inline int64_t regionRows(mlir::Region &region) {
   int64_t rows = 0;
-  fused.walk([&](lm::AttentionOp attention) { rows = attention.getType().getDimSize(0); });
-  fused.walk([&](lm::LinearOp linear) { rows = linear.getType().getDimSize(0); });
+  region.walk([&](lm::AttentionOp attention) { rows = attention.getType().getDimSize(0); });
+  region.walk([&](lm::LinearOp linear) { rows = linear.getType().getDimSize(0); });
   return rows;
 }
+inline int64_t regionRows(lm::FusedOp fused) { return regionRows(fused.getBody()); }
 
 /// A source of schedules: heuristics, or a record of measurements. Providers are asked in turn; the
 /// first answer counts. Their answers are attributes in the IR, so nothing behind phase scheduled

@@ -54,6 +54,10 @@ static const LevelInfo gpuLevels[] = {
 #include "kernels/catalog/Architectures.def"
 };
 
+/// What a search tries: copies of a warp in flight, tiles of a slice of rows, columns of a tile.
+static constexpr int64_t gpuStages[] = {2, 4, 6, 8, 12, 16}, gpuSlices[] = {8, 16, 32, 64, 128, 256, 4096},
+                         gpuTiles[] = {32, 64, 80, 96, 128, 160, 192, 256};
+
 #define STOOP_GPU_TEMPLATE(NAME, KIND, ...) static const TunableInfo NAME##Tunables[] = {__VA_ARGS__ __VA_OPT__(, ){"", 0, 0}};
 #include "kernels/catalog/GpuTemplates.def"
 

@@ -59,20 +59,23 @@ void TuningDatabase::keep(llvm::function_ref<bool(const Entry &)> isWanted) {
 void TuningDatabase::add(Entry entry) {
   auto place = llvm::lower_bound(
       all, entry, [](const Entry &a, const Entry &b) { return keyOf(a) < keyOf(b); });
-  if (place != all.end() && keyOf(*place) == keyOf(entry))
-    *place = std::move(entry);
-  else
+  if (place == all.end() || keyOf(*place) != keyOf(entry))
     all.insert(place, std::move(entry));
+  else if (place->predicted || !entry.predicted)
+    *place = std::move(entry);
 }
 
 const Entry *TuningDatabase::find(const Setting &setting, llvm::StringRef kernelTemplate,
                                   llvm::StringRef region, int64_t rows,
                                   llvm::function_ref<bool(int64_t)> sameKernel) const {
+  auto rank = [&](const Entry &entry) {
+    return std::tuple(entry.predicted, entry.setting.device != setting.device, std::abs(entry.rows - rows));
+  };
   const Entry *best = nullptr;
   for (const Entry &entry : all) {
-    bool fits = entry.setting == setting && entry.kernelTemplate == kernelTemplate &&
-                entry.region == region && (entry.rows == rows || sameKernel(entry.rows));
-    if (fits && (!best || std::abs(entry.rows - rows) < std::abs(best->rows - rows)))
+    bool fits = entry.holdsFor(setting) && entry.kernelTemplate == kernelTemplate && entry.region == region &&
+                (entry.rows == rows || sameKernel(entry.rows));
+    if (fits && (!best || rank(entry) < rank(*best)))
       best = &entry;
   }
   return best;
@@ -123,6 +126,8 @@ static Reason storedReason(Rejection::Reason reason) {
   return llvm::find_if(kReasons, [&](auto &pair) { return pair.first == reason; })->second;
 }
 
+std::string reasonName(Rejection::Reason reason) { return Reason_Name(storedReason(reason)); }
+
 static Entry readEntry(const Record &record) {
   const Key &key = record.key();
   Entry e;
@@ -133,6 +138,9 @@ static Entry readEntry(const Record &record) {
   e.tunables = readTunables(record.choice());
   e.measured = readTimes(record.measured());
   e.heuristic = readTimes(record.heuristic());
+  e.launches = record.launches();
+  e.predicted = record.predicted();
+  e.candidates = record.candidates();
   for (const Rejected &rejected : record.rejected())
     e.rejected.push_back({readTunables(rejected.choice()),
                           readReason(rejected.reason()), rejected.detail()});
@@ -154,6 +162,9 @@ static void writeEntry(const Entry &e, Record &record) {
   writeTunables(e.tunables, *record.mutable_choice());
   writeTimes(e.measured, *record.mutable_measured());
   writeTimes(e.heuristic, *record.mutable_heuristic());
+  record.set_launches(e.launches);
+  record.set_predicted(e.predicted);
+  record.set_candidates(e.candidates);
   for (const Rejection &rejection : e.rejected) {
     Rejected &rejected = *record.add_rejected();
     writeTunables(rejection.tunables, *rejected.mutable_choice());

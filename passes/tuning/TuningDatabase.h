@@ -36,7 +36,7 @@ std::string libraryHash(llvm::StringRef bitcode);
 
 using Tunables = std::vector<std::pair<std::string, int64_t>>;
 
-/// Times of one launch in nanoseconds.
+/// Times of one launch, or of a step, in nanoseconds.
 struct Times {
   uint64_t median = 0, p10 = 0, p90 = 0;
   unsigned count = 0;
@@ -57,18 +57,29 @@ struct Rejection {
   std::string detail;
 };
 
-/// One measured kernel.
+/// "NO_ROOM", as the file has it.
+std::string reasonName(Rejection::Reason reason);
+
+/// One kernel that was measured, or predicted.
 struct Entry {
   Setting setting;
   std::string kernelTemplate, region; ///< region: fingerprint()
   int64_t rows = 0;
   Tunables tunables;
   Times measured, heuristic;
+  unsigned launches = 0;   ///< in the step that the times are of; 0: they are of one launch alone
+  bool predicted = false;  ///< the times are a model's
+  unsigned candidates = 0; ///< that were looked at
   std::vector<Rejection> rejected;
   std::string stoop, date, summary; ///< who measured when, the region in words
 
   /// The key in words, for messages.
   std::string describe() const;
+
+  /// Whether it counts in a setting: measured there; predicted, for its level and kernels, whatever the machine.
+  bool holdsFor(const Setting &here) const {
+    return predicted ? setting.level == here.level && setting.library == here.library : setting == here;
+  }
 };
 
 /// All records of a file.
@@ -82,15 +93,16 @@ public:
 
   const std::vector<Entry> &entries() const { return all; }
 
-  /// The entry of that region in that setting: for exactly these rows, else for the nearest number of
-  /// rows that `sameKernel` takes for equal. Null if there is none.
+  /// The entry of that region that holds for that setting: for exactly these rows, else for the nearest number of
+  /// rows that `sameKernel` takes for equal. What was measured goes before what was predicted, and predictions for the
+  /// setting's device before those for others. Null if there is none.
   const Entry *find(const Setting &setting, llvm::StringRef kernelTemplate, llvm::StringRef region,
                     int64_t rows, llvm::function_ref<bool(int64_t)> sameKernel) const;
 
   /// Forgets entries that `isWanted` does not take.
   void keep(llvm::function_ref<bool(const Entry &)> isWanted);
 
-  /// Adds an entry; one with the same key gives way.
+  /// Adds an entry; one with the same key gives way, unless it was measured and the new one is predicted.
   void add(Entry entry);
 
   /// Writes a file anew, entries in the order of their keys: a temporary file that takes its name.

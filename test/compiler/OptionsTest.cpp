@@ -219,6 +219,7 @@ TEST(ProgressTest, LinesSayWhatHowFarAndHowLong) {
             "compiling kernels 1 of 4 (25 %), 5 min 0 s left");
   EXPECT_EQ(progressLine("compiling kernels", 0, 4, false, 3.0),
             "compiling kernels 0 of 4 (0 %), 3 s so far");
+  EXPECT_EQ(progressLine("measuring kernels", 1, 9, false, 60.0, /*limitSeconds=*/90.0), "measuring kernels 1 of 9 (11 %), 30 s left");
   EXPECT_EQ(progressLine("phase planned", 0, 0, false, 3.4), "phase planned, 3 s so far");
   EXPECT_EQ(progressLine("x", 9, 4, false, 1.0), "x 4 of 4 (100 %), 0 s left");
 }

@@ -176,6 +176,25 @@ class Cuda(Case):
         self.assertTrue(all("plan-overlap-launches" in start["reason"] for start in self.starts(report).values()))
         self.assertFalse(any("early_launches" in entry for entry in report["entries"]))
 
+    def test_prompts_fill_their_waves(self):
+        """Real shapes: tiles of a prompt's linears keep all multiprocessors busy nine tenths of the time."""
+        small = {"hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71, "num_kv_heads": 1, "new_decoder_architecture": False,
+                 "multi_query": True, "parallel_attn": True}
+        large = {"hidden_size": 8192, "num_hidden_layers": 60, "num_attention_heads": 128, "num_kv_heads": 8}
+        for config, rows in ((small, 512), (small, 2048), (large, 512), (large, 2048)):
+            plan = self.plan_of("-c", "2048", "--prefill-buckets", rows, **config)
+            tiled = [kernel for kernel in plan["kernels"] if kernel["template"] == "linear_mma" and f"prefill_{rows}" in kernel["entries"]]
+            self.assertGreaterEqual(len(tiled), 2)
+            for kernel in tiled:
+                blocks, splits = kernel["split"]["count"], kernel["tunables"]["splits"]
+                for multiprocessors, part in kernel["split"]["balance"].items():
+                    self.assertGreaterEqual(part, 0.9, kernel)
+                    most = -(-blocks // int(multiprocessors))
+                    self.assertAlmostEqual(part, blocks / (most * int(multiprocessors)), places=9)
+                if splits > 1:  # what they share is planned
+                    need = {c["class"]: c.get("bytes", 0) for c in plan["memory"]["classes"]}
+                    self.assertGreaterEqual(need["workspace"], blocks * 64 * kernel["tunables"]["tile_columns"] * 4)
+
     def test_tiles_are_padded_in_the_plan(self):
         """16 rows, 32 columns, 64 bytes from weight to weight; vectors and the rotary table are float32."""
         plan = self.plan_of("-c", "64", hidden_size=80, num_hidden_layers=1, num_attention_heads=2, num_kv_heads=1, ffn_hidden_size=33,

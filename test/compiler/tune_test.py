@@ -168,6 +168,11 @@ class Gpu(TuningCase):
         for kernel in kernels:
             self.assertGreater(kernel["measured"]["median_ns"], 0, kernel)
             self.assertLessEqual(kernel["measured"]["median_ns"], kernel["heuristic"]["median_ns"], kernel)
+            # Whole steps were timed, and all that was not is accounted for.
+            self.assertGreater(kernel["launches"], 0, kernel)
+            self.assertFalse(kernel["predicted"], kernel)
+            self.assertEqual(sum(kernel["rejected_by_reason"].values()), kernel["rejected"], kernel)
+            self.assertGreater(kernel["candidates"], kernel["rejected"], kernel)
         text = self.database.read_text()
         # Tiles that cannot hold what the region reduces are not even compiled; nothing gives wrong results.
         self.assertIn("reason: NOT_LEGAL", text)
@@ -177,6 +182,18 @@ class Gpu(TuningCase):
         tuned, warnings = self.sources("--tuning-db", self.database, "--cuda-arch", "sm_80,ptx")
         self.assertEqual(tuned, {kernel["template"] for kernel in kernels})
         self.assertNotIn("warning: tuning", warnings)
+        # Of each kernel the report says by how much.
+        planned = json.loads(self.plan("--tuning-db", self.database, "--cuda-arch", "sm_80,ptx").stdout)
+        found = {(kernel["template"], kernel["rows"], kernel["measured"]["median_ns"]) for kernel in kernels}
+        for kernel in planned["kernels"]:
+            evidence = kernel.get("schedule_evidence")
+            self.assertEqual(evidence is not None, kernel["schedule_source"] == "tuned", kernel)
+            if evidence:
+                self.assertIn((kernel["template"], evidence["rows"], evidence["chosen_ns"]), found)
+                self.assertAlmostEqual(evidence["gain"], 1 - evidence["chosen_ns"] / evidence["heuristic_ns"])
+        text_report = run("inspect", self.checkpoint("rand-f32", copy=False), *self.shapes, "--cuda-arch", "sm_80,ptx", "--tuning-db",
+                          self.database, "--section", "kernels").stdout
+        self.assertRegex(text_report, r"\(tuned, (\d+\.\d % of a step less|as the heuristic)\)")
         programs = self.dir / "tuned", self.dir / "plain"
         ids = []
         for program, database in zip(programs, (self.database, "none")):
@@ -239,8 +256,58 @@ class Gpu(TuningCase):
         self.expect(tune("--cuda-arch", "sm_1"), 2, "--cuda-arch", "sm_1")
         self.expect(tune("--tuning-device", "abacus"), 2, "--tuning-device")
         with mock.patch.dict(os.environ, {"STOOP_CUDA_DRIVER": "/none/libcuda.so.1"}):
-            self.expect(tune(), 3, "no driver")
+            self.expect(tune("--tuning-device", "abacus"), 3, "no CUDA driver", "h200-sxm (sm_90a)")
+            self.expect(tune("--cuda-arch", "sm_86"), 3, "no CUDA driver", "a100-sxm-80-gb (sm_80)")
         self.assertFalse(self.database.exists())
+
+
+class Predicted(TuningCase):
+    """Where no GPU is, a model ranks."""
+    shapes = ("--target", "cuda", "--dtype", "bf16", "-c", 256, "--prefill-buckets", 64)
+    nowhere = {"STOOP_CUDA_DRIVER": "/none/libcuda.so.1"}
+
+    def predict(self, *flags):
+        config = self.dir / "config.json"
+        config.write_text(json.dumps({"model_type": "falcon", "new_decoder_architecture": True, "vocab_size": 4096, "hidden_size": 1024,
+                                      "num_hidden_layers": 2, "num_attention_heads": 16, "num_kv_heads": 2, "torch_dtype": "bfloat16",
+                                      "bias": False, "alibi": False}))
+        with mock.patch.dict(os.environ, self.nowhere):
+            return run("tune", config, *self.shapes, "--tuning-db", self.database, *flags)
+
+    def kernels(self, *flags):
+        result = self.expect(run("plan", self.dir / "config.json", *self.shapes, "--json", "--tuning-db", self.database, *flags), 0)
+        return json.loads(result.stdout)["kernels"], result.stderr
+
+    def test_a_model_ranks_where_no_gpu_is(self):
+        result = self.expect(self.predict("--json", "--cuda-arch", "sm_80", "--time-limit", 8), 0, "ranked by a model", "a100-sxm-80-gb")
+        document = json.loads(result.stdout)
+        self.assertEqual((document["level"], document["device"]), ("sm_80", "a100-sxm-80-gb"))
+        self.assertTrue(document["kernels"])
+        reasons = {}
+        for kernel in document["kernels"]:
+            self.assertTrue(kernel["predicted"], kernel)
+            self.assertEqual(kernel["measured"]["count"], 0, kernel)
+            self.assertLessEqual(kernel["measured"]["median_ns"], kernel["heuristic"]["median_ns"], kernel)
+            for reason, count in kernel["rejected_by_reason"].items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        self.assertLessEqual(set(reasons), {"NOT_LEGAL", "NO_ROOM", "SPILLS"})
+        text = self.database.read_text()
+        self.assertEqual(text.count("predicted: true"), len(document["kernels"]))
+
+        # compile and plan take it for the architecture, and say what it is.
+        kernels, messages = self.kernels("--cuda-arch", "sm_80")
+        self.assertIn("predicted", {kernel["schedule_source"] for kernel in kernels})
+        self.assertNotIn("tuned", {kernel["schedule_source"] for kernel in kernels})
+        shown = run("inspect", self.dir / "config.json", *self.shapes, "--cuda-arch", "sm_80", "--tuning-db", self.database, "--section",
+                    "kernels")
+        self.assertRegex(self.expect(shown, 0).stdout, r"\(predicted, (\d+\.\d % less|as the heuristic)\)")
+        self.assertEqual({kernel["schedule_source"] for kernel in self.kernels("--cuda-arch", "sm_90a")[0]}, {"heuristic"})
+        # What was measured goes first, whatever the file's order: here the same records, as of a GPU.
+        records = text[text.index("record {"):].replace("a100-sxm-80-gb", "abacus").replace("  predicted: true\n", "")
+        self.database.write_text(text + records)
+        kernels, messages = self.kernels("--cuda-arch", "sm_80", "--tuning-device", "abacus")
+        self.assertIn("tuned", {kernel["schedule_source"] for kernel in kernels})
+        self.assertNotIn("predicted", {kernel["schedule_source"] for kernel in kernels})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ namespace {
 using u64 = unsigned long long;
 
 constexpr uint64_t kUploadBytes = 16u << 20;
+// Dynamic shared memory that needs no asking for: a block has 48 KiB, of which kernels have a few as variables.
+constexpr uint32_t kPlainShared = 40u << 10;
 
 // Whether code of a level (bits of stoop_gpu_level) may run on a GPU of that compute capability.
 bool may_run(uint64_t required, int capability) {
@@ -168,7 +170,7 @@ stoop_status CudaDevice::load_modules(uint32_t level, int* error, Message& messa
                   "which plans for that",
                   desc_->kernels[i].name, from.shared_bytes, name_, shared_bytes_, architecture_for(capability_));
     }
-    if (from.shared_bytes > 48 * 1024) {
+    if (from.shared_bytes > kPlainShared) {
       CUDA_TRY(api_, message, function_set, kernel.function, kCudaFunctionMaxShared,
                static_cast<int>(from.shared_bytes));
     }

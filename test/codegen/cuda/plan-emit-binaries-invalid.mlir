@@ -16,7 +16,7 @@ plan.program @p target("cuda") metadata({}) {
 // Tiles read rows from memory.
 plan.program @p target("cuda") metadata({}) {
   // expected-error @below {{has a prologue, which template 'linear_mma' does not take}}
-  plan.kernel @k schedule(<"linear_mma", source = "forced", tunables = {stages = 3 : i64, tile_columns = 64 : i64}>)
+  plan.kernel @k schedule(<"linear_mma", source = "forced", tunables = {splits = 1 : i64, stages = 3 : i64, tile_columns = 64 : i64}>)
       row_strides([64, 0, 0, 20]) {
   ^bb0(%x: tensor<32x64xf32>, %g: tensor<64xf32>, %w: tensor<20x64xbf16>):
     %n = lm.norm rms %x, %g eps(1.0e-5) : (tensor<32x64xf32>, tensor<64xf32>) -> tensor<32x64xbf16>

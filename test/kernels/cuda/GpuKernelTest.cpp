@@ -73,9 +73,10 @@ std::string streamSchedule(int stages, bool isSplit, int slice = 4096) {
 std::string fmaSchedule(int columns) {
   return formatv("\"linear_fma\", source = \"test\", tunables = {{tile_columns = {0} : i64}", columns);
 }
-std::string mmaSchedule(int columns, int stages) {
-  return formatv("\"linear_mma\", source = \"test\", tunables = {{stages = {1} : i64, tile_columns = {0} : i64}",
-                 columns, stages);
+/// `splits`: blocks that share a tile.
+std::string mmaSchedule(int columns, int stages, int splits = 1) {
+  return formatv("\"linear_mma\", source = \"test\", tunables = {{splits = {2} : i64, stages = {1} : i64, tile_columns = {0} : i64}",
+                 columns, stages, splits);
 }
 std::string plainSchedule(llvm::StringRef name) {
   return formatv("\"{0}\", source = \"test\", tunables = {{}", name);
@@ -224,6 +225,30 @@ TEST(GpuLinearMma, ShapesAndTypes) {
       expectRight(linearKernel(mmaSchedule(s.columns, s.stages), s.rows, s.n, s.k, type, type, type),
                   stepOf(s.rows, s.valid), type);
     }
+}
+
+/// Blocks that share tiles: parts that end within a linear and between two, parts without a step, rows that do not exist,
+/// linears that are combined only when all parts are added.
+TEST(GpuLinearMma, TilesAreShared) {
+  struct Shape {
+    int rows, valid, n, k, inner, columns, stages, splits;
+    const char *type;
+  };
+  for (Shape s : {Shape{70, 66, 70, 256, 96, 64, 3, 3, "bf16"}, Shape{20, 20, 130, 40, 160, 64, 2, 2, "f16"},
+                  Shape{9, 9, 16, 33, 33, 16, 4, 8, "bf16"}, Shape{64, 0, 64, 64, 64, 64, 3, 2, "bf16"}}) {
+    std::string X = tensor(s.rows, s.k, s.type), V = tensor(s.rows, s.inner, s.type), W = tensor(s.n, s.k, s.type),
+                U = tensor(s.n, s.inner, s.type), Y = tensor(s.rows, s.n, s.type);
+    expectRight(formatv(R"(plan.kernel @k schedule(#plan.schedule<{0}>) row_strides([{1}, {2}, 0, 0, {3}]) {{
+      ^bb0(%x: {4}, %v: {5}, %w: {6}, %u: {7}):
+        %0 = lm.linear %x, %w : ({4}, {6}) -> {8}
+        %1 = lm.linear %v, %u : ({5}, {7}) -> {8}
+        %2 = lm.activation gelu %0 : {8}
+        %3 = lm.binary mul %2, %1 : {8}
+        lm.yield %3 : {8}
+      })",
+                        mmaSchedule(s.columns, s.stages, s.splits), s.k, s.inner, s.n, X, V, W, U, Y),
+                stepOf(s.rows, s.valid), s.type);
+  }
 }
 
 /// A linear with bias whose values are yielded and reduced: y = x w + b and its maxima.

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ir/support/TileOrder.h"
-#include "test/kernels/cuda/GpuHarness.h"
+#include "test/kernels/cuda/Promises.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <gtest/gtest.h>
 
@@ -15,18 +15,6 @@ using namespace stoop::test;
 using llvm::formatv;
 
 namespace {
-/// One GPU of the kind, from its data sheet: NVIDIA A100 (SXM 80 GB) and H200 (SXM) at their boost clocks.
-struct Machine {
-  double bytesPerSecond, multiprocessors, hertz;
-  unsigned sharedKib; ///< of a multiprocessor
-
-  /// Instructions that all warps of a multiprocessor can issue while one 16-bit weight comes from memory.
-  double instructionsPerWeight() const { return 4 * multiprocessors * hertz / (bytesPerSecond / 2); }
-};
-Machine machine() {
-  return architectureName() == "sm_90a" ? Machine{4.8e12, 132, 1.98e9, 228} : Machine{2.039e12, 108, 1.41e9, 164};
-}
-
 GpuStep rowsOf(int rows) {
   GpuStep step;
   step.validRows = rows;
@@ -85,35 +73,12 @@ std::string lastLaunch(int rows, const std::string &form = "bf16") {
 /// A prompt's linear on tensor cores.
 std::string promptLaunch(const std::string &form = "bf16") {
   return formatv(R"(plan.kernel @k schedule(#plan.schedule<"linear_mma", source = "test",
-      tunables = {{stages = 3 : i64, tile_columns = 64 : i64}>) row_strides([256, 0, 128]) {{
+      tunables = {{splits = 1 : i64, stages = 3 : i64, tile_columns = 64 : i64}>) row_strides([256, 0, 128]) {{
     ^bb0(%x: tensor<128x256xbf16>, %w: {0}):
       %0 = lm.linear %x, %w : (tensor<128x256xbf16>, {0}) -> tensor<128x128xbf16>
       lm.yield %0 : tensor<128x128xbf16>
     })",
                  weightType(128, 256, form));
-}
-
-struct Counted {
-  GpuOutcome outcome;
-  std::vector<OpCount> ops;
-};
-Counted countRun(const std::string &kernel, GpuStep step) {
-  VirtualGpu &gpu = VirtualGpu::get();
-  gpu.count(1);
-  Counted counted{runGpuKernel(kernel, step), {}};
-  counted.ops = countedOps();
-  gpu.count(0);
-  EXPECT_EQ(counted.outcome.failure, "");
-  return counted;
-}
-
-void expectNoBankTwice(const std::vector<OpCount> &ops) {
-  uint64_t passes = 0;
-  for (const OpCount &op : ops) {
-    EXPECT_EQ(op.passes, op.leastPasses) << op.text;
-    passes += op.passes;
-  }
-  EXPECT_GT(passes, 0u);
 }
 
 /// Streamed weights: what the header says. `share`: of the instructions that can be issued while the weights come.
@@ -142,8 +107,8 @@ void expectStreamed(const std::string &kernel, int rows, const Weights &weights,
   EXPECT_EQ(scaleBytes, scales);
   expectNoBankTwice(counted.ops);
   double perWeight = double(executed) / double(count), limit = machine().instructionsPerWeight() * double(codes + scales) / 2 / double(count);
-  printf("%s, %d rows: %.3f of %.3f PTX instructions a weight, %u registers, %u bytes of shared memory\n", form.c_str(), rows, perWeight,
-         limit, counted.outcome.registers, counted.outcome.sharedBytes);
+  printPromise(formatv("linear_stream, {0}, {1} linears, {2} rows, {3:f3} of {4:f3} instructions a weight", form, weights.size(), rows, perWeight,
+                       limit).str().c_str(), counted, codes + scales, bytes + scaleBytes, 256);
   EXPECT_LT(perWeight, limit * share);
   EXPECT_EQ(counted.outcome.localBytes, 0u);
   EXPECT_LE(counted.outcome.registers, 65536u / (2 * 256)); // two blocks share a multiprocessor
@@ -227,6 +192,8 @@ TEST(GpuPromise, PromptsMeetNoBankTwice) {
       }
     // Each factor once for each tile of the other: two by two tiles.
     EXPECT_EQ(copied, 2u * 2 * (64 * 256 * 2 + 64 / kTileStrip * tiles.tiles(256) * kTileBytes));
+    printPromise(formatv("linear_mma, {0}, 128 x 256 x 128", form).str().c_str(), counted, copied, copied, 128);
     EXPECT_EQ(counted.outcome.localBytes, 0u);
+    EXPECT_GE(machine().residentBlocks(counted.outcome, 128), 2);
   }
 }

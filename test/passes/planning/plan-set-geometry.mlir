@@ -55,7 +55,19 @@ plan.program @p target("cuda") metadata({}) {
   // 130 rows in tiles of 64, 100 columns in tiles of 64; two linears' sums behind three stages.
   // CHECK-LABEL: plan.kernel @mma
   // CHECK-SAME: grid = [2, 3, 1], threads = 128, shared = 57344, scratch = 0
-  plan.kernel @mma schedule(<"linear_mma", source = "heuristic", tunables = {stages = 3 : i64, tile_columns = 64 : i64}>)
+  plan.kernel @mma schedule(<"linear_mma", source = "heuristic", tunables = {splits = 1 : i64, stages = 3 : i64, tile_columns = 64 : i64}>)
+      row_strides([32, 32, 0, 0, 100]) {
+  ^bb0(%x: tensor<130x32xbf16>, %y: tensor<130x32xbf16>, %w: tensor<100x32xbf16>, %u: tensor<100x32xbf16>):
+    %0 = lm.linear %x, %w : (tensor<130x32xbf16>, tensor<100x32xbf16>) -> tensor<130x100xf32>
+    %1 = lm.linear %y, %u : (tensor<130x32xbf16>, tensor<100x32xbf16>) -> tensor<130x100xf32>
+    %2 = lm.binary add %0, %1 : tensor<130x100xf32>
+    lm.yield %2 : tensor<130x100xf32>
+  }
+  // Three blocks a tile: tickets, then the sums of two linears by each of the 18 blocks.
+  // CHECK-LABEL: plan.kernel @shared
+  // CHECK-SAME: grid = [2, 3, 3], threads = 128, shared = 57344, scratch = 593920
+  // CHECK-SAME: split = {balance = {"108" = 0.1666{{[0-9]*}} : f64, "132" = 0.1363{{[0-9]*}} : f64}, count = 18 : i64, unit = "blocks of 64 rows x 64 columns"}
+  plan.kernel @shared schedule(<"linear_mma", source = "heuristic", tunables = {splits = 3 : i64, stages = 3 : i64, tile_columns = 64 : i64}>)
       row_strides([32, 32, 0, 0, 100]) {
   ^bb0(%x: tensor<130x32xbf16>, %y: tensor<130x32xbf16>, %w: tensor<100x32xbf16>, %u: tensor<100x32xbf16>):
     %0 = lm.linear %x, %w : (tensor<130x32xbf16>, tensor<100x32xbf16>) -> tensor<130x100xf32>

@@ -52,7 +52,7 @@ lm.model @m attributes {family = "f", dtype = bf16, hidden = 128 : i64, layers =
   // Many rows: tensor cores where both factors are of one narrow type. Weights of float32 activations, caches of another
   // type and heads that are no multiple of 16 bytes take float32 arithmetic.
   // CHECK-LABEL: lm.entry prefill @prefill_32
-  // CHECK: lm.fused "linear"{{.*}}<"linear_mma", source = "heuristic", tunables = {stages = 3 : i64, tile_columns = 64 : i64}>
+  // CHECK: lm.fused "linear"{{.*}}<"linear_mma", source = "heuristic", tunables = {splits = 1 : i64, stages = 3 : i64, tile_columns = 64 : i64}>
   // CHECK: lm.fused "attention"{{.*}}<"attention_mma", source = "heuristic", tunables = {key_tile = 64 : i64, row_fragments = 1 : i64}>
   // CHECK: lm.fused "attention"{{.*}}<"attention_flash", source = "heuristic", tunables = {least_split_keys = 128 : i64, row_tile = 32 : i64, splits = 1 : i64}>
   // CHECK: lm.fused "attention"{{.*}}<"attention_flash", source = "heuristic", tunables = {least_split_keys = 128 : i64, row_tile = 32 : i64, splits = 1 : i64}>

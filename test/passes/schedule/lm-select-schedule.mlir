@@ -78,8 +78,14 @@ lm.model @m attributes {family = "f", dtype = f32, hidden = 8 : i64, layers = 1 
 // MISS: [Missed] lm-select-schedule | Category:schedule | Reason="no tuned schedule: region {{[0-9a-f]+}} was not measured with 1 row"
 // MISS-NOT: [Missed]
 // TUNED: source = "heuristic", tunables = {block_panels = 8 : i64, prefetch = 0 : i64}
-// TUNED: source = "tuned", tunables = {block_panels = 2 : i64, prefetch = 4096 : i64}
+// TUNED: source = "tuned", tunables = {block_panels = 2 : i64, prefetch = 4096 : i64}, evidence = {chosen_ns = 90 : i64, heuristic_ns = 100 : i64, launches = 24 : i64, rows = 1 : i64}
 // TUNED: source = "forced", tunables = {block_panels = 4 : i64, prefetch = 512 : i64}
 // TUNED: source = "tuned", tunables = {block_inner = 256 : i64, block_panels = 16 : i64, block_rows = 96 : i64, split_panels = 0 : i64}
+// Where nothing was measured, predictions for the level and the kernels count; for other kernels they do not.
 // ELSEWHERE-NOT: "tuned"
+// ELSEWHERE: source = "predicted", tunables = {block_panels = 32 : i64, prefetch = 256 : i64}
+// ELSEWHERE-NOT: "tuned"
+// RUN: stoop-opt %s --lm-select-schedule="tuning-db=%S/Inputs/other.txtpb tuning-device=abacus tuning-processors=4 tuning-library=pebbles" | FileCheck %s --check-prefix=NOTHING
+// NOTHING-NOT: "tuned"
+// NOTHING-NOT: "predicted"
 // DAMAGED: error: tuning database '{{.*}}lm-select-schedule.mlir': is damaged: line 1

@@ -339,6 +339,7 @@ CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute,
       static_cast<u32>(value) + function->program->staticShared > maxSharedOptIn())
     return CUDA_ERROR_INVALID_VALUE;
   function->maxDynamicShared = value;
+  function->hasOptedIn = true;
   return CUDA_SUCCESS;
 }
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function, int threads, size_t dynamicShared) {

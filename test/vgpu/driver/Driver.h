@@ -122,6 +122,7 @@ struct CUstream_st {
 struct CUfunc_st {
   std::shared_ptr<const vgpu::Program> program;
   int maxDynamicShared = 48 * 1024;
+  bool hasOptedIn = false; // to more than 48 KiB, static ones included
 };
 struct CUmod_st {
   std::map<std::string, CUfunc_st> functions;

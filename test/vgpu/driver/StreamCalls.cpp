@@ -20,7 +20,7 @@ CUresult makeNode(CUfunction f, const LaunchShape &s, void **params, Node &node)
   if (s.grid[1] > 65535 || s.grid[2] > 65535 || s.block[2] > 64 || threads > std::min(1024u, p.maxThreads))
     return CUDA_ERROR_INVALID_VALUE;
   // Above 48 KiB in all a kernel has to opt in first.
-  const u32 limit = f->maxDynamicShared > 48 * 1024 ? maxSharedOptIn() : 48 * 1024;
+  const u32 limit = f->hasOptedIn ? maxSharedOptIn() : 48 * 1024;
   if (s.shared > static_cast<u32>(f->maxDynamicShared) || p.staticShared + s.shared > limit)
     return CUDA_ERROR_INVALID_VALUE;
   if (!params && !p.params.empty())

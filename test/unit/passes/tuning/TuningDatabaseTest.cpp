@@ -72,6 +72,49 @@ TEST(TuningDatabase, ReadsWhatItWrote) {
   EXPECT_EQ(first.date, want.date);
 }
 
+TEST(TuningDatabase, PredictionsGiveWay) {
+  Scratch file;
+  Entry predicted = entry(1, 64);
+  predicted.predicted = true;
+  predicted.launches = 32;
+  predicted.candidates = 9;
+  TuningDatabase database;
+  database.add(predicted);
+  ASSERT_FALSE(bool(database.write(file.name())));
+  llvm::Expected<TuningDatabase> read = TuningDatabase::read(file.name());
+  ASSERT_TRUE(bool(read)) << llvm::toString(read.takeError());
+  EXPECT_TRUE(read->entries().front().predicted);
+  EXPECT_EQ(read->entries().front().launches, 32u);
+  EXPECT_EQ(read->entries().front().candidates, 9u);
+
+  // They hold for any machine of the level with these kernels, but those of the same machine go first.
+  auto never = [](int64_t) { return false; };
+  Setting elsewhere = kHere;
+  elsewhere.device = "other-cpu";
+  elsewhere.processors = 4;
+  EXPECT_EQ(prefetchOf(database.find(elsewhere, "linear", "r", 1, never)), 64);
+  Entry own = predicted;
+  own.setting = elsewhere;
+  own.tunables.front().second = 128;
+  database.add(own);
+  EXPECT_EQ(prefetchOf(database.find(elsewhere, "linear", "r", 1, never)), 128);
+  EXPECT_EQ(prefetchOf(database.find(kHere, "linear", "r", 1, never)), 64);
+  for (auto damage : {&Setting::level, &Setting::library}) {
+    Setting other = kHere;
+    other.*damage = "another";
+    EXPECT_EQ(database.find(other, "linear", "r", 1, never), nullptr);
+  }
+  // What is measured takes the place of what was predicted, never the other way, and goes before predictions for nearer rows.
+  database.add(entry(1, 256));
+  EXPECT_EQ(prefetchOf(database.find(kHere, "linear", "r", 1, never)), 256);
+  database.add(predicted);
+  EXPECT_EQ(prefetchOf(database.find(kHere, "linear", "r", 1, never)), 256);
+  Entry nearer = predicted;
+  nearer.rows = 3;
+  database.add(nearer);
+  EXPECT_EQ(prefetchOf(database.find(kHere, "linear", "r", 3, [](int64_t) { return true; })), 256);
+}
+
 TEST(TuningDatabase, OrderOfRecordsIsThatOfKeys) {
   Scratch one, other;
   TuningDatabase forward, backward;
