@@ -17,8 +17,8 @@ template <class T> struct Fp8 {};                 // e4m3
 template <class T, int GROUP> struct Int4 {};
 
 // The lane whose registers hold an element, and which of its 16 elements of 32 columns it is.
-__device__ inline int fragment_lane(int row, int column) { return row % 8 * 4 + column / 8 % 4; }
-__device__ inline int fragment_element(int row, int column) {
+__device__ inline u32 fragment_lane(u32 row, u32 column) { return row % 8 * 4 + column / 8 % 4; }
+__device__ inline u32 fragment_element(u32 row, u32 column) {
   return column / 4 % 2 * 8 + column / 2 % 2 * 4 + row / 8 * 2 + column % 2;
 }
 
@@ -99,8 +99,8 @@ struct Form {
     const u32 (&all)[4] = words[fragment].at;  // chosen, not indexed: `reg` may be known at run time only
     return reg / 2 ? (reg % 2 ? all[3] : all[2]) : (reg % 2 ? all[1] : all[0]);
   }
-  static __device__ float value(const char* strip, int, int row, int column) {
-    const int element = fragment_element(row, column);
+  static __device__ float value(const char* strip, int, u32 row, u32 column) {
+    const u32 element = fragment_element(row, column);
     return to_float(reinterpret_cast<const W*>(strip)[column / 32 * 512 + element / 8 * 256 + fragment_lane(row, column) * 8 + element % 8]);
   }
 };
@@ -115,7 +115,7 @@ struct ByteForm {
   static __device__ u32 word_of(const Fragment (&words)[2], int part, int fragment, int reg) {
     return reg / 2 ? words[part].at[fragment * 2 + 1] : words[part].at[fragment * 2];
   }
-  static __device__ u32 code(const char* strip, int row, int column) {
+  static __device__ u32 code(const char* strip, u32 row, u32 column) {
     return static_cast<unsigned char>(
         strip[column / 64 * kTileBytes + column / 32 % 2 * 512 + fragment_lane(row, column) * 16 + fragment_element(row, column)]);
   }
@@ -130,7 +130,7 @@ struct Form<Int8<T>> : ByteForm<T> {
   static __device__ u32 element_pair(const Fragment (&words)[2], int part, int fragment, int reg) {
     return integers<T>(Base::word_of(words, part, fragment, reg), reg % 2);
   }
-  static __device__ float value(const char* strip, int tiles, int row, int column) {
+  static __device__ float value(const char* strip, int tiles, u32 row, u32 column) {
     return Base::scale(strip, tiles, row) * static_cast<float>(static_cast<signed char>(Base::code(strip, row, column)));
   }
 };
@@ -140,7 +140,7 @@ struct Form<Fp8<T>> : ByteForm<T> {
   static __device__ u32 element_pair(const Fragment (&words)[2], int part, int fragment, int reg) {
     return small_floats<T>(Base::word_of(words, part, fragment, reg), reg % 2);
   }
-  static __device__ float value(const char* strip, int tiles, int row, int column) {
+  static __device__ float value(const char* strip, int tiles, u32 row, u32 column) {
     const u32 pair = small_floats<bf16>(Base::code(strip, row, column), 0);
     return Base::scale(strip, tiles, row) * to_float(bf16{static_cast<u16>(pair)});
   }
@@ -184,8 +184,8 @@ struct Form<Int4<T, GROUP>> {
   static __device__ u32 zero(const char* scales, int row, int group) {
     return static_cast<unsigned char>(scales[32 * groups + row % 8 * groups + group]) >> row / 8 * 4 & 15;
   }
-  static __device__ float value(const char* strip, int tiles, int row, int column) {
-    const int element = fragment_element(row, column), tile = column / 128, group = column % 128 * groups / 128;
+  static __device__ float value(const char* strip, int tiles, u32 row, u32 column) {
+    const u32 element = fragment_element(row, column), tile = column / 128, group = column % 128 * groups / 128;
     const u32 word = reinterpret_cast<const u32*>(strip + tile * kTileBytes + column / 64 % 2 * 512 +
                                                   fragment_lane(row, column) * 16)[column / 32 % 2 * 2 + element / 8];
     const char* scales = strip + tiles * kTileBytes + tile * scale_bytes;

@@ -176,8 +176,10 @@ template <int N, class T>
 __device__ inline void load_row(const T* row, int k, float (&to)[N]) { load_floats<N>(row + k, to); }
 template <int N, class W, int COLUMNS>
 __device__ inline void load_row(const TiledRow<W, COLUMNS>& row, int k, float (&to)[N]) {
+  static_assert((N & (N - 1)) == 0);
+  const int first = k & -N;  // k is a multiple of N: so the places of elements in a lane are constants, and registers few
 #pragma unroll
-  for (int i = 0; i < N; ++i) to[i] = row[k + i];
+  for (int i = 0; i < N; ++i) to[i] = row[first + i];
 }
 
 // Rows of a prologue that a linear normalises as it loads them, rounded to T as a launch in front would store them.

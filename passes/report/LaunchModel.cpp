@@ -80,7 +80,7 @@ static int64_t innerSize(const lm::RegionSegment &segment) {
 double LaunchModel::stream(const lm::RegionParts &parts, int64_t rows) {
   lm::StreamShape shape(parts, rows, tunable("slice"));
   int64_t blocks = std::min({gpu.multiprocessors, geometry.getGrid()[0], shape.tiles()});
-  double inFlight = double(lm::kStreamWarps * tunable("stages") * tiledBytes(kTileStrip, kTileColumns));
+  double inFlight = double(lm::kStreamWarps * tunable("stages") * kTileBytes);
   double wanted = gpu.memoryBytes * gpu.latency / double(gpu.multiprocessors);
   double balance = shape.balance(gpu.multiprocessors, tunable("split")) * double(blocks) / double(gpu.multiprocessors);
   double reading = memory(balance * std::min(1.0, inFlight / wanted));
