@@ -125,7 +125,7 @@ private:
   llvm::Error start();
   llvm::Error searchAxis(const Axis &axis, double share);
   std::vector<Candidate *> rightOnes(std::vector<Candidate> &others, const Candidate &best);
-  llvm::Error sampleInTurn(ArrayRef<Candidate *> candidates, const Deadline &until);
+  llvm::Error sampleInTurn(ArrayRef<Candidate *> candidates, unsigned least, const Deadline &until);
   llvm::Error measureChosen();
 
   Candidate &best() { return found ? *found : heuristic; }
@@ -182,9 +182,9 @@ llvm::Error Search::start() {
   return llvm::Error::success();
 }
 
-/// At least one sample of each; kLeastRounds if there is time at all, more until `until`. A clock that counts, the virtual
-/// GPU's or a model's, says the same each time: then two rounds tell all.
-llvm::Error Search::sampleInTurn(ArrayRef<Candidate *> candidates, const Deadline &until) {
+/// `least` samples of each whatever the time; kLeastRounds if there is time at all, more until `until`. A clock that counts, the
+/// virtual GPU's or a model's, says the same each time: then two rounds tell all.
+llvm::Error Search::sampleInTurn(ArrayRef<Candidate *> candidates, unsigned least, const Deadline &until) {
   for (Candidate *candidate : candidates)
     candidate->samples.clear();
   SmallVector<const Candidate *> timed(candidates.begin(), candidates.end());
@@ -192,7 +192,7 @@ llvm::Error Search::sampleInTurn(ArrayRef<Candidate *> candidates, const Deadlin
     return failed;
   auto counts = [](Candidate *candidate) { return llvm::all_equal(candidate->samples); };
   for (unsigned round = 0; round < kMostRounds; ++round) {
-    bool isOver = round > 0 && (round < kLeastRounds ? deadline.left() <= 0 : until.left() <= 0);
+    bool isOver = round >= least && (round < kLeastRounds ? deadline.left() <= 0 : until.left() <= 0);
     if (isOver || (round == 2 && llvm::all_of(candidates, counts)))
       break;
     for (Candidate *candidate : candidates) {
@@ -248,7 +248,7 @@ llvm::Error Search::searchAxis(const Axis &axis, double share) {
   if (timed.empty())
     return llvm::Error::success();
   timed.insert(timed.begin(), &best());
-  if (llvm::Error failed = sampleInTurn(timed, Deadline(share)))
+  if (llvm::Error failed = sampleInTurn(timed, 1, Deadline(share)))
     return failed;
   Candidate *winner = *std::min_element(timed.begin(), timed.end(), [](Candidate *a, Candidate *b) {
     return summarize(a->samples).median < summarize(b->samples).median;
@@ -266,7 +266,7 @@ llvm::Error Search::measureChosen() {
   SmallVector<Candidate *, 2> both = {&heuristic};
   if (found)
     both.push_back(&*found);
-  if (llvm::Error failed = sampleInTurn(both, deadline))
+  if (llvm::Error failed = sampleInTurn(both, kLeastRounds, deadline))
     return failed;
   entry.measured = summarize(best().samples);
   entry.heuristic = summarize(heuristic.samples);

@@ -57,6 +57,8 @@ static void *producerOf(rt::CudaDriver &api) {
   return function;
 }
 
+void Producer::load(rt::CudaDriver &api) { producerOf(api); }
+
 Producer::Producer(rt::CudaDriver &api, void *stream) : api(api), stream(stream) {}
 
 Producer::~Producer() {

@@ -16,6 +16,9 @@ namespace stoop::test {
 /// A kernel that copies ranges of device memory and lets the launch behind it start at once.
 class Producer {
 public:
+  /// Loads the kernel, which the first launch would do otherwise.
+  static void load(rt::CudaDriver &api);
+
   Producer(rt::CudaDriver &api, void *stream);
   ~Producer();
   Producer(const Producer &) = delete;

@@ -1,5 +1,6 @@
 //===- Promises.cpp - counts behind what kernels promise ------------------===//
 #include "test/kernels/cuda/Promises.h"
+#include "test/kernels/cuda/Producer.h"
 #include "llvm/ADT/StringRef.h"
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -18,6 +19,7 @@ int Machine::residentBlocks(const GpuOutcome &outcome, int threads) const {
 
 Counted test::countRun(const std::string &text, const GpuStep &step) {
   VirtualGpu &gpu = VirtualGpu::get();
+  Producer::load(gpu.api); // modules that are loaded from here on are counted
   gpu.count(1);
   Counted counted{runGpuKernel(text, step), {}};
   counted.ops = countedOps();
