@@ -8,7 +8,7 @@
 using namespace stoop;
 using namespace stoop::quant;
 
-/// Byte offset, in a strip, of the 16 bytes of a lane that hold column `col`; `columns`: that they are of.
+/// Byte offset, in a strip, of the 16 bytes of a lane that hold column `col` of row `row`.
 static int64_t lanePlace(const TileForm &form, int64_t row, int64_t col) {
   int64_t half = col % form.columns / (form.columns / 2);
   return col / form.columns * kTileBytes + half * (kTileBytes / 2) + fragmentLane(row, col) * 16;

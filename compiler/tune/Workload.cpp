@@ -59,16 +59,22 @@ static void repeat(uint8_t *data, uint64_t drawn, uint64_t bytes) {
     std::memcpy(data + at, data, std::min(drawn, bytes - at));
 }
 
-/// Panels of random codes with scales of about one over the largest code.
-static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &scheme, int64_t columns,
-                          std::mt19937_64 &random) {
+static void fillRandom(uint8_t *data, uint64_t bytes, std::mt19937_64 &random) {
   uint64_t drawn = std::min(bytes, kDrawnBytes);
   for (uint64_t i = 0; i < drawn; ++i)
     data[i] = random();
   repeat(data, drawn, bytes);
+}
+
+/// The scale of groups of half bytes, a float16 of about 1/15.
+static constexpr uint16_t kNibbleScale = 0x2c44;
+
+/// Panels of random codes with scales of about one over the largest code.
+static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &scheme, int64_t columns,
+                          std::mt19937_64 &random) {
+  fillRandom(data, bytes, random);
   int64_t panelBytes = scheme.panelBytes(columns);
   const float wide = 1.0f / 127;
-  const uint16_t half = 0x2c44; // about 1/15
   for (uint8_t *panel = data; panel + panelBytes <= data + bytes; panel += panelBytes) {
     if (!scheme.group) {
       for (int row = 0; row < 16; ++row)
@@ -78,7 +84,7 @@ static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &sche
     uint8_t *header = panel;
     for (int64_t group = 0; group < scheme.numGroups(columns); ++group) {
       for (int row = 0; row < 16; ++row)
-        std::memcpy(header + 2 * row, &half, 2);
+        std::memcpy(header + 2 * row, &kNibbleScale, 2);
       header += 40 + (scheme.groupColumns(group, columns) + 7) / 8 * 64;
     }
   }
@@ -87,20 +93,16 @@ static void fillQuantised(uint8_t *data, uint64_t bytes, const QuantScheme &sche
 /// Tiles of random codes, alike.
 static void fillTiles(uint8_t *data, uint64_t bytes, const QuantScheme &scheme, int64_t columns,
                       std::mt19937_64 &random) {
-  uint64_t drawn = std::min(bytes, kDrawnBytes);
-  for (uint64_t i = 0; i < drawn; ++i)
-    data[i] = random();
-  repeat(data, drawn, bytes);
+  fillRandom(data, bytes, random);
   const TileForm form = TileForm::of(scheme);
   const float wide = scheme.isFloat ? 1.0f / 448 : 1.0f / 127;
-  const uint16_t half = 0x2c44; // about 1/15
   for (uint8_t *strip = data; strip + form.stripBytes(columns) <= data + bytes; strip += form.stripBytes(columns)) {
     uint8_t *scales = strip + form.tiles(columns) * kTileBytes;
     for (int64_t row = 0; row < kTileStrip && !form.groups; ++row)
       std::memcpy(scales + 4 * row, &wide, 4);
     for (int64_t tile = 0; tile < form.tiles(columns); ++tile)
       for (int64_t scale = 0; scale < form.groups * kTileStrip; ++scale)
-        std::memcpy(scales + tile * form.scaleBytes() + 2 * scale, &half, 2);
+        std::memcpy(scales + tile * form.scaleBytes() + 2 * scale, &kNibbleScale, 2);
   }
 }
 

@@ -13,7 +13,7 @@
 using namespace mlir;
 using namespace stoop;
 
-static constexpr int64_t kThreads = 2048, kSharedBytes = 227 << 10, kRegisters = 64 << 10, kRegisterUnit = 8;
+static constexpr int64_t kSharedBytes = 227 << 10, kRegisterUnit = 8;
 
 std::string plan::whyNotTogether(const BlockNeeds &first, const BlockNeeds &second) {
   auto exceeds = [](int64_t needed, int64_t limit, const char *what) {
@@ -22,12 +22,12 @@ std::string plan::whyNotTogether(const BlockNeeds &first, const BlockNeeds &seco
   auto registersOf = [](const BlockNeeds &block) {
     return static_cast<int64_t>(llvm::alignTo(block.registers, kRegisterUnit)) * block.threads;
   };
-  if (int64_t threads = first.threads + second.threads; threads > kThreads)
-    return exceeds(threads, kThreads, "threads");
+  if (int64_t threads = first.threads + second.threads; threads > kMultiprocessorThreads)
+    return exceeds(threads, kMultiprocessorThreads, "threads");
   if (int64_t bytes = first.sharedBytes + second.sharedBytes; bytes > kSharedBytes)
     return exceeds(bytes, kSharedBytes, "bytes of shared memory");
-  if (int64_t registers = registersOf(first) + registersOf(second); registers > kRegisters)
-    return exceeds(registers, kRegisters, "registers");
+  if (int64_t registers = registersOf(first) + registersOf(second); registers > kMultiprocessorRegisters)
+    return exceeds(registers, kMultiprocessorRegisters, "registers");
   return "";
 }
 

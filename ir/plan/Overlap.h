@@ -28,6 +28,9 @@ inline constexpr unsigned kOverlapCapability = 90;
 /// Shared memory that the system takes of each block.
 inline constexpr int64_t kSystemSharedBytes = 1 << 10;
 
+/// Threads and registers of a multiprocessor, of compute capability 8.0 and 9.0.
+inline constexpr int64_t kMultiprocessorThreads = 2048, kMultiprocessorRegisters = 64 << 10;
+
 /// What a block of each take together that a multiprocessor of compute capability 9.0 does not have, in words; empty: nothing.
 std::string whyNotTogether(const BlockNeeds &first, const BlockNeeds &second);
 

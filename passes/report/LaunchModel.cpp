@@ -8,6 +8,7 @@
 #include "passes/report/Collect.h"
 
 #include "ir/lm/StreamShape.h"
+#include "ir/plan/Overlap.h"
 #include "ir/support/TileOrder.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -17,9 +18,6 @@ using llvm::divideCeil;
 
 namespace stoop::report {
 
-/// Registers and threads of a multiprocessor, and the shared memory that the system takes of each block (CUDA C++ Programming
-/// Guide, table of technical specifications).
-static constexpr int64_t kRegisters = 65536, kThreads = 2048, kSystemShared = 1024;
 /// Steps of a tile's ring that have to be under way on a multiprocessor before tensor cores never wait; assumed.
 static constexpr double kBusySteps = 6;
 /// Seconds that all warps of a block take to meet; assumed.
@@ -46,8 +44,8 @@ private:
   }
   /// Blocks that share a multiprocessor.
   int64_t resident() const {
-    int64_t threads = geometry.getThreads(), byShared = gpu.sharedBytes / (geometry.getShared() + kSystemShared);
-    return std::max<int64_t>(1, std::min({byShared, kRegisters / (registers * threads), kThreads / threads}));
+    int64_t threads = geometry.getThreads(), byShared = gpu.sharedBytes / (geometry.getShared() + plan::kSystemSharedBytes);
+    return std::max<int64_t>(1, std::min({byShared, plan::kMultiprocessorRegisters / (registers * threads), plan::kMultiprocessorThreads / threads}));
   }
   double memory(double busy) const { return double(cost.bytes) / (gpu.memoryBytes * std::min(busy, 1.0)); }
   double cached(double bytes) const { return bytes / gpu.cacheBytes; }

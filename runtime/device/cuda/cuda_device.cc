@@ -72,7 +72,7 @@ stoop_status CudaDevice::record(const stoop_entry& entry, bool generates, Messag
 
 // Launches a kernel with threads in one dimension; `early`: before the kernel in front of it in the stream has ended.
 stoop_status CudaDevice::start_kernel(void* function, const LaunchGrid& grid, uint32_t threads, uint32_t shared_bytes, void** parameters,
-                                bool early, Message& message) {
+                                      bool early, Message& message) {
   LaunchAttribute attribute{kCudaStartsEarly, {}, {1}};
   const LaunchConfig config{{grid.x, grid.y, grid.z}, {threads, 1, 1}, shared_bytes, stream_, &attribute, early ? 1u : 0u};
   return api_.check(api_.launch_with(&config, function, parameters, nullptr), "launch_with", message);
@@ -98,7 +98,7 @@ stoop_status CudaDevice::record_launch(const stoop_launch& launch, bool follows_
                               : kernel.grid[0];
   const bool early = follows_kernel && overlaps_ && desc_->gpu->starts_early[launch.kernel];
   return start_kernel(kernels_[launch.kernel].function, {blocks, is_streaming ? 1 : kernel.grid[1], kernel.grid[2]},
-                            kernel.threads, kernel.shared_bytes, parameters, early, message);
+                      kernel.threads, kernel.shared_bytes, parameters, early, message);
 }
 
 // The kernel in front of a generating step, or the one behind it, which takes a block a row.
